@@ -1,0 +1,135 @@
+import type { Batch } from '../data/batch.ts';
+import type { DecoderShape } from '../model/config.ts';
+import type { ParameterLayout } from '../model/layout.ts';
+
+export type BackendName = 'reference' | 'cpu' | 'cuda';
+
+/** What is known of a backend on this machine, whether or not it can be opened. */
+export interface BackendInfo {
+  name: BackendName;
+  available: boolean;
+  /** Why it is not available, and the one command that mends it. */
+  reason?: string;
+  device?: string;
+  /** Instruction set chosen at run time: 'avx512', 'avx2', 'baseline'. */
+  isa?: string;
+  threads?: number;
+  /** The library that does matrix products: 'oneDNN 2.6.3', 'portable', 'typescript'. */
+  gemm?: string;
+  /** Bytes of memory of the device. */
+  memory?: number;
+}
+
+export interface BackendOptions {
+  /** Compute threads; default: all cores. The reference backend always uses one. */
+  threads?: number;
+  device?: number;
+  /** Precision of matrix products and stored activations. Parameters stay float32. */
+  precision?: 'f32' | 'bf16';
+}
+
+/** An opened compute backend; models, vectors and optimizers live on it. */
+export interface Backend {
+  readonly name: BackendName;
+  readonly precision: 'f32' | 'bf16';
+  readonly info: BackendInfo;
+  /** @internal what lib/model drives */
+  readonly engine: Engine;
+  /** Frees threads and device memory. Models of this backend reject every later call with DISPOSED. */
+  dispose(): void;
+}
+
+export type FloatArray = Float32Array | Float64Array;
+
+// ---- what a backend implements ------------------------------------------------------------------------------------
+// lib/model validates everything before it reaches these interfaces; implementations may assert, not explain.
+// Calls on one engine take effect in the order in which they were made, synchronous ones included.
+
+export interface Engine {
+  createModel(shape: DecoderShape, layout: ParameterLayout): EngineModel;
+}
+
+/** A dense vector of `length` parameters on the backend. */
+export interface EngineVector {
+  readonly length: number;
+  copy(): EngineVector;
+  fill(x: number): void;
+  copyFrom(x: EngineVector): void;
+  scale(a: number): void;
+  /** this += a x */
+  axpy(a: number, x: EngineVector): void;
+  /** float64 accumulation */
+  dot(x: EngineVector): number;
+  /** Copies [offset, offset + length) out; Float64Array on the reference backend, Float32Array elsewhere. */
+  read(offset: number, length: number): FloatArray;
+  write(offset: number, values: ArrayLike<number>): void;
+  dispose(): void;
+}
+
+/** A validated batch plus what a "sample" means in it. */
+export interface EngineBatch extends Batch {
+  /** Always present here: 1 = token, 0 = padding (right padding only). */
+  attentionMask: Uint8Array;
+  /** 'document': each (row, document id) is a sample, in row order; otherwise each row is. */
+  granularity: 'row' | 'document';
+  /** Number of samples under that granularity. */
+  samples: number;
+}
+
+export interface BackwardRequest {
+  /** One weight a sample. */
+  weights: Float64Array;
+  /** Overwritten with the weighted sum of sample gradients, when given. */
+  into?: EngineVector;
+  norms?: boolean;
+  dots?: EngineVector[];
+  gram?: boolean;
+  gradients?: boolean;
+}
+
+export interface BackwardResult {
+  losses: Float64Array;
+  /** ‖g_i‖₂ [samples] */
+  norms?: Float64Array;
+  /** dots[k][i] = ⟨g_i, v_k⟩ */
+  dots?: Float64Array[];
+  /** ⟨g_i, g_j⟩, row-major [samples, samples] */
+  gram?: Float64Array;
+  gradients?: EngineVector[];
+}
+
+export interface EngineModel {
+  /** The live parameters. */
+  readonly parameters: EngineVector;
+  zeros(): EngineVector;
+  /** Mean cross-entropy of each sample over its predicted positions; 0 for a sample that predicts nothing. */
+  loss(batch: EngineBatch, signal?: AbortSignal): Promise<Float64Array>;
+  backward(batch: EngineBatch, request: BackwardRequest, signal?: AbortSignal): Promise<BackwardResult>;
+  /** `into` is overwritten with (Σ_i w_i ∇²ℓ_i) v; resolves to ⟨g_i, v⟩ per sample. */
+  hvp(
+    batch: EngineBatch,
+    v: EngineVector,
+    weights: Float64Array,
+    into: EngineVector,
+    signal?: AbortSignal,
+  ): Promise<Float64Array>;
+  /** θ ← θ − lr·s·g with s = min(1, clipNorm/(‖g‖+1e-6)); resolves to ‖g‖ before clipping. */
+  sgdStep(gradient: EngineVector, step: SgdStep): Promise<number>;
+  /** AdamW with decoupled weight decay on all parameters (METHODS: fixture `optim`); resolves to ‖g‖ before clipping. */
+  adamwStep(gradient: EngineVector, m: EngineVector, v: EngineVector, step: AdamwStep): Promise<number>;
+  dispose(): void;
+}
+
+export interface SgdStep {
+  lr: number;
+  /** Infinity: no clipping. */
+  clipNorm: number;
+}
+
+export interface AdamwStep extends SgdStep {
+  betas: [number, number];
+  eps: number;
+  weightDecay: number;
+  /** 1 for the first update: the exponent of the bias corrections. */
+  step: number;
+}
