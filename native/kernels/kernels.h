@@ -2,9 +2,10 @@
 //
 // Conventions. Matrices are row-major float32. N: tokens of the batch (padding removed), n: predicted positions,
 // d: hidden size. Pointers are memory given out by allocate() of the same device, index tables included, so that a step
-// needs no copies in its middle; pointers marked [host] are ordinary memory, read before the call returns. Unless a comment says otherwise outputs are overwritten and must not alias
-// inputs. Sums over tokens or parameters accumulate in float64 or over short float32 blocks; the order of every
-// reduction depends on the shapes and the thread count alone, so equal inputs give equal bits.
+// needs no copies in its middle; pointers marked [host] are ordinary memory, read before the call returns. Unless a
+// comment says otherwise outputs are overwritten and must not alias inputs. Sums over tokens or parameters accumulate
+// in float64 or over short float32 blocks; the order of every reduction depends on the shapes and the thread count
+// alone, so equal inputs give equal bits.
 #pragma once
 
 #include <cstddef>
@@ -29,12 +30,12 @@ struct ConstMat {
 /// Per-sample statistics of one backward pass, summed over all weights. Null where not wanted.
 struct SampleStatistics {
   int64_t samples;
-  const int32_t* begin;   // [host, samples + 1] token range of each sample, contiguous and ascending
-  const float* weights;   // [samples] w_i of the weighted gradient
-  double* norms2;         // [samples] += ‖g_i‖²
-  int64_t vectors;        // number of v_k
-  double* dots;           // [vectors × samples] += ⟨g_i, v_k⟩
-  double* gram;           // [samples × samples] += ⟨g_i, g_j⟩, both halves
+  const int32_t* begin;  // [host, samples + 1] token range of each sample, contiguous and ascending
+  const float* weights;  // [samples] w_i of the weighted gradient
+  double* norms2;        // [samples] += ‖g_i‖²
+  int64_t vectors;       // number of v_k
+  double* dots;          // [vectors × samples] += ⟨g_i, v_k⟩
+  double* gram;          // [samples × samples] += ⟨g_i, g_j⟩, both halves
 };
 
 /// Where one weight's gradients go; pointers already stand at that weight's offset.
@@ -50,9 +51,9 @@ struct AttentionShape {
   const int32_t* begin;  // [segments + 1] token ranges
   int64_t longest;       // tokens of the longest segment
   int64_t heads, kv_heads, head_dim;
-  float scale;      // of QKᵀ, usually 1/√head_dim
-  bool causal;      // query t sees keys ≤ t
-  int64_t window;   // and keys > t − window; 0: no window
+  float scale;     // of QKᵀ, usually 1/√head_dim
+  bool causal;     // query t sees keys ≤ t
+  int64_t window;  // and keys > t − window; 0: no window
 };
 
 /// Rows of an embedding table touched by a batch, sorted by (token id, sample): group g is the positions
@@ -101,13 +102,14 @@ class Device {
   /// c = op(a) op(b) + beta c, with op transposing when the flag says so; beta is 0 (c is not read) or 1.
   virtual void matmul(ConstMat a, bool transpose_a, ConstMat b, bool transpose_b, Mat c, float beta) = 0;
 
-  /// The weight gradient of y = x Wᵀ and its statistics: g_i = G_iᵀ X_i over the tokens of sample i, G [N × O], X [N × I],
-  /// weight [O × I]. Formed tile by tile of W, never as a whole per sample.
+  /// The weight gradient of y = x Wᵀ and its statistics: g_i = G_iᵀ X_i over the tokens of sample i, G [N × O], X [N ×
+  /// I], weight [O × I]. Formed tile by tile of W, never as a whole per sample.
   virtual void sample_products(ConstMat g, ConstMat x, const SampleStatistics& s, const WeightTarget& t) = 0;
   /// The same for a weight of d numbers whose per-sample gradients are given as rows [samples × d].
   virtual void sample_rows(ConstMat rows, const SampleStatistics& s, const WeightTarget& t) = 0;
   /// The same for an embedding table [V × d]: g_i has Σ dx_t in row id_t; equal tokens add up before norms are taken.
-  virtual void sample_embedding(const EmbeddingGroups& e, ConstMat dx, const SampleStatistics& s, const WeightTarget& t) = 0;
+  virtual void sample_embedding(const EmbeddingGroups& e, ConstMat dx, const SampleStatistics& s,
+                                const WeightTarget& t) = 0;
 
   // ---- embedding and gathers ----------------------------------------------------------------------------------------
   /// out[r] = table[index[r]]; index [out.rows]
@@ -119,42 +121,49 @@ class Device {
   /// out[r] = ⟨a_r, b_r⟩; out [a.rows]
   virtual void row_dots(ConstMat a, ConstMat b, double* out) = 0;
 
-  // ---- RMSNorm: y = x ∘ r ∘ w with r = (mean(x²) + eps)^(−1/2) per row ------------------------------------------------
+  // ---- RMSNorm: y = x ∘ r ∘ w with r = (mean(x²) + eps)^(−1/2) per row
+  // ------------------------------------------------
   /// rstd [N] receives r.
   virtual void rms_norm(ConstMat x, const float* w, double eps, Mat y, float* rstd) = 0;
   /// ẏ and ṙ from (x, ẋ, w, ẇ); rstd as left by rms_norm. rstd_dot [N] receives ṙ.
-  virtual void rms_norm_tangent(ConstMat x, ConstMat x_dot, const float* w, const float* w_dot, const float* rstd, Mat y_dot,
-                                float* rstd_dot) = 0;
-  /// dx += the input gradient. rows [samples × d] receives each sample's weight gradient Σ_t dy ∘ x ∘ r; begin [samples + 1].
+  virtual void rms_norm_tangent(ConstMat x, ConstMat x_dot, const float* w, const float* w_dot, const float* rstd,
+                                Mat y_dot, float* rstd_dot) = 0;
+  /// dx += the input gradient. rows [samples × d] receives each sample's weight gradient Σ_t dy ∘ x ∘ r; begin [samples
+  /// + 1].
   virtual void rms_norm_backward(ConstMat dy, ConstMat x, const float* w, const float* rstd, int64_t samples,
                                  const int32_t* begin, Mat dx, Mat rows) = 0;
-  /// Tangent of rms_norm_backward: dx_dot += tangent of the input gradient; dw_dot [d] += tangent of the weight gradient
-  /// summed over all tokens.
+  /// Tangent of rms_norm_backward: dx_dot += tangent of the input gradient; dw_dot [d] += tangent of the weight
+  /// gradient summed over all tokens.
   virtual void rms_norm_backward_tangent(ConstMat dy, ConstMat dy_dot, ConstMat x, ConstMat x_dot, const float* w,
                                          const float* w_dot, const float* rstd, const float* rstd_dot, Mat dx_dot,
                                          float* dw_dot) = 0;
 
-  // ---- rotary positions (rotate-half layout) --------------------------------------------------------------------------
+  // ---- rotary positions (rotate-half layout)
+  // --------------------------------------------------------------------------
   /// In place on `heads` heads of head_dim starting at each row of x: (a, b) of dimensions (j, j + head_dim/2) becomes
-  /// (a cos − b sin, b cos + a sin) with the angle's table row position[t]; direction −1 turns back (the backward pass).
-  /// cos_sin [positions × head_dim]: head_dim/2 cosines, then head_dim/2 sines. position [x.rows].
-  virtual void rotary(Mat x, int64_t heads, int64_t head_dim, const float* cos_sin, const int32_t* position, int direction) = 0;
+  /// (a cos − b sin, b cos + a sin) with the angle's table row position[t]; direction −1 turns back (the backward
+  /// pass). cos_sin [positions × head_dim]: head_dim/2 cosines, then head_dim/2 sines. position [x.rows].
+  virtual void rotary(Mat x, int64_t heads, int64_t head_dim, const float* cos_sin, const int32_t* position,
+                      int direction) = 0;
 
-  // ---- attention ------------------------------------------------------------------------------------------------------
-  // qkv [N × (heads + 2 kv_heads) head_dim]: queries, keys, values side by side; query head h uses key head
-  // h / (heads / kv_heads). out [N × heads head_dim]. S = scale QKᵀ (masked), P = softmax(S), O = PV.
-  // lse [heads × N]: log-sum-exp of each query's scores.
+  // ---- attention
+  // ------------------------------------------------------------------------------------------------------ qkv [N ×
+  // (heads + 2 kv_heads) head_dim]: queries, keys, values side by side; query head h uses key head h / (heads /
+  // kv_heads). out [N × heads head_dim]. S = scale QKᵀ (masked), P = softmax(S), O = PV. lse [heads × N]: log-sum-exp
+  // of each query's scores.
   virtual void attention(const AttentionShape& shape, ConstMat qkv, Mat out, float* lse) = 0;
   /// dqkv from dout, recomputing P from lse.
-  virtual void attention_backward(const AttentionShape& shape, ConstMat qkv, ConstMat out, const float* lse, ConstMat dout,
-                                  Mat dqkv) = 0;
+  virtual void attention_backward(const AttentionShape& shape, ConstMat qkv, ConstMat out, const float* lse,
+                                  ConstMat dout, Mat dqkv) = 0;
   /// Ȯ = ṖV + PV̇ with Ṡ = scale(Q̇Kᵀ + QK̇ᵀ), Ṗ = P ∘ (Ṡ − rowsum(P ∘ Ṡ)).
-  virtual void attention_tangent(const AttentionShape& shape, ConstMat qkv, ConstMat qkv_dot, const float* lse, Mat out_dot) = 0;
+  virtual void attention_tangent(const AttentionShape& shape, ConstMat qkv, ConstMat qkv_dot, const float* lse,
+                                 Mat out_dot) = 0;
   /// dqkv (as attention_backward) and its tangent from (dout, dout_dot) in one sweep.
   virtual void attention_backward_tangent(const AttentionShape& shape, ConstMat qkv, ConstMat qkv_dot, const float* lse,
                                           ConstMat dout, ConstMat dout_dot, Mat dqkv, Mat dqkv_dot) = 0;
 
-  // ---- SwiGLU: act = silu(gate) ∘ up, gate_up [N × 2 ff] = gate then up -----------------------------------------------
+  // ---- SwiGLU: act = silu(gate) ∘ up, gate_up [N × 2 ff] = gate then up
+  // -----------------------------------------------
   virtual void swiglu(ConstMat gate_up, Mat act) = 0;
   virtual void swiglu_tangent(ConstMat gate_up, ConstMat gate_up_dot, Mat act_dot) = 0;
   virtual void swiglu_backward(ConstMat gate_up, ConstMat dact, Mat dgate_up) = 0;
@@ -162,7 +171,8 @@ class Device {
   virtual void swiglu_backward_tangent(ConstMat gate_up, ConstMat gate_up_dot, ConstMat dact, ConstMat dact_dot,
                                        Mat dgate_up_dot) = 0;
 
-  // ---- cross-entropy --------------------------------------------------------------------------------------------------
+  // ---- cross-entropy
+  // --------------------------------------------------------------------------------------------------
   /// loss[r] = lse(logits_r) − logits_r[label_r]; label, scale, loss [rows].
   /// With scale: logits become scale_r (softmax − one-hot) in place; scale null: logits are left as they are.
   virtual void cross_entropy(Mat logits, const int32_t* label, const float* scale, double* loss) = 0;
@@ -171,10 +181,12 @@ class Device {
   virtual void cross_entropy_tangent(Mat logits, Mat logits_dot, const int32_t* label, const float* scale, double* loss,
                                      double* loss_dot) = 0;
 
-  // ---- optimizers -----------------------------------------------------------------------------------------------------
+  // ---- optimizers
+  // -----------------------------------------------------------------------------------------------------
   /// m ← β1 m + (1−β1) s g; v ← β2 v + (1−β2) (s g)²;
   /// θ ← θ − lr·wd·θ − lr (m/correction1) / (√(v/correction2) + eps), s = gradient_scale.
-  virtual void adamw(float* theta, float* m, float* v, const float* gradient, const AdamwConstants& c, int64_t count) = 0;
+  virtual void adamw(float* theta, float* m, float* v, const float* gradient, const AdamwConstants& c,
+                     int64_t count) = 0;
 };
 
 }  // namespace gradfold
