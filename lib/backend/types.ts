@@ -113,7 +113,10 @@ export interface EngineModel {
     into: EngineVector,
     signal?: AbortSignal,
   ): Promise<Float64Array>;
-  /** θ ← θ − lr·s·g with s = min(1, clipNorm/(‖g‖+1e-6)); resolves to ‖g‖ before clipping. */
+  /**
+   * θ ← θ − lr·s·g with s = min(1, clipNorm/(‖g‖+1e-6)); resolves to ‖g‖ before clipping. When ‖g‖ is not finite,
+   * nothing is updated (adamwStep: neither are m and v).
+   */
   sgdStep(gradient: EngineVector, step: SgdStep): Promise<number>;
   /** AdamW with decoupled weight decay on all parameters (METHODS: fixture `optim`); resolves to ‖g‖ before clipping. */
   adamwStep(gradient: EngineVector, m: EngineVector, v: EngineVector, step: AdamwStep): Promise<number>;

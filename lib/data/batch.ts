@@ -1,3 +1,6 @@
+import type { EngineBatch } from '../backend/types.ts';
+import { checkInteger, checkLength, invalid } from '../check.ts';
+
 /** Token rows of one step, row-major [batch, time]. Padding, if any, is on the right. */
 export interface Batch {
   batch: number;
@@ -9,4 +12,157 @@ export interface Batch {
   attentionMask?: Uint8Array;
   /** Packed rows: attention and labels never cross documents, positions restart; −1 on padding. */
   documentIds?: Int32Array;
+}
+
+/** One row before padding. */
+export interface TokenRow {
+  inputIds: ArrayLike<number>;
+  /** As long as inputIds; default: a copy of inputIds. */
+  labels?: ArrayLike<number>;
+  /** As long as inputIds, for packed rows; either all rows of a batch have them or none. */
+  documentIds?: ArrayLike<number>;
+}
+
+export interface CollateOptions {
+  /** Id put on padding; default 0. It is never read by a model. */
+  paddingId?: number;
+  /** Length of the batch's rows; default: that of the longest row. */
+  length?: number;
+}
+
+/** The label of a position that is not predicted. */
+export const IGNORED_LABEL = -100;
+const NO_DOCUMENT = -1;
+const INT32_MAX = 2 ** 31 - 1;
+
+/**
+ * Puts rows of any lengths into one batch, padded on the right.
+ * @throws GradfoldError INVALID_ARGUMENT naming the row: no rows, a row longer than `length`, labels or documentIds of
+ * another length than inputIds, a value that is not a 32-bit integer.
+ */
+export function collate(rows: readonly TokenRow[], options: CollateOptions = {}): Batch {
+  if (rows.length === 0) throw invalid('rows', 'at least one row', rows);
+  const paddingId = checkInteger('paddingId', options.paddingId ?? 0, 0, INT32_MAX);
+  const longest = rows.reduce((most, row) => Math.max(most, row.inputIds.length), 0);
+  const time = checkInteger('length', options.length ?? longest, 1);
+  const tokens = rows.length * time;
+  const batch = {
+    batch: rows.length,
+    time,
+    inputIds: new Int32Array(tokens).fill(paddingId),
+    labels: new Int32Array(tokens).fill(IGNORED_LABEL),
+    attentionMask: new Uint8Array(tokens),
+  };
+  const documentIds = rows[0].documentIds && new Int32Array(tokens).fill(NO_DOCUMENT);
+  rows.forEach((row, r) => {
+    const length = row.inputIds.length;
+    if (length > time) throw invalid(`rows[${r}].inputIds`, `at most ${time} tokens`, length);
+    if (!row.documentIds !== !documentIds) {
+      throw invalid(
+        `rows[${r}].documentIds`,
+        documentIds ? 'ids, as in rows[0]' : 'none, as in rows[0]',
+        row.documentIds,
+      );
+    }
+    const start = r * time;
+    fillRow(batch.inputIds, start, row.inputIds, length, `rows[${r}].inputIds`);
+    fillRow(batch.labels, start, row.labels ?? row.inputIds, length, `rows[${r}].labels`);
+    if (documentIds) fillRow(documentIds, start, row.documentIds!, length, `rows[${r}].documentIds`);
+    batch.attentionMask.fill(1, start, start + length);
+  });
+  return documentIds ? { ...batch, documentIds } : batch;
+}
+
+function fillRow(into: Int32Array, start: number, values: ArrayLike<number>, length: number, name: string): void {
+  checkLength(name, values, length, 'one a token');
+  for (let t = 0; t < length; t++)
+    into[start + t] = checkInteger(`${name}[${t}]`, values[t], -INT32_MAX - 1, INT32_MAX);
+}
+
+/**
+ * Checks a batch against a vocabulary and resolves what a sample is.
+ * @throws GradfoldError INVALID_ARGUMENT naming the row and position of the first thing that is wrong.
+ */
+export function checkBatch(batch: Batch, vocabularySize: number, granularity: 'row' | 'document' = 'row'): EngineBatch {
+  const rows = checkInteger('batch.batch', batch.batch, 1);
+  const time = checkInteger('batch.time', batch.time, 1);
+  const attentionMask = batch.attentionMask ?? new Uint8Array(rows * time).fill(1);
+  checkArray('inputIds', batch.inputIds, Int32Array, rows, time);
+  checkArray('labels', batch.labels, Int32Array, rows, time);
+  checkArray('attentionMask', attentionMask, Uint8Array, rows, time);
+  if (batch.documentIds) checkArray('documentIds', batch.documentIds, Int32Array, rows, time);
+  if (granularity !== 'row' && granularity !== 'document') {
+    throw invalid('granularity', '"row" or "document"', granularity);
+  }
+  if (granularity === 'document' && !batch.documentIds) {
+    throw invalid('batch.documentIds', 'document ids (granularity is "document")', undefined);
+  }
+  let documents = 0;
+  for (let row = 0; row < rows; row++) {
+    const length = checkMask(attentionMask, row, time);
+    checkTokens(batch, row, length, vocabularySize);
+    if (batch.documentIds) documents += checkDocuments(batch.documentIds, row, length, time);
+  }
+  return { ...batch, attentionMask, granularity, samples: granularity === 'document' ? documents : rows };
+}
+
+function checkArray(
+  name: string,
+  array: unknown,
+  type: Int32ArrayConstructor | Uint8ArrayConstructor,
+  rows: number,
+  time: number,
+): void {
+  if (!(array instanceof type)) throw invalid(`batch.${name}`, `${type.name} of ${rows} x ${time}`, array);
+  checkLength(`batch.${name}`, array, rows * time, `${rows} rows x ${time} positions`);
+}
+
+/** The number of tokens of a row, all padding being on its right. */
+function checkMask(mask: Uint8Array, row: number, time: number): number {
+  let length = 0;
+  for (let t = 0; t < time; t++) {
+    const value = mask[row * time + t];
+    if (value > 1) throw invalid(at('attentionMask', row, t), '0 or 1', value);
+    if (value === 1 && length < t) {
+      throw invalid(at('attentionMask', row, t), '0 after padding', 1, { fix: 'pad rows on the right' });
+    }
+    length += value;
+  }
+  return length;
+}
+
+function checkTokens(batch: Batch, row: number, length: number, vocabularySize: number): void {
+  const known = (id: number) => id >= 0 && id < vocabularySize;
+  for (let t = 0; t < batch.time; t++) {
+    const id = batch.inputIds[row * batch.time + t];
+    const label = batch.labels[row * batch.time + t];
+    if (t < length && !known(id)) {
+      throw invalid(at('inputIds', row, t), `an id in [0, ${vocabularySize}), the model's vocabulary`, id);
+    }
+    if (label === IGNORED_LABEL) continue;
+    if (t >= length) throw invalid(at('labels', row, t), `${IGNORED_LABEL} on padding`, label);
+    if (!known(label)) {
+      throw invalid(at('labels', row, t), `${IGNORED_LABEL} or an id in [0, ${vocabularySize})`, label);
+    }
+  }
+}
+
+/** The number of documents of a row. */
+function checkDocuments(documentIds: Int32Array, row: number, length: number, time: number): number {
+  let documents = 0;
+  for (let t = 0; t < time; t++) {
+    const id = documentIds[row * time + t];
+    const previous = t === 0 ? NO_DOCUMENT : documentIds[row * time + t - 1];
+    if (t >= length) {
+      if (id !== NO_DOCUMENT) throw invalid(at('documentIds', row, t), `${NO_DOCUMENT} on padding`, id);
+    } else if (id < Math.max(0, previous)) {
+      const expected = previous < 1 ? 'an id >= 0 on a token' : `an id >= ${previous}, that of the token before`;
+      throw invalid(at('documentIds', row, t), expected, id);
+    } else if (id !== previous) documents++;
+  }
+  return documents;
+}
+
+function at(name: string, row: number, position: number): string {
+  return `batch.${name}, row ${row}, position ${position}`;
 }

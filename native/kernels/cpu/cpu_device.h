@@ -4,16 +4,13 @@
 #pragma once
 
 #include "../kernels.h"
+#include "product.h"
 
 #ifndef GRADFOLD_ISA
 #error "compile with -DGRADFOLD_ISA=avx512, avx2 or baseline"
 #endif
 
 namespace gradfold {
-
-/// c = op(a) op(b) + beta c on the calling thread's share of the machine: outside a parallel region on all threads,
-/// inside one on a single thread.
-using Product = void (*)(ConstMat a, bool transpose_a, ConstMat b, bool transpose_b, Mat c, float beta);
 
 namespace GRADFOLD_ISA {
 
@@ -75,7 +72,10 @@ class CpuDevice final : public Device {
   void swiglu_backward_tangent(ConstMat gate_up, ConstMat gate_up_dot, ConstMat dact, ConstMat dact_dot,
                                Mat dgate_up_dot) override;
 
-  void cross_entropy(Mat logits, const int32_t* label, const float* scale, double* loss) override;
+  void cross_entropy(Mat logits, const int32_t* label, const float* scale, double* loss, double* lse) override;
+  void cross_entropy_panel(Mat logits, const int32_t* label, int64_t first, const float* scale,
+                           const double* lse) override;
+  void one_hot(const int32_t* index, int64_t first, Mat out) override;
   void cross_entropy_tangent(Mat logits, Mat logits_dot, const int32_t* label, const float* scale, double* loss,
                              double* loss_dot) override;
 

@@ -1,0 +1,106 @@
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import type { OrderAddon } from '../order/native.ts';
+import type { DecoderShape } from '../model/config.ts';
+import type { ParameterSlot } from '../model/layout.ts';
+import type { EngineBatch } from './types.ts';
+
+/** A vector of native/addon/vector.cc. Calls wait for everything queued before them. */
+export interface NativeVector {
+  copy(): NativeVector;
+  fill(x: number): void;
+  copyFrom(x: NativeVector): void;
+  scale(a: number): void;
+  axpy(a: number, x: NativeVector): void;
+  dot(x: NativeVector): number;
+  read(offset: number, length: number): Float32Array;
+  write(offset: number, values: Float32Array): void;
+  dispose(): void;
+}
+
+/** Handed to a job and raised to end it early. */
+export type StopFlag = object;
+
+export interface NativeBackwardRequest {
+  weights: Float64Array;
+  into?: NativeVector;
+  dots: NativeVector[];
+  /** Filled with the sample gradients; one a sample, or none. */
+  gradients: NativeVector[];
+  norms: boolean;
+  gram: boolean;
+}
+
+export interface NativeBackwardResult {
+  losses: Float64Array;
+  norms?: Float64Array;
+  gram?: Float64Array;
+  dots: Float64Array[];
+}
+
+export interface NativeAdamwStep {
+  lr: number;
+  clipNorm: number;
+  beta1: number;
+  beta2: number;
+  eps: number;
+  weightDecay: number;
+  step: number;
+}
+
+/** A model of native/addon/model.cc. */
+export interface NativeModel {
+  parameters(): NativeVector;
+  zeros(): NativeVector;
+  loss(batch: EngineBatch, stop?: StopFlag): Promise<Float64Array>;
+  backward(batch: EngineBatch, request: NativeBackwardRequest, stop?: StopFlag): Promise<NativeBackwardResult>;
+  hvp(
+    batch: EngineBatch,
+    v: NativeVector,
+    weights: Float64Array,
+    into: NativeVector,
+    stop?: StopFlag,
+  ): Promise<Float64Array>;
+  sgdStep(gradient: NativeVector, step: { lr: number; clipNorm: number }): Promise<number>;
+  adamwStep(gradient: NativeVector, m: NativeVector, v: NativeVector, step: NativeAdamwStep): Promise<number>;
+  dispose(): void;
+}
+
+export interface NativeEngine {
+  createModel(shape: DecoderShape, slots: readonly ParameterSlot[]): NativeModel;
+  describe(): { isa: string; gemm: string; threads: number };
+  close(): void;
+}
+
+export interface Addon extends OrderAddon {
+  NativeEngine: new (options: { threads: number; isa?: string; gemm?: string }) => NativeEngine;
+  createStop(): StopFlag;
+  raiseStop(flag: StopFlag): void;
+}
+
+const path = fileURLToPath(new URL('../../build/Release/gradfold_cpu.node', import.meta.url));
+let loaded: { addon: Addon } | { reason: string } | undefined;
+
+function load(): { addon: Addon } | { reason: string } {
+  if (process.env.GRADFOLD_NO_ADDON) return { reason: 'switched off by GRADFOLD_NO_ADDON' };
+  if (!existsSync(path)) return { reason: 'the CPU addon has not been built; run: npm run build:cpu' };
+  try {
+    return { addon: createRequire(import.meta.url)(path) as Addon };
+  } catch (error) {
+    const message = error instanceof Error ? error.message.split('\n')[0] : String(error);
+    return { reason: `the CPU addon does not load (${message}); run: npm run build:cpu` };
+  }
+}
+
+/** The CPU addon, or null where it is not built or does not load. */
+export function loadAddon(): Addon | null {
+  loaded ??= load();
+  return 'addon' in loaded ? loaded.addon : null;
+}
+
+/** Why loadAddon() gives null, and the command that mends it. */
+export function addonReason(): string | undefined {
+  loaded ??= load();
+  return 'addon' in loaded ? undefined : loaded.reason;
+}

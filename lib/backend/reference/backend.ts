@@ -1,0 +1,40 @@
+import { totalmem } from 'node:os';
+import { GradfoldError } from '../../errors.ts';
+import type { DecoderShape } from '../../model/config.ts';
+import type { ParameterLayout } from '../../model/layout.ts';
+import type { Backend, BackendInfo, BackendOptions, Engine } from '../types.ts';
+import { ReferenceModel } from './model.ts';
+import { JobQueue } from './queue.ts';
+
+/** The reference backend is always available: TypeScript in float64 on the calling thread. */
+export function referenceInfo(): BackendInfo {
+  return {
+    name: 'reference',
+    available: true,
+    device: 'JavaScript, float64',
+    threads: 1,
+    gemm: 'typescript',
+    memory: totalmem(),
+  };
+}
+
+/**
+ * Opens the reference backend: slow, exact, nothing compiled. It computes in float64 whatever is asked for below that.
+ * @throws GradfoldError UNSUPPORTED for precision 'bf16'
+ */
+export function openReferenceBackend(options: BackendOptions = {}): Backend {
+  if (options.precision === 'bf16') {
+    throw new GradfoldError(
+      'UNSUPPORTED',
+      'precision: the reference backend computes in float64 and has no "bf16"; open the cpu or cuda backend for it',
+    );
+  }
+  const queue = new JobQueue();
+  const engine: Engine = {
+    createModel(shape: DecoderShape, layout: ParameterLayout): ReferenceModel {
+      queue.checkOpen();
+      return new ReferenceModel(shape, layout, queue);
+    },
+  };
+  return { name: 'reference', precision: 'f32', info: referenceInfo(), engine, dispose: () => queue.close() };
+}

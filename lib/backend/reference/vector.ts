@@ -1,0 +1,87 @@
+import { invalid } from '../../check.ts';
+import type { EngineVector } from '../types.ts';
+import { disposed, type JobQueue } from './queue.ts';
+
+/** A parameter vector in float64. Every call first finishes the engine's pending work, so calls act in order. */
+export class ReferenceVector implements EngineVector {
+  readonly length: number;
+  readonly #queue: JobQueue;
+  #values: Float64Array | null;
+  #disposed = false;
+
+  /** `values` is taken over, not copied. */
+  constructor(queue: JobQueue, values: Float64Array) {
+    this.#queue = queue;
+    this.#values = values;
+    this.length = values.length;
+  }
+
+  /** The numbers themselves, for work that is already in its place in the queue. */
+  get values(): Float64Array {
+    if (!this.#values) throw disposed('vector');
+    return this.#values;
+  }
+
+  copy(): ReferenceVector {
+    return new ReferenceVector(this.#queue, this.#settled().slice());
+  }
+
+  fill(x: number): void {
+    this.#settled().fill(x);
+  }
+
+  copyFrom(x: EngineVector): void {
+    this.#settled().set(valuesOf(x, this.length));
+  }
+
+  scale(a: number): void {
+    const y = this.#settled();
+    for (let i = 0; i < y.length; i++) y[i] *= a;
+  }
+
+  axpy(a: number, x: EngineVector): void {
+    addScaled(this.#settled(), a, valuesOf(x, this.length));
+  }
+
+  dot(x: EngineVector): number {
+    return innerProduct(this.#settled(), valuesOf(x, this.length));
+  }
+
+  read(offset: number, length: number): Float64Array {
+    return this.#settled().slice(offset, offset + length);
+  }
+
+  write(offset: number, values: ArrayLike<number>): void {
+    this.#settled().set(values, offset);
+  }
+
+  dispose(): void {
+    this.#disposed = true;
+    this.#queue.afterPending(() => (this.#values = null));
+  }
+
+  #settled(): Float64Array {
+    if (this.#disposed) throw disposed('vector');
+    this.#queue.finish();
+    return this.values;
+  }
+}
+
+/** The numbers of a vector that must be this backend's own and of the given length. */
+export function valuesOf(x: EngineVector, length: number): Float64Array {
+  if (!(x instanceof ReferenceVector)) throw invalid('vector', 'a vector of the reference backend', x);
+  if (x.length !== length) throw invalid('vector', `${length} parameters`, x.length);
+  return x.values;
+}
+
+/** y += a x */
+export function addScaled(y: Float64Array, a: number, x: Float64Array): void {
+  for (let i = 0; i < y.length; i++) y[i] += a * x[i];
+}
+
+/** ⟨x, y⟩ */
+export function innerProduct(x: Float64Array, y: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < x.length; i++) sum += x[i] * y[i];
+  return sum;
+}

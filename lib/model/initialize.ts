@@ -1,0 +1,36 @@
+import { setImmediate } from 'node:timers/promises';
+import type { EngineVector } from '../backend/types.ts';
+import { randomNormals, streamOf } from '../random.ts';
+import type { ParameterLayout } from './layout.ts';
+
+/** Numbers drawn between two turns of the event loop; even, as randomNormals asks. */
+const CHUNK = 2 ** 18;
+
+/**
+ * Fresh parameters as Hugging Face transformers draws them: matrices normal(0, standardDeviation), norm weights one. A
+ * tensor's numbers depend on the seed and its name alone and are float32 numbers on every backend.
+ */
+export async function initializeParameters(
+  parameters: EngineVector,
+  layout: ParameterLayout,
+  options: { seed: number; standardDeviation: number; signal?: AbortSignal },
+): Promise<void> {
+  const { seed, standardDeviation, signal } = options;
+  for (const { name, shape, offset, size } of layout.slots) {
+    if (shape.length === 1) {
+      parameters.write(offset, new Float32Array(size).fill(1));
+      continue;
+    }
+    const stream = streamOf(name);
+    for (let from = 0; from < size; from += CHUNK) {
+      signal?.throwIfAborted();
+      const values = new Float32Array(Math.min(CHUNK, size - from));
+      randomNormals(values, seed, stream, from);
+      parameters.write(
+        offset + from,
+        values.map((x) => x * standardDeviation),
+      );
+      await setImmediate();
+    }
+  }
+}

@@ -1,0 +1,37 @@
+import type { FloatArray } from '../backend/types.ts';
+import { checkScores, runKernel, runKernelAsync, type AsyncOptions, type OrderKernel } from './kernel.ts';
+import { ORDER_THREADS } from './native.ts';
+import { radixArgsort } from './radix.ts';
+
+export interface ArgsortOptions {
+  /** Highest first; default false. Equal scores keep input order either way. */
+  descending?: boolean;
+}
+
+/**
+ * The row indices [n] that sort scores [n]. Stable in both directions: equal scores (-0 equals 0) keep input order.
+ * Synchronous; O(n) time, 20 bytes of working memory a row.
+ * @throws GradfoldError INVALID_DATA naming the index of a NaN; INVALID_ARGUMENT when scores is not a float array.
+ */
+export function argsort(scores: FloatArray, options: ArgsortOptions = {}): Uint32Array {
+  return runKernel(argsortKernel(scores, options));
+}
+
+/** argsort off the event loop. `scores` must not change until the promise settles. */
+export async function argsortAsync(
+  scores: FloatArray,
+  options: ArgsortOptions & AsyncOptions = {},
+): Promise<Uint32Array> {
+  return runKernelAsync(argsortKernel(scores, options), options);
+}
+
+/** @internal */
+export function argsortKernel(scores: FloatArray, { descending = false }: ArgsortOptions = {}): OrderKernel {
+  checkScores(scores);
+  return {
+    scores,
+    native: (addon) => addon.argsort(scores, descending, ORDER_THREADS),
+    nativeAsync: (addon) => addon.argsortAsync(scores, descending, ORDER_THREADS),
+    portable: () => radixArgsort(scores, descending),
+  };
+}

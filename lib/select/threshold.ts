@@ -1,0 +1,20 @@
+import { invalid } from '../check.ts';
+import type { FloatArray } from '../backend/types.ts';
+import { checkScores } from '../order/kernel.ts';
+import { rejectNaN } from '../order/radix.ts';
+
+/**
+ * The rows whose score is strictly greater than x, in input order; none when no score is (making a plan of no rows is
+ * the error then, see planOf).
+ * @throws GradfoldError INVALID_ARGUMENT when x is not a number; INVALID_DATA naming the index of a NaN score.
+ */
+export function aboveThreshold(scores: FloatArray, x: number): Uint32Array {
+  checkScores(scores);
+  if (typeof x !== 'number' || Number.isNaN(x)) throw invalid('x (the threshold)', 'a number', x);
+  rejectNaN(scores);
+  let kept = 0;
+  for (let i = 0; i < scores.length; i++) if (scores[i] > x) kept++;
+  const rows = new Uint32Array(kept);
+  for (let i = 0, at = 0; at < kept; i++) if (scores[i] > x) rows[at++] = i;
+  return rows;
+}

@@ -1,0 +1,30 @@
+import { checkFinite, invalid } from '../check.ts';
+import type { FloatArray } from '../backend/types.ts';
+import { checkScores, runKernel, runKernelAsync, type AsyncOptions, type OrderKernel } from '../order/kernel.ts';
+import { topKKernel } from './top-k.ts';
+
+/**
+ * The floor(r n) highest-scored of n rows, ascending by score, as topK gives them; r in (0, 1].
+ * @throws GradfoldError INVALID_ARGUMENT for r outside (0, 1] or so small that nothing would be kept; INVALID_DATA
+ * naming the index of a NaN.
+ */
+export function topRatio(scores: FloatArray, r: number): Uint32Array {
+  return runKernel(topRatioKernel(scores, r));
+}
+
+/** topRatio off the event loop. `scores` must not change until the promise settles. */
+export async function topRatioAsync(scores: FloatArray, r: number, options: AsyncOptions = {}): Promise<Uint32Array> {
+  return runKernelAsync(topRatioKernel(scores, r), options);
+}
+
+/** @internal */
+export function topRatioKernel(scores: FloatArray, r: number): OrderKernel {
+  checkScores(scores);
+  checkFinite('r (the ratio of rows to keep)', r, { above: 0, max: 1 });
+  const n = scores.length;
+  if (n > 0 && Math.trunc(n * r) === 0) {
+    throw invalid('r', `a ratio that keeps something of ${n} rows`, r, { fix: `use at least ${1 / n} or more rows` });
+  }
+  // No rows, nothing to keep: any k selects the same.
+  return topKKernel(scores, Math.max(1, Math.trunc(n * r)));
+}

@@ -1,0 +1,65 @@
+import { appendFile, mkdir, readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { fileError, replaceFile } from '../files.ts';
+
+/** One line of a training log. */
+export interface TrainingLogEntry {
+  /** Updates made, this one included. */
+  step: number;
+  /** Weighted mean loss of the step's batch, before the update. */
+  loss: number;
+  lr: number;
+  /** Norm of the gradient before clipping. */
+  gradientNorm: number;
+  /** Tokens read so far, padding not counted. */
+  tokens: number;
+  /** Passes over the plan completed before this batch. */
+  epoch: number;
+  /** Wall time spent training so far. */
+  seconds: number;
+  /** What `validate` returned after this step. */
+  validation?: Record<string, number>;
+}
+
+/** A training log: one JSON object a line, appended as steps are made. */
+export class TrainingLog {
+  readonly #path: string;
+
+  private constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Opens a log at `step` made steps: lines of later steps, and one torn by a kill, are cut off. */
+  static async open(path: string, step: number): Promise<TrainingLog> {
+    await mkdir(dirname(path), { recursive: true });
+    const lines = step === 0 ? [] : (await readIfThere(path)).split('\n').filter((line) => stepOf(line) <= step);
+    await replaceFile(path, (file) => file.writeFile(lines.map((line) => `${line}\n`).join('')));
+    return new TrainingLog(path);
+  }
+
+  async append(entry: TrainingLogEntry): Promise<void> {
+    try {
+      await appendFile(this.#path, `${JSON.stringify(entry)}\n`);
+    } catch (cause) {
+      throw fileError('write', this.#path, cause);
+    }
+  }
+}
+
+async function readIfThere(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw fileError('read', path, error);
+  }
+}
+
+/** Infinity for what is not a line of a log. */
+function stepOf(line: string): number {
+  try {
+    return (JSON.parse(line) as TrainingLogEntry).step;
+  } catch {
+    return Infinity;
+  }
+}

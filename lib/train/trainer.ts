@@ -1,0 +1,130 @@
+import { join } from 'node:path';
+import { checkFinite, checkInteger, checkLength, invalid } from '../check.ts';
+import { GradfoldError } from '../errors.ts';
+import type { LanguageModel } from '../model/language-model.ts';
+import { createOptimizer, type OptimizerConfig } from '../model/optimizer.ts';
+import type { Plan } from '../order/plan.ts';
+import { latestCheckpoint, saveCheckpoint, type TrainerState } from './checkpoint.ts';
+import { checkSameRun, digest, digestParameters, type Fingerprint } from './fingerprint.ts';
+import { TrainingLog, type TrainingLogEntry } from './log.ts';
+import { planBatch, type TokenSource } from './sample-loader.ts';
+import { resolveSchedule, scheduleFactor, type ScheduleConfig } from './schedule.ts';
+
+export interface TrainOptions {
+  model: LanguageModel;
+  /** Its `lr` is the peak of the schedule; its `clipNorm` clips the gradient. */
+  optimizer: OptimizerConfig;
+  /** Default: constant. */
+  schedule?: ScheduleConfig;
+  /** Which samples, in what order, with what weights; an endless tape (see planBatch). */
+  plan: Plan;
+  samples: TokenSource;
+  batchSize: number;
+  /** Default: one pass over the plan, its last batch filled up from the plan's start. */
+  steps?: number;
+  /** Path of a JSON-lines file, one TrainingLogEntry a step. */
+  log?: string;
+  /** Saves into `dir` every `every` steps and after the last one, and goes on from the latest one found there. */
+  checkpoint?: { dir: string; every: number };
+  /** Called after every step, with the line that was logged. */
+  onStep?: (entry: TrainingLogEntry) => void;
+  /** Runs every `every` steps and after the last one; the result goes into the log. */
+  validate?: { every: number; run(): Promise<Record<string, number>> };
+  signal?: AbortSignal;
+}
+
+/** Rows of the plan whose tokens are hashed to tell whether a resumed run reads the same samples. */
+const HASHED_ROWS = 256;
+
+/**
+ * Trains a model on a plan. A run that is killed and started again with the same arguments goes on from its latest
+ * checkpoint and ends with the same bits as an uninterrupted one at the same thread count.
+ * @returns how far the run came: the steps asked for, with those made before a resume included.
+ * @throws GradfoldError INVALID_ARGUMENT for misuse, or for a checkpoint of another run (saying what differs);
+ *   INVALID_DATA when the loss is no longer finite; rejects with `signal.reason` on abort, between two steps or within
+ *   one, and then writes nothing more.
+ */
+export async function train(options: TrainOptions): Promise<TrainerState> {
+  const { model, plan, samples, signal, onStep, validate, checkpoint } = options;
+  checkPlan(plan);
+  const batchSize = checkInteger('batchSize', options.batchSize, 1);
+  const steps = checkInteger('steps', options.steps ?? Math.ceil(plan.rows.length / batchSize), 1);
+  const schedule = resolveSchedule(options.schedule ?? { kind: 'constant' }, steps);
+  if (checkpoint) checkInteger('checkpoint.every', checkpoint.every, 1);
+  if (validate) checkInteger('validate.every', validate.every, 1);
+  signal?.throwIfAborted();
+
+  const optimizer = createOptimizer(model, options.optimizer);
+  const peak = optimizer.lr;
+  const fingerprint = checkpoint ? fingerprintOf(options, schedule, steps) : {};
+  const state: TrainerState = { step: 0, tokens: 0, seconds: 0 };
+  const found = checkpoint && (await latestCheckpoint(checkpoint.dir));
+  if (found) {
+    checkSameRun(found.path, found.record.fingerprint, fingerprint);
+    await model.parameters.load(join(found.path, PARAMETERS));
+    await optimizer.load(join(found.path, OPTIMIZER));
+    const { step, tokens, seconds } = found.record;
+    Object.assign(state, { step, tokens, seconds });
+  }
+  const log = options.log === undefined ? undefined : await TrainingLog.open(options.log, state.step);
+
+  const gradient = model.vector();
+  const started = performance.now() - state.seconds * 1000;
+  const due = (every: number) => state.step % every === 0 || state.step === steps;
+  while (state.step < steps) {
+    signal?.throwIfAborted();
+    const { batch, weights, tokens, epoch } = planBatch(samples, plan, state.step, batchSize);
+    optimizer.lr = peak * scheduleFactor(schedule, state.step, steps);
+    const { perSample } = await model.gradient(batch, { weights, into: gradient, signal });
+    const loss = perSample.reduce((sum, sampleLoss, i) => sum + weights[i] * sampleLoss, 0);
+    if (!Number.isFinite(loss)) throw diverged(state.step + 1, loss, optimizer.lr);
+    const gradientNorm = await optimizer.step(gradient);
+
+    state.step++;
+    state.tokens += tokens;
+    const validation = validate && due(validate.every) ? await validate.run() : undefined;
+    state.seconds = (performance.now() - started) / 1000;
+    const entry = { ...state, loss, lr: optimizer.lr, gradientNorm, epoch, validation };
+    await log?.append(entry);
+    onStep?.(entry);
+    if (checkpoint && due(checkpoint.every)) {
+      await saveCheckpoint(checkpoint.dir, { format: 1, ...state, fingerprint }, async (directory) => {
+        await model.savePretrained(join(directory, 'model'));
+        await optimizer.save(join(directory, OPTIMIZER));
+      });
+    }
+  }
+  gradient.dispose();
+  return state;
+}
+
+const PARAMETERS = join('model', 'model.safetensors');
+const OPTIMIZER = 'optimizer.safetensors';
+
+function checkPlan({ rows, weights }: Plan): void {
+  if (rows.length === 0) throw invalid('plan.rows', 'at least one row', rows);
+  checkLength('plan.weights', weights, rows.length, 'one a row of the plan');
+  weights.forEach((weight, i) => checkFinite(`plan.weights[${i}]`, weight, { min: 0 }));
+}
+
+function fingerprintOf(options: TrainOptions, schedule: Required<ScheduleConfig>, steps: number): Fingerprint {
+  const { model, optimizer, plan, samples, batchSize } = options;
+  const stride = Math.ceil(plan.rows.length / HASHED_ROWS);
+  const hashed = plan.rows.filter((_, i) => i % stride === 0);
+  return {
+    steps,
+    batchSize,
+    optimizer: JSON.stringify(optimizer),
+    schedule: JSON.stringify(schedule),
+    plan: digest([plan.rows, plan.weights]),
+    samples: digest(Array.from(hashed, (row) => Int32Array.from(samples.tokens(row)))),
+    'initial parameters': digestParameters(model.parameters),
+  };
+}
+
+function diverged(step: number, loss: number, lr: number): GradfoldError {
+  return new GradfoldError(
+    'INVALID_DATA',
+    `loss at step ${step}: expected a finite number, got ${loss}; lower the learning rate (${lr}) or clip the gradient`,
+  );
+}

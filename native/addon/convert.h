@@ -1,0 +1,47 @@
+// Between JavaScript values and the engine's. Argument checks here are invariants: lib/ explains errors to people.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "../engine/batch.h"
+#include "../engine/decoder.h"
+#include "../engine/parameters.h"
+
+namespace gradfold {
+
+/// Property of an object, which must be there.
+Napi::Value get(const Napi::Object& object, const char* name);
+double get_number(const Napi::Object& object, const char* name);
+int64_t get_integer(const Napi::Object& object, const char* name);
+bool get_flag(const Napi::Object& object, const char* name);
+
+/// {vocabSize, hiddenSize, …} of lib/model/config.ts.
+DecoderConfig decoder_config(const Napi::Object& shape);
+/// [{name, offset, shape}, …]
+Layout parameter_layout(const Napi::Array& slots);
+
+/// A batch's arrays, copied so that the caller may reuse them at once.
+struct BatchCopy {
+  explicit BatchCopy(const Napi::Object& batch);
+  PaddedBatch view() const;
+
+  int64_t batch, time;
+  bool sample_is_document;
+  std::vector<int32_t> input_ids, labels, document_ids;
+  std::vector<uint8_t> attention_mask;
+};
+
+std::vector<double> doubles(const Napi::Value& float64_array);
+Napi::Float64Array float64_array(Napi::Env env, const std::vector<double>& values, size_t offset, size_t count);
+inline Napi::Float64Array float64_array(Napi::Env env, const std::vector<double>& values) {
+  return float64_array(env, values, 0, values.size());
+}
+
+/// An Error with the engine's code, for lib/ to make a GradfoldError of. To be called while an exception is handled.
+Napi::Error current_exception_as_error(Napi::Env env);
+
+}  // namespace gradfold

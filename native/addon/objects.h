@@ -1,0 +1,100 @@
+// The JavaScript classes of the addon: Engine, Model, Vector. Thin: convert, queue, convert back.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+
+#include "../engine/decoder.h"
+#include "runtime.h"
+
+namespace gradfold {
+
+/// A vector's memory; jobs hold it while they run, whatever JavaScript does meanwhile.
+struct VectorMemory {
+  VectorMemory(std::shared_ptr<Device> device_, int64_t length_);
+  /// The live parameters of a model, which owns them.
+  VectorMemory(std::shared_ptr<Device> device_, std::shared_ptr<Decoder> owner_);
+  ~VectorMemory();
+  VectorMemory(const VectorMemory&) = delete;
+  VectorMemory& operator=(const VectorMemory&) = delete;
+
+  std::shared_ptr<Device> device;
+  std::shared_ptr<Decoder> owner;  // null when the memory is its own
+  float* data;
+  int64_t length;
+};
+
+class EngineObject : public Napi::ObjectWrap<EngineObject> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  explicit EngineObject(const Napi::CallbackInfo& info);
+
+ private:
+  Napi::Value create_model(const Napi::CallbackInfo& info);
+  Napi::Value describe(const Napi::CallbackInfo& info);
+  void close(const Napi::CallbackInfo& info);
+
+  std::shared_ptr<Runtime> runtime_;
+};
+
+class VectorObject : public Napi::ObjectWrap<VectorObject> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  explicit VectorObject(const Napi::CallbackInfo& info);
+
+  static Napi::Object create(Napi::Env env, std::shared_ptr<Runtime> runtime, std::shared_ptr<VectorMemory> memory);
+  /// The memory behind a JavaScript vector; throws DISPOSED when it is gone.
+  static std::shared_ptr<VectorMemory> memory_of(const Napi::Value& value);
+
+  void Finalize(Napi::BasicEnv env) override;
+
+ private:
+  void account(Napi::BasicEnv env, int64_t sign);
+  const std::shared_ptr<VectorMemory>& memory() const;
+  Napi::Value copy(const Napi::CallbackInfo& info);
+  void fill(const Napi::CallbackInfo& info);
+  void copy_from(const Napi::CallbackInfo& info);
+  void scale(const Napi::CallbackInfo& info);
+  void axpy(const Napi::CallbackInfo& info);
+  Napi::Value dot(const Napi::CallbackInfo& info);
+  Napi::Value read(const Napi::CallbackInfo& info);
+  void write(const Napi::CallbackInfo& info);
+  void dispose(const Napi::CallbackInfo& info);
+
+  std::shared_ptr<Runtime> runtime_;
+  std::shared_ptr<VectorMemory> memory_;
+};
+
+class ModelObject : public Napi::ObjectWrap<ModelObject> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  explicit ModelObject(const Napi::CallbackInfo& info);
+
+  static Napi::Object create(Napi::Env env, std::shared_ptr<Runtime> runtime, std::shared_ptr<Decoder> decoder);
+
+ private:
+  /// Queues a job and returns its promise. The job runs on the engine thread and returns how to make the result.
+  using Result = std::function<Napi::Value(Napi::Env)>;
+  Napi::Value queue(const Napi::CallbackInfo& info, size_t stop_argument, std::function<Result(const StopFlag&)> job);
+
+  Napi::Value parameters(const Napi::CallbackInfo& info);
+  Napi::Value zeros(const Napi::CallbackInfo& info);
+  Napi::Value loss(const Napi::CallbackInfo& info);
+  Napi::Value backward(const Napi::CallbackInfo& info);
+  Napi::Value hvp(const Napi::CallbackInfo& info);
+  Napi::Value sgd_step(const Napi::CallbackInfo& info);
+  Napi::Value adamw_step(const Napi::CallbackInfo& info);
+  void dispose(const Napi::CallbackInfo& info);
+  const std::shared_ptr<Decoder>& decoder() const;
+
+  std::shared_ptr<Runtime> runtime_;
+  std::shared_ptr<Decoder> decoder_;
+};
+
+/// What an environment (main thread or worker) holds.
+struct Environment {
+  Napi::FunctionReference engine, vector, model;
+};
+
+}  // namespace gradfold

@@ -1,0 +1,11 @@
+// Node-API glue of native/order.
+#pragma once
+
+#include <napi.h>
+
+namespace gradfold {
+
+/// Adds argsort, foldOrder and topK, and their …Async forms, to exports. Typed in lib/order/native.ts.
+void register_order(Napi::Env env, Napi::Object exports);
+
+}  // namespace gradfold

@@ -1,0 +1,150 @@
+#include <new>
+
+#include "../engine/error.h"
+#include "guard.h"
+#include "objects.h"
+
+namespace gradfold {
+
+VectorMemory::VectorMemory(std::shared_ptr<Device> device_, int64_t length_)
+    : device(std::move(device_)),
+      data(static_cast<float*>(device->allocate(static_cast<size_t>(length_) * sizeof(float)))),
+      length(length_) {}
+
+VectorMemory::VectorMemory(std::shared_ptr<Device> device_, std::shared_ptr<Decoder> owner_)
+    : device(std::move(device_)),
+      owner(std::move(owner_)),
+      data(owner->parameters()),
+      length(owner->parameter_count()) {}
+
+VectorMemory::~VectorMemory() {
+  if (!owner) device->release(data);
+}
+
+Napi::Function VectorObject::define(Napi::Env env) {
+  return DefineClass(
+      env, "NativeVector",
+      {InstanceMethod<&VectorObject::copy>("copy"), InstanceMethod<&VectorObject::fill>("fill"),
+       InstanceMethod<&VectorObject::copy_from>("copyFrom"), InstanceMethod<&VectorObject::scale>("scale"),
+       InstanceMethod<&VectorObject::axpy>("axpy"), InstanceMethod<&VectorObject::dot>("dot"),
+       InstanceMethod<&VectorObject::read>("read"), InstanceMethod<&VectorObject::write>("write"),
+       InstanceMethod<&VectorObject::dispose>("dispose")});
+}
+
+VectorObject::VectorObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {}
+
+Napi::Object VectorObject::create(Napi::Env env, std::shared_ptr<Runtime> runtime,
+                                  std::shared_ptr<VectorMemory> memory) {
+  Napi::Object object = env.GetInstanceData<Environment>()->vector.New({});
+  VectorObject* self = Unwrap(object);
+  self->runtime_ = std::move(runtime);
+  self->memory_ = std::move(memory);
+  self->account(env, 1);
+  return object;
+}
+
+/// Tells the garbage collector of memory it cannot see; the live parameters are their model's.
+void VectorObject::account(Napi::BasicEnv env, int64_t sign) {
+  if (!memory_ || memory_->owner) return;
+  Napi::MemoryManagement::AdjustExternalMemory(env, sign * memory_->length * static_cast<int64_t>(sizeof(float)));
+}
+
+void VectorObject::Finalize(Napi::BasicEnv env) { account(env, -1); }
+
+std::shared_ptr<VectorMemory> VectorObject::memory_of(const Napi::Value& value) {
+  check(value.IsObject() &&
+            value.As<Napi::Object>().InstanceOf(value.Env().GetInstanceData<Environment>()->vector.Value()),
+        "the argument is a vector of this addon");
+  return Unwrap(value.As<Napi::Object>())->memory();
+}
+
+const std::shared_ptr<VectorMemory>& VectorObject::memory() const {
+  if (!memory_) throw Error("DISPOSED", "the parameter vector was disposed");
+  return memory_;
+}
+
+Napi::Value VectorObject::copy(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto from = memory();
+    auto to = std::make_shared<VectorMemory>(from->device, from->length);
+    runtime_->run([&] { from->device->copy(to->data, from->data, from->length); });
+    return create(info.Env(), runtime_, std::move(to));
+  });
+}
+
+void VectorObject::fill(const Napi::CallbackInfo& info) {
+  guarded(info.Env(), [&] {
+    const auto x = memory();
+    const auto value = info[0].As<Napi::Number>().FloatValue();
+    runtime_->run([&] { x->device->fill(x->data, value, x->length); });
+  });
+}
+
+void VectorObject::copy_from(const Napi::CallbackInfo& info) {
+  guarded(info.Env(), [&] {
+    const auto to = memory(), from = memory_of(info[0]);
+    check(to->length == from->length, "vectors of equal length");
+    if (to == from) return;
+    runtime_->run([&] { to->device->copy(to->data, from->data, to->length); });
+  });
+}
+
+void VectorObject::scale(const Napi::CallbackInfo& info) {
+  guarded(info.Env(), [&] {
+    const auto x = memory();
+    const double a = info[0].As<Napi::Number>().DoubleValue();
+    runtime_->run([&] { x->device->scale(x->data, a, x->length); });
+  });
+}
+
+void VectorObject::axpy(const Napi::CallbackInfo& info) {
+  guarded(info.Env(), [&] {
+    const auto y = memory(), x = memory_of(info[1]);
+    const double a = info[0].As<Napi::Number>().DoubleValue();
+    check(y->length == x->length, "vectors of equal length");
+    runtime_->run([&] { y->device->axpy(y->data, a, x->data, y->length); });
+  });
+}
+
+Napi::Value VectorObject::dot(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto x = memory(), y = memory_of(info[0]);
+    check(y->length == x->length, "vectors of equal length");
+    double result = 0;
+    runtime_->run([&] { result = x->device->dot(x->data, y->data, x->length); });
+    return Napi::Number::New(info.Env(), result);
+  });
+}
+
+Napi::Value VectorObject::read(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto x = memory();
+    const int64_t offset = info[0].As<Napi::Number>(), length = info[1].As<Napi::Number>();
+    check(offset >= 0 && length >= 0 && offset + length <= x->length, "a range inside the vector");
+    auto out = Napi::Float32Array::New(info.Env(), static_cast<size_t>(length));
+    runtime_->run([&, to = out.Data()] {
+      x->device->download(to, x->data + offset, static_cast<size_t>(length) * sizeof(float));
+    });
+    return out;
+  });
+}
+
+void VectorObject::write(const Napi::CallbackInfo& info) {
+  guarded(info.Env(), [&] {
+    const auto x = memory();
+    const int64_t offset = info[0].As<Napi::Number>();
+    const auto values = info[1].As<Napi::Float32Array>();
+    const auto length = static_cast<int64_t>(values.ElementLength());
+    check(offset >= 0 && offset + length <= x->length, "a range inside the vector");
+    runtime_->run([&, from = values.Data()] {
+      x->device->upload(x->data + offset, from, static_cast<size_t>(length) * sizeof(float));
+    });
+  });
+}
+
+void VectorObject::dispose(const Napi::CallbackInfo& info) {
+  account(info.Env(), -1);
+  memory_.reset();
+}
+
+}  // namespace gradfold

@@ -1,0 +1,65 @@
+// Device memory of one pass: handed out by a moving pointer, given back all at once, kept between passes because fresh
+// pages are slow to touch.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "../kernels/kernels.h"
+
+namespace gradfold {
+
+class Arena {
+ public:
+  explicit Arena(Device& device) : device_(device) {}
+  ~Arena();
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+
+  /// Forgets everything handed out. After a pass that had to grow, the blocks are joined into one.
+  void reset();
+
+  template <typename T>
+  T* take(int64_t count) {
+    return static_cast<T*>(take_bytes(static_cast<size_t>(count) * sizeof(T)));
+  }
+  Mat matrix(int64_t rows, int64_t cols) { return {take<float>(rows * cols), rows, cols, cols}; }
+  /// A table copied from ordinary memory.
+  template <typename T>
+  T* table(const std::vector<T>& values) {
+    T* memory = take<T>(static_cast<int64_t>(values.size()));
+    device_.upload(memory, values.data(), values.size() * sizeof(T));
+    return memory;
+  }
+
+  /// Gives back, at the end of its life, what was taken during it.
+  class Scope {
+   public:
+    explicit Scope(Arena& arena) : arena_(arena), block_(arena.block_), used_(arena.used_) {}
+    ~Scope() {
+      arena_.block_ = block_;
+      arena_.used_ = used_;
+    }
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+   private:
+    Arena& arena_;
+    size_t block_, used_;
+  };
+
+ private:
+  struct Block {
+    char* memory;
+    size_t bytes;
+  };
+  void* take_bytes(size_t bytes);
+  void release_blocks();
+
+  Device& device_;
+  std::vector<Block> blocks_;
+  size_t block_ = 0;  // the block being filled
+  size_t used_ = 0;   // of that block
+};
+
+}  // namespace gradfold

@@ -1,0 +1,47 @@
+// A batch without its padding: the tokens that exist, in row order, and the tables that say what belongs together.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace gradfold {
+
+/// A padded batch as the caller holds it, row-major [batch, time]; checked by lib/data/batch.ts.
+struct PaddedBatch {
+  int64_t batch, time;
+  const int32_t* input_ids;
+  const int32_t* labels;          // −100: nothing to predict; shifted by one here
+  const uint8_t* attention_mask;  // 1 = token; padding on the right only
+  const int32_t* document_ids;    // or null: every row is one document
+  bool sample_is_document;        // else a sample is a row
+};
+
+struct TokenBatch {
+  explicit TokenBatch(const PaddedBatch& padded);
+
+  int64_t tokens() const { return static_cast<int64_t>(ids.size()); }
+  int64_t predictions() const { return static_cast<int64_t>(labels.size()); }
+  int64_t samples() const { return static_cast<int64_t>(sample_begin.size()) - 1; }
+  int64_t segments() const { return static_cast<int64_t>(segment_begin.size()) - 1; }
+
+  std::vector<int32_t> ids;        // [N]
+  std::vector<int32_t> positions;  // [N], restarting in every segment
+  std::vector<int32_t> segment_begin;
+  std::vector<int32_t> sample_begin;      // token ranges
+  std::vector<int32_t> predicted;         // [n] the token from which labels[r] is predicted
+  std::vector<int32_t> labels;            // [n]
+  std::vector<int32_t> prediction_begin;  // [samples + 1] prediction ranges
+  int32_t longest_segment = 0;
+
+  /// Mean over each sample's predictions; 0 where it has none.
+  std::vector<double> sample_means(const std::vector<double>& per_prediction) const;
+};
+
+/// Tokens grouped by (id, sample), ids ascending: see EmbeddingGroups. With `one_sample` all tokens count as sample 0.
+struct TokenGroups {
+  TokenGroups(const TokenBatch& batch, bool one_sample);
+
+  std::vector<int32_t> token, sample, begin, positions;
+};
+
+}  // namespace gradfold

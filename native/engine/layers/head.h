@@ -1,0 +1,45 @@
+// Final norm, output projection and cross-entropy. The matrix of all logits never exists: it is walked in blocks of
+// predictions, or, where a statistic couples predictions of different blocks, in panels of the vocabulary.
+#pragma once
+
+#include "linear.h"
+#include "rms_norm.h"
+
+namespace gradfold {
+
+class Head {
+ public:
+  Head() = default;
+  /// tied: the projection is the embedding table.
+  Head(const RmsNorm& norm, const Linear& projection, bool tied) : norm_(norm), projection_(projection), tied_(tied) {}
+
+  /// What the sweep leaves for deferred_gradient and for the caller.
+  struct State {
+    Dual hidden;           // [n × d] final hidden states of the predicted positions, normed
+    double* loss;          // [n]
+    double* loss_tangent;  // [n], null in a plain pass
+    double* lse;           // [n]
+    bool deferred;         // the projection's parameter gradient is still to come
+  };
+
+  /// Losses from the residual stream x [N × d] alone.
+  State loss(Pass& pass, const Dual& x) const;
+  /// Losses and dx [N × d], overwritten.
+  State loss_and_backward(Pass& pass, const Dual& x, const Dual& dx) const;
+  /// The projection's parameter gradient where loss_and_backward deferred it: in panels of the vocabulary, for a tied
+  /// table with the embedding's share (dembedding [N × d]) added before norms are taken.
+  void deferred_gradient(Pass& pass, const State& state, const Mat& dembedding) const;
+
+  /// Whether deferred_gradient covers the embedding's share as well.
+  bool covers_embedding(const State& state) const { return tied_ && state.deferred; }
+
+ private:
+  bool defers(const Pass& pass) const;
+  void block(Pass& pass, const State& state, int64_t first, int64_t rows, const Dual* dhidden) const;
+
+  RmsNorm norm_;
+  Linear projection_;
+  bool tied_ = false;
+};
+
+}  // namespace gradfold

@@ -1,0 +1,25 @@
+// Optimizer updates on flat vectors.
+#pragma once
+
+#include "../kernels/kernels.h"
+
+namespace gradfold {
+
+struct SgdStep {
+  double lr, clip_norm;  // clip_norm: infinity for none
+};
+
+struct AdamwStep {
+  double lr, clip_norm, beta1, beta2, eps, weight_decay;
+  int64_t step;  // 1 for the first update
+};
+
+/// θ ← θ − lr s g, s = min(1, clip_norm / (‖g‖ + 1e-6)). Returns ‖g‖; when that is not finite nothing is changed.
+double sgd_step(Device& device, float* theta, const float* gradient, const SgdStep& step, int64_t count);
+
+/// AdamW (Loshchilov & Hutter 2019) with decoupled weight decay on every parameter; clipping and return value as
+/// sgd_step.
+double adamw_step(Device& device, float* theta, float* m, float* v, const float* gradient, const AdamwStep& step,
+                  int64_t count);
+
+}  // namespace gradfold

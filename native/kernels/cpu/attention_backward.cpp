@@ -1,0 +1,67 @@
+// Attention backward: with P recomputed from the saved log-sum-exp and D = rowsum(dO ∘ O),
+//   dP = dO Vᵀ, dS = P ∘ (dP − D), dQ = scale dS K, dK = scale dSᵀ Q, dV = Pᵀ dO.
+#include <omp.h>
+
+#include "attention_shares.h"
+#include "simd.h"
+
+namespace gradfold::GRADFOLD_ISA {
+
+/// In place over a row's visible part: unscaled scores s become P, and dp becomes scale dS.
+static void score_gradients(float* s, float* dp, int64_t count, float scale, float lse, float d) {
+#pragma omp simd
+  for (int64_t j = 0; j < count; ++j) {
+    const float p = exp_float(scale * s[j] - lse);
+    s[j] = p;
+    dp[j] = scale * p * (dp[j] - d);
+  }
+}
+
+void CpuDevice::attention_backward(const AttentionShape& shape, ConstMat qkv, ConstMat out, const float* lse,
+                                   ConstMat dout, Mat dqkv) {
+  const ShareDivision division(shape, threads_);
+  const int64_t strip = strip_floats(shape), partial = division.partial_floats(shape);
+  const size_t bytes = size_t(2 * strip + 2 * partial) * sizeof(float);
+  for (int t = 0; t < threads_; ++t) scratch(t, bytes);  // here, where a failure can still be thrown
+#pragma omp parallel num_threads(threads_)
+  {
+    const int thread = omp_get_thread_num();
+    for_each_share(shape, division, thread, omp_get_num_threads(), [&](const Share& share) {
+      float* memory = static_cast<float*>(scratch(division.parts > 1 ? int(share.index) : thread, bytes));
+      float* partials = memory + 2 * strip;
+      const Mat dk_sum = share_sum(shape, share, dqkv, key_column(shape, share.kv_head), partials);
+      const Mat dv_sum = share_sum(shape, share, dqkv, value_column(shape, share.kv_head), partials + partial);
+      for_each_query_block(shape, share, [&](const QueryBlock& b) {
+        const Mat p = strip_of(b, memory), ds = strip_of(b, memory + strip);
+        const ConstMat q = query_rows(shape, b, qkv), k = key_rows(shape, b, qkv), v = value_rows(shape, b, qkv);
+        const ConstMat o = query_rows(shape, b, out), d_o = query_rows(shape, b, dout);
+        const float* block_lse = lse + b.head * qkv.rows + b.segment + b.queries.begin;
+        multiply(product_, q, false, k, true, p, 0.0f);
+        multiply(product_, d_o, false, v, true, ds, 0.0f);
+        for (int64_t r = 0; r < b.rows(); ++r) {
+          const Range visible = visible_part(shape, b, r);
+          const int64_t at = r * p.stride + visible.begin;
+          const float d = float(long_dot(d_o.data + r * d_o.stride, o.data + r * o.stride, o.cols));
+          score_gradients(p.data + at, ds.data + at, visible.end - visible.begin, shape.scale, block_lse[r], d);
+          clear_hidden(p, r, visible);
+          clear_hidden(ds, r, visible);
+        }
+        multiply(product_, ds, false, k, false, query_rows(shape, b, dqkv), 0.0f);
+        multiply(product_, ds, true, q, false, block_sum(b, dk_sum), 1.0f);
+        multiply(product_, p, true, d_o, false, block_sum(b, dv_sum), 1.0f);
+      });
+    });
+    if (division.parts > 1) {
+      const auto partial_sum = [&](int which) {
+        return [=](int64_t share) {
+          return static_cast<const float*>(scratch(int(share), bytes)) + 2 * strip + which * partial;
+        };
+      };
+#pragma omp barrier
+      add_partial_sums(shape, division, dqkv, key_column, partial_sum(0));
+      add_partial_sums(shape, division, dqkv, value_column, partial_sum(1));
+    }
+  }
+}
+
+}  // namespace gradfold::GRADFOLD_ISA

@@ -1,0 +1,214 @@
+// The portable matrix product: C = op(A) op(B) + beta C in float32, for machines without a library's.
+//
+// Goto's scheme, without buffers shared between threads. Each thread owns a rectangle of C. For kBlockRows rows of it
+// and kDepth of the inner dimension, op(A) is packed into panels of kTileRows rows that stay in the second-level cache;
+// then slivers of op(B), kTileCols wide, are packed into the first-level cache one after another, and each meets all
+// panels. A tile of C lives in registers for kDepth terms, so sums are float32 over at most kDepth terms and then over
+// K / kDepth blocks, in an order that does not depend on the thread count.
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <new>
+
+#include "cpu_device.h"
+#include "simd.h"
+
+namespace gradfold::GRADFOLD_ISA {
+namespace {
+
+// Tile sizes that fill the register file: sums, one row of B vectors and one broadcast.
+#if defined(__AVX512F__)
+constexpr int64_t kTileRows = 12, kTileVectors = 2, kBlockRows = 384;
+#else
+constexpr int64_t kTileRows = 4, kTileVectors = 3, kBlockRows = 192;
+#endif
+constexpr int64_t kTileCols = kTileVectors * kLanes;
+constexpr int64_t kDepth = 256;
+/// Multiplications below which a thread is not worth waking.
+constexpr int64_t kWorkPerThread = 1 << 18;
+
+/// One operand seen as `width` lines along C times `depth`: element (w, k), with w or k running through memory.
+struct Operand {
+  const float* data;
+  int64_t stride;
+  bool lines_adjacent;  // (w, k) at data[k * stride + w], else at data[w * stride + k]
+
+  const float* at(int64_t w, int64_t k) const { return data + (lines_adjacent ? k * stride + w : w * stride + k); }
+};
+
+struct Range {
+  int64_t begin, end;
+};
+
+int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+#ifdef __clang__
+#define GRADFOLD_SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+#else
+#define GRADFOLD_SHUFFLE(a, b, i, j, k, l) __builtin_shuffle(a, b, Index4{i, j, k, l})
+#endif
+
+/// to[j * to_stride + i] = from[i * from_stride + j] for i, j < 4
+inline void transpose4(const float* from, int64_t from_stride, float* to, int64_t to_stride) {
+  typedef float Float4 __attribute__((vector_size(16)));
+  typedef float UnalignedFloat4 __attribute__((vector_size(16), aligned(4), may_alias));
+  [[maybe_unused]] typedef int32_t Index4 __attribute__((vector_size(16)));
+  const auto row = [&](int64_t i) -> Float4 {
+    return *reinterpret_cast<const UnalignedFloat4*>(from + i * from_stride);
+  };
+  const auto put = [&](int64_t j, Float4 v) { *reinterpret_cast<UnalignedFloat4*>(to + j * to_stride) = v; };
+  const Float4 a = row(0), b = row(1), c = row(2), d = row(3);
+  const Float4 ab_low = GRADFOLD_SHUFFLE(a, b, 0, 4, 1, 5), ab_high = GRADFOLD_SHUFFLE(a, b, 2, 6, 3, 7);
+  const Float4 cd_low = GRADFOLD_SHUFFLE(c, d, 0, 4, 1, 5), cd_high = GRADFOLD_SHUFFLE(c, d, 2, 6, 3, 7);
+  put(0, GRADFOLD_SHUFFLE(ab_low, cd_low, 0, 1, 4, 5));
+  put(1, GRADFOLD_SHUFFLE(ab_low, cd_low, 2, 3, 6, 7));
+  put(2, GRADFOLD_SHUFFLE(ab_high, cd_high, 0, 1, 4, 5));
+  put(3, GRADFOLD_SHUFFLE(ab_high, cd_high, 2, 3, 6, 7));
+}
+
+/// out[k * kWidth + w] = operand (first + w, k0 + k) for w < count, k < depth; zero for count ≤ w < kWidth.
+template <int64_t kWidth>
+void pack(const Operand& operand, int64_t first, int64_t count, int64_t k0, int64_t depth, float* out) {
+  if (count < kWidth) memset(out, 0, static_cast<size_t>(depth * kWidth) * sizeof(float));
+  if (operand.lines_adjacent) {
+    const float* from = operand.at(first, k0);
+    if (count == kWidth)
+      for (int64_t k = 0; k < depth; ++k) memcpy(out + k * kWidth, from + k * operand.stride, kWidth * sizeof(float));
+    else
+      for (int64_t k = 0; k < depth; ++k)
+        for (int64_t w = 0; w < count; ++w) out[k * kWidth + w] = from[k * operand.stride + w];
+    return;
+  }
+  const int64_t whole = depth / 4 * 4;
+  int64_t w = 0;
+  for (; w + 4 <= count; w += 4) {
+    const float* from = operand.at(first + w, k0);
+    for (int64_t k = 0; k < whole; k += 4) transpose4(from + k, operand.stride, out + k * kWidth + w, kWidth);
+    for (int64_t k = whole; k < depth; ++k)
+      for (int64_t u = 0; u < 4; ++u) out[k * kWidth + w + u] = from[u * operand.stride + k];
+  }
+  for (; w < count; ++w) {
+    const float* from = operand.at(first + w, k0);
+    for (int64_t k = 0; k < depth; ++k) out[k * kWidth + w] = from[k];
+  }
+}
+
+/// c [kTileRows × kTileCols] = or += the product of a packed panel of A and a packed sliver of B.
+void multiply_tile(int64_t depth, const float* a, const float* b, float* c, int64_t stride, bool accumulate) {
+  Vec sums[kTileRows][kTileVectors] = {};
+  for (int64_t k = 0; k < depth; ++k, a += kTileRows, b += kTileCols) {
+    Vec bs[kTileVectors];
+#pragma GCC unroll 8
+    for (int64_t v = 0; v < kTileVectors; ++v) bs[v] = load(b + v * kLanes);
+#pragma GCC unroll 16
+    for (int64_t r = 0; r < kTileRows; ++r)
+#pragma GCC unroll 8
+      for (int64_t v = 0; v < kTileVectors; ++v) sums[r][v] += a[r] * bs[v];
+  }
+#pragma GCC unroll 16
+  for (int64_t r = 0; r < kTileRows; ++r)
+#pragma GCC unroll 8
+    for (int64_t v = 0; v < kTileVectors; ++v) {
+      float* to = c + r * stride + v * kLanes;
+      store(to, accumulate ? load(to) + sums[r][v] : sums[r][v]);
+    }
+}
+
+/// multiply_tile where only rows × cols of the tile lie inside C.
+void multiply_edge(int64_t depth, const float* a, const float* b, float* c, int64_t stride, bool accumulate,
+                   int64_t rows, int64_t cols) {
+  float tile[kTileRows * kTileCols];
+  multiply_tile(depth, a, b, tile, kTileCols, false);
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t j = 0; j < cols; ++j) {
+      const float value = tile[r * kTileCols + j];
+      c[r * stride + j] = accumulate ? c[r * stride + j] + value : value;
+    }
+}
+
+/// One thread's rectangle of C.
+void multiply_rectangle(const Operand& a, const Operand& b, int64_t inner, const Mat& c, bool accumulate, Range rows,
+                        Range cols, float* packed_a, float* packed_b) {
+  for (int64_t i0 = rows.begin; i0 < rows.end; i0 += kBlockRows) {
+    const int64_t i1 = least(i0 + kBlockRows, rows.end);
+    for (int64_t k0 = 0; k0 < inner; k0 += kDepth) {
+      const int64_t depth = least(kDepth, inner - k0);
+      for (int64_t i = i0; i < i1; i += kTileRows)
+        pack<kTileRows>(a, i, least(kTileRows, i1 - i), k0, depth, packed_a + (i - i0) * depth);
+      for (int64_t j = cols.begin; j < cols.end; j += kTileCols) {
+        const int64_t tile_cols = least(kTileCols, cols.end - j);
+        pack<kTileCols>(b, j, tile_cols, k0, depth, packed_b);
+        for (int64_t i = i0; i < i1; i += kTileRows) {
+          const int64_t tile_rows = least(kTileRows, i1 - i);
+          float* to = c.data + i * c.stride + j;
+          const float* panel = packed_a + (i - i0) * depth;
+          if (tile_rows == kTileRows && tile_cols == kTileCols)
+            multiply_tile(depth, panel, packed_b, to, c.stride, accumulate || k0 > 0);
+          else
+            multiply_edge(depth, panel, packed_b, to, c.stride, accumulate || k0 > 0, tile_rows, tile_cols);
+        }
+      }
+    }
+  }
+}
+
+/// How C is cut into one rectangle a thread.
+struct Grid {
+  int64_t down, across;  // rectangles
+  int64_t rows, cols;    // of each, in whole tiles
+};
+
+/// The grid whose busiest thread has least to multiply; among equals the one that packs least.
+Grid cut(int64_t rows, int64_t cols, int64_t threads) {
+  Grid best{};
+  int64_t best_area = INT64_MAX, best_border = INT64_MAX;
+  for (int64_t down = 1; down <= threads; ++down) {
+    const int64_t across = threads / down;
+    const int64_t tall = ceil_div(ceil_div(rows, kTileRows), down) * kTileRows;
+    const int64_t wide = ceil_div(ceil_div(cols, kTileCols), across) * kTileCols;
+    const int64_t area = tall * wide, border = tall + wide;
+    if (area > best_area || (area == best_area && border >= best_border)) continue;
+    best_area = area;
+    best_border = border;
+    best = {ceil_div(rows, tall), ceil_div(cols, wide), tall, wide};
+  }
+  return best;
+}
+
+}  // namespace
+
+void portable_product(ConstMat a, bool transpose_a, ConstMat b, bool transpose_b, Mat c, float beta) {
+  const int64_t inner = transpose_a ? a.rows : a.cols;
+  const bool accumulate = beta != 0.0f;
+  if (c.rows == 0 || c.cols == 0) return;
+  if (inner == 0) {
+    for (int64_t r = 0; !accumulate && r < c.rows; ++r)
+      memset(c.data + r * c.stride, 0, static_cast<size_t>(c.cols) * sizeof(float));
+    return;
+  }
+  const int64_t worthwhile = 1 + c.rows * c.cols * inner / kWorkPerThread;
+  const int64_t threads = omp_in_parallel() ? 1 : least(omp_get_max_threads(), worthwhile);
+  const Grid grid = cut(c.rows, c.cols, threads);
+  const Operand left{a.data, a.stride, transpose_a}, right{b.data, b.stride, !transpose_b};
+
+  const int64_t depth = least(inner, kDepth);
+  const int64_t size_a = ceil_div(least(grid.rows, kBlockRows) * depth, 16) * 16;
+  const int64_t size_b = ceil_div(kTileCols * depth, 16) * 16;
+  const int64_t rectangles = grid.down * grid.across;
+  void* memory = nullptr;
+  if (posix_memalign(&memory, 64, static_cast<size_t>(rectangles * (size_a + size_b)) * sizeof(float)) != 0)
+    throw std::bad_alloc();
+
+#pragma omp parallel for schedule(static, 1) num_threads(static_cast<int>(rectangles)) if (rectangles > 1)
+  for (int64_t u = 0; u < rectangles; ++u) {
+    float* packed_a = static_cast<float*>(memory) + u * (size_a + size_b);
+    const int64_t i = u / grid.across * grid.rows, j = u % grid.across * grid.cols;
+    multiply_rectangle(left, right, inner, c, accumulate, {i, least(i + grid.rows, c.rows)},
+                       {j, least(j + grid.cols, c.cols)}, packed_a, packed_a + size_a);
+  }
+  free(memory);
+}
+
+}  // namespace gradfold::GRADFOLD_ISA

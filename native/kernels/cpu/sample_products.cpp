@@ -1,0 +1,144 @@
+// Per-sample statistics of a weight gradient, g_i = G_iᵀ X_i, without ever holding one: weight tile outer, sample inner.
+//
+// For a tile of the weight and each sample the tile of G_iᵀ X_i is formed in scratch and reduced while it is hot, so the
+// weighted gradient and the vectors v_k cross memory once a batch and the arithmetic is that of a plain backward pass.
+// One tile belongs to one thread; norms and dots are float64 over short float32 blocks.
+#include <omp.h>
+
+#include "cpu_device.h"
+#include "simd.h"
+#include "statistics.h"
+
+namespace gradfold::GRADFOLD_ISA {
+namespace {
+
+/// Numbers of a tile: its product, its share of the gradient and of the vectors stay together in a cache of 2 MiB.
+constexpr int64_t kTileNumbers = 1 << 17;
+/// Bytes a thread may take for the tiles that the Gram matrix needs side by side.
+constexpr int64_t kGramBytes = 8 << 20;
+/// Products on fewer rows waste the register tile; on more they gain nothing.
+constexpr int64_t kLeastRows = 16, kMostRows = 128;
+/// Tokens of which a scaled copy is made at a time.
+constexpr int64_t kTokenBlock = 512;
+
+int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/// The weight [O × I] cut into down × across tiles of rows × cols, the last ones possibly smaller.
+struct Tiling {
+  int64_t rows, cols, down, across;
+};
+
+Tiling cut_weight(int64_t outputs, int64_t inputs, int64_t numbers, int64_t threads) {
+  Tiling tiling{};
+  tiling.across = ceil_div(inputs * least(kLeastRows, outputs), numbers);
+  tiling.cols = ceil_div(inputs, tiling.across);
+  tiling.across = ceil_div(inputs, tiling.cols);
+  const int64_t fitting = numbers / tiling.cols;
+  const int64_t most = fitting < kLeastRows ? kLeastRows : least(fitting, kMostRows);
+  // As many tiles for every thread, unless that makes them too low.
+  int64_t down = ceil_div(outputs, most);
+  down = least(ceil_div(down * tiling.across, threads) * threads / tiling.across, ceil_div(outputs, kLeastRows));
+  tiling.rows = ceil_div(outputs, down > 0 ? down : 1);
+  tiling.down = ceil_div(outputs, tiling.rows);
+  return tiling;
+}
+
+ConstMat block(const ConstMat& m, int64_t row, int64_t rows, int64_t col, int64_t cols) {
+  return {m.data + row * m.stride + col, rows, cols, m.stride};
+}
+
+bool all_one(const SampleStatistics& s) {
+  for (int64_t i = 0; i < s.samples; ++i)
+    if (s.weights[i] != 1.0f) return false;
+  return true;
+}
+
+/// scaled [tokens × cols] = w_i G of tokens first … first + tokens − 1 and columns col … col + cols − 1.
+void scale_tokens(const ConstMat& g, const SampleStatistics& s, int64_t first, int64_t tokens, int64_t col,
+                  int64_t cols, float* scaled) {
+  int64_t sample = 0;
+  for (int64_t token = 0; token < tokens; ++token) {
+    while (s.begin[sample + 1] <= first + token) ++sample;
+    const float weight = s.weights[sample];
+    const float* from = g.data + (first + token) * g.stride + col;
+    for (int64_t c = 0; c < cols; ++c) scaled[token * cols + c] = weight * from[c];
+  }
+}
+
+}  // namespace
+
+void CpuDevice::sample_products(ConstMat g, ConstMat x, const SampleStatistics& s, const WeightTarget& t) {
+  omp_set_num_threads(threads_);  // products take their team from the calling thread
+  const int64_t outputs = g.cols, inputs = x.cols;
+  if (s.samples == 0 || outputs == 0 || inputs == 0) return;
+  const int64_t first_token = s.begin[0], end_token = s.begin[s.samples];
+
+  if (!wants_samples(s, t)) {
+    if (t.gradient == nullptr) return;
+    if (all_one(s)) {
+      product_(block(g, first_token, end_token - first_token, 0, outputs), true,
+               block(x, first_token, end_token - first_token, 0, inputs), false,
+               {t.gradient, outputs, inputs, inputs}, 1.0f);
+      return;
+    }
+    const Tiling tiling = cut_weight(outputs, inputs, kTileNumbers, threads_);
+    for (int thread = 0; thread < threads_; ++thread)
+      scratch(thread, static_cast<size_t>(kTokenBlock * tiling.rows) * sizeof(float));
+#pragma omp parallel for schedule(static) num_threads(threads_)
+    for (int64_t down = 0; down < tiling.down; ++down) {
+      float* scaled = static_cast<float*>(scratch(omp_get_thread_num(), 0));
+      const int64_t row = down * tiling.rows, rows = least(tiling.rows, outputs - row);
+      for (int64_t first = first_token; first < end_token; first += kTokenBlock) {
+        const int64_t tokens = least(kTokenBlock, end_token - first);
+        scale_tokens(g, s, first, tokens, row, rows, scaled);
+        product_({scaled, tokens, rows, rows}, true, block(x, first, tokens, 0, inputs), false,
+                 {t.gradient + row * inputs, rows, inputs, inputs}, 1.0f);
+      }
+    }
+    return;
+  }
+
+  const bool gram = s.gram != nullptr;
+  const int64_t gram_numbers = kGramBytes / static_cast<int64_t>(sizeof(float)) / s.samples;
+  const Tiling tiling =
+      cut_weight(outputs, inputs, gram ? least(kTileNumbers, gram_numbers) : kTileNumbers, threads_);
+  const int64_t tile_numbers = tiling.rows * tiling.cols;
+  const size_t sums_bytes = partial_bytes(s);
+  const size_t ids_bytes = (static_cast<size_t>(s.samples) * sizeof(int32_t) + 63) / 64 * 64;
+  const size_t tiles_bytes = static_cast<size_t>(tile_numbers * (gram ? s.samples : 1)) * sizeof(float);
+  for (int thread = 0; thread < threads_; ++thread)
+    zero_partial(scratch(thread, sums_bytes + ids_bytes + tiles_bytes), s);
+
+#pragma omp parallel num_threads(threads_)
+  {
+    char* memory = static_cast<char*>(scratch(omp_get_thread_num(), 0));
+    const PartialSums sums = partial_at(memory, s);
+    int32_t* ids = reinterpret_cast<int32_t*>(memory + sums_bytes);
+    float* tiles = reinterpret_cast<float*>(memory + sums_bytes + ids_bytes);
+    int64_t present = 0;  // samples that have tokens
+    for (int32_t i = 0; i < s.samples; ++i)
+      if (s.begin[i + 1] > s.begin[i]) ids[present++] = i;
+
+#pragma omp for schedule(static)
+    for (int64_t u = 0; u < tiling.down * tiling.across; ++u) {
+      const int64_t row = u / tiling.across * tiling.rows, rows = least(tiling.rows, outputs - row);
+      const int64_t col = u % tiling.across * tiling.cols, cols = least(tiling.cols, inputs - col);
+      for (int64_t a = 0; a < present; ++a) {
+        const int64_t i = ids[a], begin = s.begin[i], tokens = s.begin[i + 1] - begin;
+        float* tile = tiles + (gram ? a * tile_numbers : 0);
+        product_(block(g, begin, tokens, row, rows), true, block(x, begin, tokens, col, cols), false,
+                 {tile, rows, cols, cols}, 0.0f);
+        if (cols == inputs)
+          add_piece(s, t, i, tile, row * inputs, rows * cols, sums);
+        else
+          for (int64_t r = 0; r < rows; ++r)
+            add_piece(s, t, i, tile + r * cols, (row + r) * inputs + col, cols, sums);
+      }
+      if (gram) add_gram(tiles, tile_numbers, ids, present, rows * cols, s.samples, sums.gram);
+    }
+  }
+  for (int thread = 0; thread < threads_; ++thread) add_partial(s, partial_at(scratch(thread, 0), s));
+}
+
+}  // namespace gradfold::GRADFOLD_ISA

@@ -1,0 +1,173 @@
+// What the tests of the layer kernels share: float64 matrices for the naive references, their central differences, and
+// float32 matrices in device memory whose rows stand apart, so that writing beside a row is seen.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "../../native/kernels/cpu/open.h"
+#include "harness.h"
+
+namespace gradfold::test {
+
+/// A dense float64 matrix.
+struct Dense {
+  int64_t rows, cols;
+  std::vector<double> values;
+
+  Dense(int64_t rows_, int64_t cols_) : rows(rows_), cols(cols_), values(size_t(rows_ * cols_), 0.0) {}
+  double& operator()(int64_t r, int64_t c) { return values[size_t(r * cols + c)]; }
+  double operator()(int64_t r, int64_t c) const { return values[size_t(r * cols + c)]; }
+};
+
+/// Uniform numbers in [−1, 1) that float32 holds exactly.
+class Random {
+ public:
+  explicit Random(uint64_t seed) : state_(seed * 2 + 1) {}
+  double next() {
+    state_ = state_ * 6364136223846793005u + 1442695040888963407u;
+    return double(int64_t(state_ >> 40)) / double(1 << 23) - 1.0;
+  }
+  Dense matrix(int64_t rows, int64_t cols, double size = 1.0) {
+    Dense m(rows, cols);
+    for (double& value : m.values) value = double(float(size * next()));
+    return m;
+  }
+
+ private:
+  uint64_t state_;
+};
+
+/// x + step · direction
+inline Dense moved(Dense x, double step, const Dense& direction) {
+  for (size_t i = 0; i < x.values.size(); ++i) x.values[i] += step * direction.values[i];
+  return x;
+}
+
+inline double inner(const Dense& a, const Dense& b) {
+  double sum = 0;
+  for (size_t i = 0; i < a.values.size(); ++i) sum += a.values[i] * b.values[i];
+  return sum;
+}
+
+/// ∂/∂s f(s) at 0 by central differences; their error is about 1e-10 of the derivatives for the functions tested here.
+inline Dense derivative(const std::function<Dense(double)>& f) {
+  const double step = 1e-5;
+  Dense result = moved(f(step), -1.0, f(-step));
+  for (double& value : result.values) value /= 2 * step;
+  return result;
+}
+
+/// ‖a − b‖ / ‖b‖
+inline double relative_error(const Dense& a, const Dense& b) {
+  const Dense difference = moved(a, -1.0, b);
+  const double size = std::sqrt(inner(b, b));
+  return std::sqrt(inner(difference, difference)) / (size > 0 ? size : 1.0);
+}
+
+/// Checks a naive backward pass against its forward pass: ⟨gradient, direction⟩ = ∂ ⟨dy, f(x + s direction)⟩.
+inline void check_gradient(const char* what, const Dense& gradient, const Dense& direction, const Dense& dy,
+                           const std::function<Dense(double)>& forward) {
+  const double expected = inner(dy, derivative(forward)), actual = inner(gradient, direction);
+  CHECK_CLOSE(what, actual, expected, 1e-7 * (1.0 + std::fabs(expected)));
+}
+
+/// Device memory for `count` values.
+template <class T>
+class Buffer {
+ public:
+  Buffer(Device& device, int64_t count)
+      : device_(device), count_(count), memory_(static_cast<T*>(device.allocate(size_t(count) * sizeof(T)))) {}
+  Buffer(Device& device, const std::vector<T>& values) : Buffer(device, int64_t(values.size())) { set(values); }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  ~Buffer() { device_.release(memory_); }
+
+  T* data() { return memory_; }
+  void set(const std::vector<T>& values) { device_.upload(memory_, values.data(), values.size() * sizeof(T)); }
+  std::vector<T> get() {
+    std::vector<T> values(static_cast<size_t>(count_));
+    device_.download(values.data(), memory_, values.size() * sizeof(T));
+    return values;
+  }
+
+ private:
+  Device& device_;
+  int64_t count_;
+  T* memory_;
+};
+
+/// A float32 matrix in device memory, `kGap` sentinels after each row; starts as sentinels throughout.
+class Strided {
+ public:
+  Strided(Device& device, int64_t rows, int64_t cols)
+      : rows_(rows), cols_(cols), buffer_(device, std::vector<float>(size_t(rows * (cols + kGap)), kSentinel)) {}
+  Strided(Device& device, const Dense& values) : Strided(device, values.rows, values.cols) { set(values); }
+
+  operator Mat() { return {buffer_.data(), rows_, cols_, cols_ + kGap}; }
+  operator ConstMat() { return {buffer_.data(), rows_, cols_, cols_ + kGap}; }
+
+  void set(const Dense& values) {
+    std::vector<float> all = buffer_.get();
+    for (int64_t r = 0; r < rows_; ++r)
+      for (int64_t c = 0; c < cols_; ++c) all[size_t(r * (cols_ + kGap) + c)] = float(values(r, c));
+    buffer_.set(all);
+  }
+
+  /// The matrix as float64; fails the test where a sentinel was overwritten.
+  Dense get() {
+    const std::vector<float> all = buffer_.get();
+    Dense values(rows_, cols_);
+    bool gaps_kept = true;
+    for (int64_t r = 0; r < rows_; ++r) {
+      const float* row = all.data() + r * (cols_ + kGap);
+      for (int64_t c = 0; c < cols_; ++c) values(r, c) = row[c];
+      for (int64_t c = cols_; c < cols_ + kGap; ++c) gaps_kept = gaps_kept && row[c] == kSentinel;
+    }
+    CHECK(gaps_kept);
+    return values;
+  }
+
+ private:
+  static constexpr int64_t kGap = 3;
+  static constexpr float kSentinel = 1234.5f;
+
+  int64_t rows_, cols_;
+  Buffer<float> buffer_;
+};
+
+/// A float64 vector as a float32 device vector.
+inline std::vector<float> narrow(const Dense& values) { return {values.values.begin(), values.values.end()}; }
+
+/// A device vector as a matrix of one row.
+template <class T>
+Dense widen(const std::vector<T>& values) {
+  Dense row(1, int64_t(values.size()));
+  row.values.assign(values.begin(), values.end());
+  return row;
+}
+
+inline void expect_close(const std::string& what, const Dense& actual, const Dense& expected, double tolerance) {
+  CHECK_CLOSE(what.c_str(), relative_error(actual, expected), 0.0, tolerance);
+}
+
+/// Calls test(device, name) for every instruction set and product of this build that this processor has.
+inline void for_each_device(int threads, const std::function<void(Device&, const std::string&)>& test) {
+  for (const char* isa : {"avx512", "avx2", "baseline"})
+    for (const char* gemm : {"onednn", "portable"}) {
+      std::unique_ptr<Device> device;
+      try {
+        device = open_cpu_device(threads, isa, gemm);
+      } catch (const std::invalid_argument&) {
+        continue;  // not in this build, or not on this processor
+      }
+      test(*device, std::string(isa) + " " + gemm + " " + std::to_string(threads) + " threads");
+    }
+}
+
+}  // namespace gradfold::test

@@ -1,0 +1,105 @@
+import { describe, expect, it } from 'vitest';
+import { philox4x32, randomNormals, randomPermutation, randomUint32, randomUniform, streamOf } from '../lib/random.ts';
+
+// Known answers of the generator's authors (Random123, kat_vectors, "philox4x32 10").
+const KNOWN_ANSWERS = [
+  { counter: [0, 0, 0, 0], key: [0, 0], words: [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8] },
+  {
+    counter: [0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff],
+    key: [0xffffffff, 0xffffffff],
+    words: [0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd],
+  },
+  {
+    counter: [0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344],
+    key: [0xa4093822, 0x299f31d0],
+    words: [0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1],
+  },
+];
+
+describe('philox4x32', () => {
+  it.each(KNOWN_ANSWERS)('gives the known answer for counter $counter', ({ counter, key, words }) => {
+    const out = new Uint32Array(4);
+    philox4x32(out, counter, key);
+    expect([...out]).toEqual(words);
+  });
+});
+
+describe('randomUint32', () => {
+  it('reads words of the blocks with counter (block, stream) and key seed', () => {
+    expect([0, 1, 2, 3].map((i) => randomUint32(0, 0, i))).toEqual(KNOWN_ANSWERS[0].words);
+    const out = new Uint32Array(4);
+    philox4x32(out, [2, 1, 7, 3], [5, 6]);
+    const index = 4 * (2 ** 32 + 2) + 3;
+    expect(randomUint32(6 * 2 ** 32 + 5, 3 * 2 ** 32 + 7, index)).toBe(out[3]);
+  });
+
+  it('names a seed that is not a non-negative integer', () => {
+    expect(() => randomUint32(-1, 0, 0)).toThrow('seed: expected an integer >= 0, got -1');
+  });
+});
+
+describe('randomUniform', () => {
+  it('is uniform in [0, 1): mean, variance and a 16-cell chi-square', () => {
+    const n = 20_000;
+    const cells = new Float64Array(16);
+    let [sum, squares] = [0, 0];
+    for (let i = 0; i < n; i++) {
+      const u = randomUniform(1, 2, i);
+      expect(u >= 0 && u < 1).toBe(true);
+      cells[Math.floor(u * 16)]++;
+      sum += u;
+      squares += (u - 0.5) ** 2;
+    }
+    expect(Math.abs(sum / n - 0.5)).toBeLessThan(4 / Math.sqrt(12 * n));
+    expect(Math.abs(squares / n - 1 / 12)).toBeLessThan(0.002);
+    const chiSquare = cells.reduce((total, count) => total + (count - n / 16) ** 2 / (n / 16), 0);
+    expect(chiSquare).toBeLessThan(37.7); // 15 degrees of freedom, p = 0.001
+  });
+});
+
+describe('randomNormals', () => {
+  it('has the moments of a standard normal', () => {
+    const x = new Float64Array(100_000);
+    randomNormals(x, 3, 4);
+    const moment = (k: number) => x.reduce((total, value) => total + value ** k, 0) / x.length;
+    expect(Math.abs(moment(1))).toBeLessThan(0.0127); // four standard errors
+    expect(Math.abs(moment(2) - 1)).toBeLessThan(0.018);
+    expect(Math.abs(moment(3))).toBeLessThan(0.05);
+    expect(Math.abs(moment(4) - 3)).toBeLessThan(0.13);
+  });
+
+  it('does not depend on how the stream is cut', () => {
+    const whole = new Float64Array(11);
+    randomNormals(whole, 9, 1);
+    const tail = new Float64Array(7);
+    randomNormals(tail, 9, 1, 4);
+    expect([...tail]).toEqual([...whole.subarray(4)]);
+  });
+});
+
+describe('randomPermutation', () => {
+  it('is a permutation, equal for equal seeds, other for other streams', () => {
+    const a = randomPermutation(1000, 5, 6);
+    expect([...a].sort((x, y) => x - y)).toEqual(Array.from({ length: 1000 }, (_, i) => i));
+    expect(randomPermutation(1000, 5, 6)).toEqual(a);
+    expect(randomPermutation(1000, 5, 7)).not.toEqual(a);
+    expect(randomPermutation(0, 5, 6)).toHaveLength(0);
+  });
+
+  it('gives each of the 6 orders of 3 about equally often', () => {
+    const counts = new Map<string, number>();
+    for (let seed = 0; seed < 6000; seed++) {
+      const order = randomPermutation(3, seed, 0).join();
+      counts.set(order, (counts.get(order) ?? 0) + 1);
+    }
+    expect(counts.size).toBe(6);
+    for (const count of counts.values()) expect(Math.abs(count - 1000)).toBeLessThan(120);
+  });
+});
+
+describe('streamOf', () => {
+  it('is the first 48 bits of the SHA-256 of the name', () => {
+    expect(streamOf('')).toBe(0xe3b0c44298fc);
+    expect(streamOf('a')).not.toBe(streamOf('b'));
+  });
+});
