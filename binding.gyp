@@ -19,8 +19,10 @@
       'native/kernels/cpu/sample_embedding.cpp',
       'native/kernels/cpu/sample_products.cpp',
       'native/kernels/cpu/sample_rows.cpp',
+      'native/kernels/cpu/statistics.cpp',
       'native/kernels/cpu/swiglu.cpp',
       'native/kernels/cpu/vectors.cpp',
+      'native/kernels/cpu/weighted_product.cpp',
     ],
     'kernel_flags': ['-O3', '-fopenmp', '-fno-math-errno', '-fno-trapping-math', '-Wall', '-Wextra'],
   },
@@ -38,7 +40,7 @@
       'defines': ['GRADFOLD_ISA=baseline'],
       'conditions': [
         ['target_arch!="x64"', { 'defines': ['GRADFOLD_BASELINE_ONLY'] }],
-        ['onednn=="1"', { 'defines': ['GRADFOLD_ONEDNN'], 'sources': ['native/kernels/cpu/onednn.cpp'] }],
+        ['onednn=="yes"', { 'defines': ['GRADFOLD_ONEDNN'], 'sources': ['native/kernels/cpu/onednn.cpp'] }],
       ],
     },
     {
@@ -71,7 +73,7 @@
       'libraries': ['-fopenmp'],
       'conditions': [
         ['target_arch=="x64"', { 'dependencies': ['kernels_avx2', 'kernels_avx512'] }],
-        ['onednn=="1"', { 'libraries': ['-ldnnl'] }],
+        ['onednn=="yes"', { 'libraries': ['-ldnnl'] }],
       ],
     },
   ],

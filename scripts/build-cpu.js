@@ -1,8 +1,10 @@
 // Builds the CPU addon with node-gyp. With --if-possible a missing compiler is a notice, not a failure: the library then
 // runs on the reference backend.
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { probeCompiler, probeOnednn } from './probe.js';
 
@@ -25,9 +27,12 @@ console.error(
     ? `gradfold: matrix products by oneDNN ${onednn.version}`
     : `gradfold: matrix products by the portable kernel (oneDNN not found: ${onednn.reason}); to use it: ${onednn.fix}`,
 );
+// Node's own headers, where its installation carries them, spare node-gyp a download.
+const prefix = dirname(dirname(process.execPath));
+const headers = existsSync(join(prefix, 'include', 'node', 'node_api.h')) ? [`--nodedir=${prefix}`] : [];
 const nodeGyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');
 for (const step of [['configure'], ['build', '-j', String(cpus().length)]]) {
-  const { status } = spawnSync(process.execPath, [nodeGyp, ...step, '--loglevel=warn'], {
+  const { status } = spawnSync(process.execPath, [nodeGyp, ...step, ...headers, '--loglevel=warn'], {
     cwd: root,
     stdio: ['ignore', 2, 2],
   });

@@ -68,5 +68,5 @@ export function probeOnednn() {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href && process.argv[2] === 'onednn') {
-  process.stdout.write(probeOnednn().found ? '1' : '0');
+  process.stdout.write(probeOnednn().found ? 'yes' : 'no');
 }

@@ -1,5 +1,5 @@
 import { access, mkdir, readdir, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { invalid } from '../check.ts';
 import { GradfoldError } from '../errors.ts';
 import { fileError, readJsonObject, replaceFile, syncDirectory, temporaryName } from '../files.ts';
@@ -89,15 +89,16 @@ export async function writeCheckpoint(
   options: { maxShardBytes?: number; signal?: AbortSignal } = {},
 ): Promise<void> {
   const { maxShardBytes = MAX_SHARD_BYTES, signal } = options;
-  const staging = temporaryName(directory);
+  const target = resolve(directory);
+  const staging = temporaryName(target);
   try {
-    await mkdir(dirname(directory), { recursive: true });
+    await mkdir(dirname(target), { recursive: true });
     await mkdir(staging);
     await writeWeights(staging, tensors, maxShardBytes, signal);
     signal?.throwIfAborted();
     const json = `${JSON.stringify(transformersConfig(config), null, 2)}\n`;
     await replaceFile(join(staging, CONFIG), async (file) => file.writeFile(json));
-    await publish(staging, directory);
+    await publish(staging, target);
   } catch (cause) {
     throw fileError('write', directory, cause);
   } finally {
@@ -167,8 +168,7 @@ async function publish(staging: string, directory: string): Promise<void> {
 function transformersConfig(config: ModelConfig): Record<string, unknown> {
   const shape = decoderShape(config);
   const rope: RopeParameters = config.rope_parameters ?? config.rope_scaling ?? {};
-  const theta = rope.rope_theta ?? config.rope_theta ?? 10000;
-  const { rope_theta: _theta, type, rope_type: type5 = type ?? 'default', ...scaling } = rope;
+  const { rope_theta = config.rope_theta ?? 10000, type, rope_type = type ?? 'default', ...scaling } = rope;
   return {
     ...config,
     architectures: [ARCHITECTURES[config.model_type]],
@@ -179,8 +179,8 @@ function transformersConfig(config: ModelConfig): Record<string, unknown> {
     rms_norm_eps: shape.normEps,
     tie_word_embeddings: shape.tiedEmbeddings,
     ...(config.model_type === 'mistral' && { sliding_window: shape.slidingWindow }),
-    rope_theta: theta, // transformers 4
-    rope_scaling: type5 === 'default' ? null : { rope_type: type5, ...scaling },
-    rope_parameters: { rope_type: type5, rope_theta: theta, ...scaling }, // transformers 5
+    rope_theta, // transformers 4
+    rope_scaling: rope_type === 'default' ? null : { rope_type, ...scaling },
+    rope_parameters: { rope_type, rope_theta, ...scaling }, // transformers 5
   };
 }

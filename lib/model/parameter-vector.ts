@@ -144,10 +144,11 @@ export class ParameterVector {
    */
   within(space: ParameterSpace, name: string): EngineVector {
     if (!sameSpace(this.#space, space)) {
-      const other = this.#space.backend === space.backend ? '' : ' opened separately';
-      throw invalid(name, `a vector of ${describe(space)}`, undefined, {
-        fix: `it is a vector of ${describe(this.#space)}${other}`,
-      });
+      const other = this.#space.backend.name === space.backend.name && this.#space.backend !== space.backend;
+      throw new GradfoldError(
+        'INVALID_ARGUMENT',
+        `${name}: expected a vector of ${describe(space)}, got one of ${describe(this.#space)}${other ? ' opened separately' : ''}`,
+      );
     }
     return this.engine;
   }

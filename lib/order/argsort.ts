@@ -1,5 +1,6 @@
 import type { FloatArray } from '../backend/types.ts';
-import { checkScores, runKernel, runKernelAsync, type AsyncOptions, type OrderKernel } from './kernel.ts';
+import { checkScores } from '../score/check.ts';
+import { runKernel, runKernelAsync, type AsyncOptions, type OrderKernel } from './kernel.ts';
 import { ORDER_THREADS } from './native.ts';
 import { radixArgsort } from './radix.ts';
 

@@ -1,15 +1,17 @@
 import { checkInteger } from '../check.ts';
 import type { FloatArray } from '../backend/types.ts';
-import { checkScores, runKernel, runKernelAsync, type AsyncOptions, type OrderKernel } from './kernel.ts';
+import { checkScores } from '../score/check.ts';
+import { runKernel, runKernelAsync, type AsyncOptions, type OrderKernel } from './kernel.ts';
 import { ORDER_THREADS } from './native.ts';
 import { radixArgsort } from './radix.ts';
 
 export interface FoldOptions {
-  /** Number of layers L, each a sweep from low to high scores; default 3, as published. */
+  /** Number of layers L, each a sweep from low to high scores; default 3. */
   layers?: number;
 }
 
-const DEFAULT_LAYERS = 3;
+/** As published. */
+export const DEFAULT_LAYERS = 3;
 const MAX_LAYERS = 0xffffffff;
 
 /**

@@ -1,8 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { invalid } from '../check.ts';
 import type { FloatArray } from '../backend/types.ts';
+import { notANumber } from '../score/check.ts';
 import { orderAddon, type OrderAddon, type OrderResult } from './native.ts';
-import { notANumber } from './radix.ts';
 
 /** An operation on scores in its two forms, which give identical results. */
 export interface OrderKernel {
@@ -15,14 +14,6 @@ export interface OrderKernel {
 
 export interface AsyncOptions {
   signal?: AbortSignal;
-}
-
-/** @throws GradfoldError INVALID_ARGUMENT unless `scores` is a Float32Array or Float64Array that uint32 can number. */
-export function checkScores(scores: unknown): asserts scores is FloatArray {
-  if (!(scores instanceof Float32Array || scores instanceof Float64Array))
-    throw invalid('scores', 'a Float32Array or Float64Array', scores);
-  if (scores.length > 0xffffffff)
-    throw invalid('scores', `at most ${0xffffffff} rows`, scores.length, { fix: 'order it in parts' });
 }
 
 /** Runs a kernel here and now, by the addon where there is one and the scores are many. */

@@ -1,5 +1,5 @@
-import { invalid } from '../check.ts';
 import type { FloatArray } from '../backend/types.ts';
+import { rejectNaN } from '../score/check.ts';
 
 // Stable argsort of scores by least-significant-digit radix sort (Knuth, The Art of Computer Programming 3, §5.2.5), as
 // native/order does it: scores become unsigned integers in the same order, and those are sorted 11 bits at a time.
@@ -42,17 +42,6 @@ export function* radixArgsort(scores: FloatArray, descending: boolean): Generato
     }
   }
   return rows;
-}
-
-/** @throws GradfoldError INVALID_DATA naming the index of the first NaN. */
-export function rejectNaN(scores: FloatArray): void {
-  for (let i = 0; i < scores.length; i++) {
-    if (Number.isNaN(scores[i])) throw notANumber(i);
-  }
-}
-
-export function notANumber(index: number): Error {
-  return invalid(`scores[${index}]`, 'a number', NaN, { code: 'INVALID_DATA' });
 }
 
 /** 32 bits of every score: bits[row * stride + offset], of which `sign` is the sign bit, if it is among them. */

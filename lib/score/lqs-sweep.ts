@@ -48,8 +48,9 @@ export async function* reverseSweep(
     await run.restore(step);
     yield step;
     if (step < run.steps) {
-      await model.hvp(batches[step], lambda, { into: scratch, signal });
-      lambda.axpy(-lr, scratch);
+      const { hvp } = await model.hvp(batches[step], lambda, { signal });
+      lambda.axpy(-lr, hvp);
+      hvp.dispose();
       onRows?.(batches[step].batch);
     }
     state.targetLosses[step] = await addTargetGradient(model, problem, lambda, scratch);

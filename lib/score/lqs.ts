@@ -171,7 +171,7 @@ async function visit(
   const scale = VARIANTS[set.contribution].scale(lr);
   let offset = 0;
   for (const batch of set.batches) {
-    const result = await model.perSample(batch, { norms, dots: scored ? [lambda] : undefined }, { signal });
+    const result = await model.perSample(batch, { norms, dots: scored ? [lambda] : undefined, signal });
     for (let i = 0; i < batch.batch; i++) {
       const n = offset + i;
       if (scored) tally.scores[n] += scale * quotient(result.dots![0][i], tally.denominators[n]);

@@ -1,7 +1,6 @@
 import { invalid } from '../check.ts';
 import type { FloatArray } from '../backend/types.ts';
-import { checkScores } from '../order/kernel.ts';
-import { rejectNaN } from '../order/radix.ts';
+import { checkScores, rejectNaN } from '../score/check.ts';
 
 /**
  * The rows whose score is strictly greater than x, in input order; none when no score is (making a plan of no rows is

@@ -1,8 +1,9 @@
 import { checkFinite } from '../check.ts';
 import type { FloatArray } from '../backend/types.ts';
-import { checkScores, runKernel, runKernelAsync, type AsyncOptions, type OrderKernel } from '../order/kernel.ts';
+import { runKernel, runKernelAsync, type AsyncOptions, type OrderKernel } from '../order/kernel.ts';
 import { ORDER_THREADS } from '../order/native.ts';
 import { radixArgsort } from '../order/radix.ts';
+import { checkScores } from '../score/check.ts';
 
 /**
  * The k highest-scored rows (all of them when k >= n), ascending by score: the last k of the stable ascending order, so

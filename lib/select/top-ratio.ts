@@ -1,6 +1,7 @@
 import { checkFinite, invalid } from '../check.ts';
 import type { FloatArray } from '../backend/types.ts';
-import { checkScores, runKernel, runKernelAsync, type AsyncOptions, type OrderKernel } from '../order/kernel.ts';
+import { runKernel, runKernelAsync, type AsyncOptions, type OrderKernel } from '../order/kernel.ts';
+import { checkScores } from '../score/check.ts';
 import { topKKernel } from './top-k.ts';
 
 /**
@@ -23,7 +24,9 @@ export function topRatioKernel(scores: FloatArray, r: number): OrderKernel {
   checkFinite('r (the ratio of rows to keep)', r, { above: 0, max: 1 });
   const n = scores.length;
   if (n > 0 && Math.trunc(n * r) === 0) {
-    throw invalid('r', `a ratio that keeps something of ${n} rows`, r, { fix: `use at least ${1 / n} or more rows` });
+    throw invalid('r', `a ratio that keeps something of ${n} rows`, r, {
+      fix: `use an r of at least 1/${n}, or more rows`,
+    });
   }
   // No rows, nothing to keep: any k selects the same.
   return topKKernel(scores, Math.max(1, Math.trunc(n * r)));

@@ -78,7 +78,7 @@ export async function train(options: TrainOptions): Promise<TrainerState> {
     const { perSample } = await model.gradient(batch, { weights, into: gradient, signal });
     const loss = perSample.reduce((sum, sampleLoss, i) => sum + weights[i] * sampleLoss, 0);
     if (!Number.isFinite(loss)) throw diverged(state.step + 1, loss, optimizer.lr);
-    const gradientNorm = await optimizer.step(gradient);
+    const { gradientNorm } = await optimizer.step(gradient);
 
     state.step++;
     state.tokens += tokens;
@@ -90,6 +90,7 @@ export async function train(options: TrainOptions): Promise<TrainerState> {
     if (checkpoint && due(checkpoint.every)) {
       await saveCheckpoint(checkpoint.dir, { format: 1, ...state, fingerprint }, async (directory) => {
         await model.savePretrained(join(directory, 'model'));
+        await model.parameters.save(join(directory, PARAMETERS));
         await optimizer.save(join(directory, OPTIMIZER));
       });
     }
@@ -98,7 +99,8 @@ export async function train(options: TrainOptions): Promise<TrainerState> {
   return state;
 }
 
-const PARAMETERS = join('model', 'model.safetensors');
+/** The exact parameters: `model/`, which Hugging Face transformers loads, holds them in float32 on every backend. */
+const PARAMETERS = 'parameters.safetensors';
 const OPTIMIZER = 'optimizer.safetensors';
 
 function checkPlan({ rows, weights }: Plan): void {

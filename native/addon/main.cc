@@ -25,7 +25,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("NativeEngine", environment->engine.Value());
   exports.Set("createStop", Napi::Function::New<create_stop>(env));
   exports.Set("raiseStop", Napi::Function::New<raise_stop>(env));
-  addon::register_order(env, exports);
+  register_order(env, exports);
   return exports;
 }
 

@@ -124,8 +124,8 @@ Expected expected_of(const Case& c) {
   const Dense out = forward(c, qkv, &lse), dqkv = backward(c, qkv, dout);
   const auto along = [&](double step) { return forward(c, moved(qkv, step, qkv_dot)); };
   check_gradient(c.name, dqkv, qkv_dot, dout, along);
-  const Dense dqkv_dot = derivative(
-      [&](double step) { return backward(c, moved(qkv, step, qkv_dot), moved(dout, step, dout_dot)); });
+  const Dense dqkv_dot =
+      derivative([&](double step) { return backward(c, moved(qkv, step, qkv_dot), moved(dout, step, dout_dot)); });
   return {qkv, qkv_dot, dout, dout_dot, lse, out, derivative(along), dqkv, dqkv_dot};
 }
 

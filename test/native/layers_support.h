@@ -109,6 +109,8 @@ class Strided {
       : rows_(rows), cols_(cols), buffer_(device, std::vector<float>(size_t(rows * (cols + kGap)), kSentinel)) {}
   Strided(Device& device, const Dense& values) : Strided(device, values.rows, values.cols) { set(values); }
 
+  int64_t rows() const { return rows_; }
+
   operator Mat() { return {buffer_.data(), rows_, cols_, cols_ + kGap}; }
   operator ConstMat() { return {buffer_.data(), rows_, cols_, cols_ + kGap}; }
 

@@ -1,16 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import type { Plan } from '../../lib/order/plan.ts';
 import { planBatch } from '../../lib/train/sample-loader.ts';
+import { toyPlan } from './toy.ts';
 
 const samples = { tokens: (row: number) => Int32Array.from({ length: row + 2 }, () => row) };
 
-function planOf(rows: number[], weights = rows.map(() => 1)): Plan {
-  return { rows: Uint32Array.from(rows), layers: new Uint32Array(rows.length), weights: Float32Array.from(weights) };
-}
-
 describe('planBatch', () => {
   it('reads the plan in order, as an endless tape', () => {
-    const plan = planOf([4, 0, 2]);
+    const plan = toyPlan([4, 0, 2]);
     const read = [0, 1, 2].map((step) => planBatch(samples, plan, step, 2));
     const firstTokens = read.map(({ batch }) => [batch.inputIds[0], batch.inputIds[batch.time]]);
     expect(firstTokens).toEqual([
@@ -23,19 +19,19 @@ describe('planBatch', () => {
   });
 
   it('pads to the longest row of the batch', () => {
-    const { batch } = planBatch(samples, planOf([1, 3]), 0, 2);
+    const { batch } = planBatch(samples, toyPlan([1, 3]), 0, 2);
     expect([batch.batch, batch.time]).toEqual([2, 5]);
     expect(Array.from(batch.attentionMask!)).toEqual([1, 1, 1, 0, 0, 1, 1, 1, 1, 1]);
   });
 
   it('normalises the weights of each batch', () => {
-    const plan = planOf([0, 1, 2, 3], [1, 3, 5, 5]);
+    const plan = toyPlan([0, 1, 2, 3], [1, 3, 5, 5]);
     expect(Array.from(planBatch(samples, plan, 0, 2).weights)).toEqual([0.25, 0.75]);
     expect(Array.from(planBatch(samples, plan, 1, 2).weights)).toEqual([0.5, 0.5]);
   });
 
   it('names the step whose weights are all zero', () => {
-    expect(() => planBatch(samples, planOf([0, 1, 2, 3], [1, 1, 0, 0]), 1, 2)).toThrow(
+    expect(() => planBatch(samples, toyPlan([0, 1, 2, 3], [1, 1, 0, 0]), 1, 2)).toThrow(
       'plan.weights of step 1: expected a positive sum, got 0',
     );
   });

@@ -130,9 +130,8 @@ export function softmax(x: Variable): Variable {
   const { rows, columns } = x;
   const y = new Float64Array(x.data.length);
   for (let i = 0; i < rows; i++) {
-    const row = x.data.subarray(i * columns, (i + 1) * columns);
-    const logTotal = logSumExpOf(row);
-    for (let j = 0; j < columns; j++) y[i * columns + j] = Math.exp(row[j] - logTotal);
+    const { weights, total } = shiftedExponentials(x, i);
+    for (let j = 0; j < columns; j++) y[i * columns + j] = weights[j] / total;
   }
   return record(
     rows,
@@ -147,17 +146,24 @@ export function softmax(x: Variable): Variable {
 export function logSumExp(x: Variable): Variable {
   const { rows, columns } = x;
   const y = new Float64Array(rows);
-  for (let i = 0; i < rows; i++) y[i] = logSumExpOf(x.data.subarray(i * columns, (i + 1) * columns));
+  for (let i = 0; i < rows; i++) {
+    const { largest, total } = shiftedExponentials(x, i);
+    y[i] = largest + Math.log(total);
+  }
   return record(rows, 1, y, [x], [(g) => multiply(repeatColumn(g, columns), softmax(x))]);
 }
 
-/** Shifted by the largest value, so that nothing overflows. */
-function logSumExpOf(row: Float64Array): number {
+/** e^{x_ij − max_j x_ij} of one row, their sum, and that maximum: shifted so that nothing overflows. */
+function shiftedExponentials(x: Variable, i: number): { weights: Float64Array; total: number; largest: number } {
+  const weights = x.data.slice(i * x.columns, (i + 1) * x.columns);
   let largest = -Infinity;
-  for (let j = 0; j < row.length; j++) largest = Math.max(largest, row[j]);
+  for (let j = 0; j < weights.length; j++) largest = Math.max(largest, weights[j]);
   let total = 0;
-  for (let j = 0; j < row.length; j++) total += Math.exp(row[j] - largest);
-  return largest + Math.log(total);
+  for (let j = 0; j < weights.length; j++) {
+    weights[j] = Math.exp(weights[j] - largest);
+    total += weights[j];
+  }
+  return { weights, total, largest };
 }
 
 // ---- selections and their adjoints, the placements ------------------------------------------------------------------

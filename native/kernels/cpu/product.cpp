@@ -12,6 +12,7 @@
 #include <new>
 
 #include "cpu_device.h"
+#include "integers.h"
 #include "simd.h"
 
 namespace gradfold::GRADFOLD_ISA {
@@ -40,9 +41,6 @@ struct Operand {
 struct Range {
   int64_t begin, end;
 };
-
-int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 #ifdef __clang__
 #define GRADFOLD_SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)

@@ -6,7 +6,7 @@
 #include <omp.h>
 
 #include "cpu_device.h"
-#include "simd.h"
+#include "integers.h"
 #include "statistics.h"
 
 namespace gradfold::GRADFOLD_ISA {
@@ -18,11 +18,6 @@ constexpr int64_t kTileNumbers = 1 << 17;
 constexpr int64_t kGramBytes = 8 << 20;
 /// Products on fewer rows waste the register tile; on more they gain nothing.
 constexpr int64_t kLeastRows = 16, kMostRows = 128;
-/// Tokens of which a scaled copy is made at a time.
-constexpr int64_t kTokenBlock = 512;
-
-int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /// The weight [O × I] cut into down × across tiles of rows × cols, the last ones possibly smaller.
 struct Tiling {
@@ -48,54 +43,14 @@ ConstMat block(const ConstMat& m, int64_t row, int64_t rows, int64_t col, int64_
   return {m.data + row * m.stride + col, rows, cols, m.stride};
 }
 
-bool all_one(const SampleStatistics& s) {
-  for (int64_t i = 0; i < s.samples; ++i)
-    if (s.weights[i] != 1.0f) return false;
-  return true;
-}
-
-/// scaled [tokens × cols] = w_i G of tokens first … first + tokens − 1 and columns col … col + cols − 1.
-void scale_tokens(const ConstMat& g, const SampleStatistics& s, int64_t first, int64_t tokens, int64_t col,
-                  int64_t cols, float* scaled) {
-  int64_t sample = 0;
-  for (int64_t token = 0; token < tokens; ++token) {
-    while (s.begin[sample + 1] <= first + token) ++sample;
-    const float weight = s.weights[sample];
-    const float* from = g.data + (first + token) * g.stride + col;
-    for (int64_t c = 0; c < cols; ++c) scaled[token * cols + c] = weight * from[c];
-  }
-}
-
 }  // namespace
 
 void CpuDevice::sample_products(ConstMat g, ConstMat x, const SampleStatistics& s, const WeightTarget& t) {
   omp_set_num_threads(threads_);  // products take their team from the calling thread
   const int64_t outputs = g.cols, inputs = x.cols;
   if (s.samples == 0 || outputs == 0 || inputs == 0) return;
-  const int64_t first_token = s.begin[0], end_token = s.begin[s.samples];
-
   if (!wants_samples(s, t)) {
-    if (t.gradient == nullptr) return;
-    if (all_one(s)) {
-      product_(block(g, first_token, end_token - first_token, 0, outputs), true,
-               block(x, first_token, end_token - first_token, 0, inputs), false,
-               {t.gradient, outputs, inputs, inputs}, 1.0f);
-      return;
-    }
-    const Tiling tiling = cut_weight(outputs, inputs, kTileNumbers, threads_);
-    for (int thread = 0; thread < threads_; ++thread)
-      scratch(thread, static_cast<size_t>(kTokenBlock * tiling.rows) * sizeof(float));
-#pragma omp parallel for schedule(static) num_threads(threads_)
-    for (int64_t down = 0; down < tiling.down; ++down) {
-      float* scaled = static_cast<float*>(scratch(omp_get_thread_num(), 0));
-      const int64_t row = down * tiling.rows, rows = least(tiling.rows, outputs - row);
-      for (int64_t first = first_token; first < end_token; first += kTokenBlock) {
-        const int64_t tokens = least(kTokenBlock, end_token - first);
-        scale_tokens(g, s, first, tokens, row, rows, scaled);
-        product_({scaled, tokens, rows, rows}, true, block(x, first, tokens, 0, inputs), false,
-                 {t.gradient + row * inputs, rows, inputs, inputs}, 1.0f);
-      }
-    }
+    if (t.gradient != nullptr) add_weighted_product(g, x, s, t.gradient);
     return;
   }
 

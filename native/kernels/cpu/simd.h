@@ -3,6 +3,8 @@
 
 #include <stdint.h>
 
+#include "integers.h"
+
 namespace gradfold::GRADFOLD_ISA {
 
 #if defined(__AVX512F__)
@@ -44,10 +46,8 @@ inline float short_dot(const float* x, const float* y, int64_t count) {
 /// ⟨x, y⟩ in float64 over short float32 blocks.
 inline double long_dot(const float* x, const float* y, int64_t count) {
   double total = 0.0;
-  for (int64_t first = 0; first < count; first += kShortBlock) {
-    const int64_t rest = count - first;
-    total += short_dot(x + first, y + first, rest < kShortBlock ? rest : kShortBlock);
-  }
+  for (int64_t first = 0; first < count; first += kShortBlock)
+    total += short_dot(x + first, y + first, least(kShortBlock, count - first));
   return total;
 }
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "integers.h"
 #include "simd.h"
 
 namespace gradfold::GRADFOLD_ISA {
@@ -18,7 +19,7 @@ constexpr int64_t kSide = 4;
 /// out[i][j] += ⟨a_i, b_j⟩ for kSide rows of each, in float64 over short float32 blocks.
 void dot_rows(const float* a, const float* b, int64_t stride, int64_t length, double out[kSide][kSide]) {
   for (int64_t first = 0; first < length; first += kShortBlock) {
-    const int64_t end = length - first < kShortBlock ? length : first + kShortBlock;
+    const int64_t end = least(first + kShortBlock, length);
     Vec sums[kSide][kSide] = {};
     int64_t c = first;
     for (; c + kLanes <= end; c += kLanes) {
@@ -48,7 +49,7 @@ bool wants_samples(const SampleStatistics& s, const WeightTarget& t) {
 
 size_t partial_bytes(const SampleStatistics& s) {
   const int64_t numbers = norm_count(s) + dot_count(s) + gram_count(s);
-  return (static_cast<size_t>(numbers) * sizeof(double) + 63) / 64 * 64;
+  return (static_cast<size_t>(numbers) / 8 + 1) * 64;
 }
 
 PartialSums partial_at(void* memory, const SampleStatistics& s) {
@@ -79,7 +80,7 @@ void add_piece(const SampleStatistics& s, const WeightTarget& t, int64_t sample,
                int64_t length, const PartialSums& sums) {
   // Block by block, so that the piece is read from the first-level cache however many numbers are wanted of it.
   for (int64_t first = 0; first < length; first += kShortBlock) {
-    const int64_t count = length - first < kShortBlock ? length - first : kShortBlock;
+    const int64_t count = least(kShortBlock, length - first);
     const float* p = piece + first;
     const int64_t at = offset + first;
     if (sums.norms2 != nullptr) sums.norms2[sample] += short_dot(p, p, count);
@@ -93,10 +94,11 @@ void add_piece(const SampleStatistics& s, const WeightTarget& t, int64_t sample,
 
 void add_gram(const float* pieces, int64_t stride, const int32_t* ids, int64_t count, int64_t length, int64_t samples,
               double* gram) {
+  const auto sample = [ids](int64_t a) { return ids != nullptr ? ids[a] : a; };
   for (int64_t a = 0; a < count; a += kSide)
     for (int64_t b = a; b < count; b += kSide) {
       double dots[kSide][kSide] = {};
-      const int64_t rows = count - a < kSide ? count - a : kSide, cols = count - b < kSide ? count - b : kSide;
+      const int64_t rows = least(kSide, count - a), cols = least(kSide, count - b);
       if (rows == kSide && cols == kSide)
         dot_rows(pieces + a * stride, pieces + b * stride, stride, length, dots);
       else
@@ -105,7 +107,7 @@ void add_gram(const float* pieces, int64_t stride, const int32_t* ids, int64_t c
             dots[i][j] = long_dot(pieces + (a + i) * stride, pieces + (b + j) * stride, length);
       for (int64_t i = 0; i < rows; ++i)
         for (int64_t j = a == b ? i : 0; j < cols; ++j)
-          gram[ids[a + i] * samples + ids[b + j]] += dots[i][j];
+          gram[sample(a + i) * samples + sample(b + j)] += dots[i][j];
     }
 }
 

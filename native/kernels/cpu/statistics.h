@@ -17,7 +17,7 @@ struct PartialSums {
 /// Whether anything besides the weighted gradient is asked for.
 bool wants_samples(const SampleStatistics& s, const WeightTarget& t);
 
-/// Bytes that the partial sums of one thread take, a multiple of 64.
+/// Bytes that the partial sums of one thread take, a positive multiple of 64.
 size_t partial_bytes(const SampleStatistics& s);
 
 /// The partial sums laid out in `memory`, as they are.
@@ -34,8 +34,8 @@ void add_partial(const SampleStatistics& s, const PartialSums& partial);
 void add_piece(const SampleStatistics& s, const WeightTarget& t, int64_t sample, const float* piece, int64_t offset,
                int64_t length, const PartialSums& sums);
 
-/// The same place of the weight seen for `count` samples at once, ids ascending: gram(ids[a], ids[b]) += the dot
-/// product of pieces a and b, each `length` numbers, `stride` apart.
+/// The same place of the weight seen for `count` samples at once: gram(ids[a], ids[b]) += the dot product of pieces a
+/// and b, each `length` numbers, `stride` apart. ids ascend; null: 0, 1, 2, …
 void add_gram(const float* pieces, int64_t stride, const int32_t* ids, int64_t count, int64_t length, int64_t samples,
               double* gram);
 

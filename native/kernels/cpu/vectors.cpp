@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cpu_device.h"
+#include "integers.h"
 #include "simd.h"
 
 namespace gradfold::GRADFOLD_ISA {
@@ -11,7 +12,7 @@ namespace {
 /// Numbers per turn of a parallel loop: long enough to stream, and vectors shorter than this stay on one thread.
 constexpr int64_t kChunk = 16384;
 
-inline int64_t chunk_length(int64_t first, int64_t count) { return count - first < kChunk ? count - first : kChunk; }
+inline int64_t chunk_length(int64_t first, int64_t count) { return least(kChunk, count - first); }
 
 }  // namespace
 

@@ -1,0 +1,175 @@
+import { checkFinite, invalid } from '../check.ts';
+import { GradfoldError } from '../errors.ts';
+import { parseJsonObject } from '../files.ts';
+import type { LanguageModel } from './language-model.ts';
+import type { ParameterVector } from './parameter-vector.ts';
+import { readTensors } from './read-tensors.ts';
+import { SafetensorsFile, writeSafetensors } from './safetensors.ts';
+
+/** θ ← θ − lr·s·g */
+export interface SgdConfig {
+  kind: 'sgd';
+  lr: number;
+  /** The gradient is scaled by s = min(1, clipNorm / (‖g‖ + 1e-6)); default: no clipping. */
+  clipNorm?: number;
+}
+
+/**
+ * AdamW (Loshchilov and Hutter 2019) with decoupled weight decay on all parameters: θ ← θ − lr·wd·θ − lr·m̂/(√v̂ + ε).
+ */
+export interface AdamwConfig {
+  kind: 'adamw';
+  lr: number;
+  /** Default [0.9, 0.999]. */
+  betas?: readonly [number, number];
+  /** Default 1e-8. */
+  eps?: number;
+  /** Default 0. */
+  weightDecay?: number;
+  /** As for SGD. */
+  clipNorm?: number;
+}
+
+export type OptimizerConfig = SgdConfig | AdamwConfig;
+
+interface Hyperparameters {
+  kind: OptimizerConfig['kind'];
+  lr: number;
+  clipNorm: number;
+  betas: [number, number];
+  eps: number;
+  weightDecay: number;
+}
+
+/** What an optimizer's file holds beside its moments; JSON has no infinity, so no clipping is null. */
+interface SavedState extends Omit<Hyperparameters, 'clipNorm'> {
+  clipNorm: number | null;
+  stepCount: number;
+}
+
+const METADATA_KEY = 'optimizer';
+
+/** Updates a model's parameters in place. */
+export class Optimizer {
+  readonly #model: LanguageModel;
+  #settings: Hyperparameters;
+  /** First and second moments of the gradient, for AdamW. */
+  readonly #moments: { m: ParameterVector; v: ParameterVector } | undefined;
+  #stepCount = 0;
+  #stepping = false;
+
+  /** @internal createOptimizer is the public way in. */
+  constructor(model: LanguageModel, config: OptimizerConfig) {
+    this.#settings = resolve(config);
+    this.#model = model;
+    if (config.kind === 'adamw') this.#moments = { m: model.vector(), v: model.vector() };
+  }
+
+  get lr(): number {
+    return this.#settings.lr;
+  }
+
+  set lr(value: number) {
+    this.#settings.lr = checkFinite('lr', value, { min: 0 });
+  }
+
+  /** Updates made so far. */
+  get stepCount(): number {
+    return this.#stepCount;
+  }
+
+  /**
+   * One update; resolves to ‖g‖₂ before clipping.
+   * @throws GradfoldError INVALID_DATA when ‖g‖ is not finite: parameters, moments and stepCount are then unchanged.
+   */
+  async step(gradient: ParameterVector): Promise<{ gradientNorm: number }> {
+    if (this.#stepping) throw invalid('step', 'the step before it to be awaited', 'one that is still running');
+    const g = gradient.within(this.#model.space, 'gradient');
+    const engine = this.#model.engine;
+    const step = this.#stepCount + 1;
+    this.#stepping = true;
+    try {
+      const gradientNorm = this.#moments
+        ? await engine.adamwStep(g, this.#moments.m.engine, this.#moments.v.engine, { ...this.#settings, step })
+        : await engine.sgdStep(g, this.#settings);
+      if (!Number.isFinite(gradientNorm)) {
+        throw invalid('gradient', 'a finite norm', gradientNorm, { code: 'INVALID_DATA', fix: 'nothing was updated' });
+      }
+      this.#stepCount = step;
+      return { gradientNorm };
+    } finally {
+      this.#stepping = false;
+    }
+  }
+
+  /** Writes settings, stepCount and moments as a safetensors file, atomically and exactly. */
+  async save(path: string): Promise<void> {
+    const { clipNorm, ...settings } = this.#settings;
+    const state: SavedState = {
+      ...settings,
+      clipNorm: clipNorm === Infinity ? null : clipNorm,
+      stepCount: this.#stepCount,
+    };
+    const tensors = Object.entries(this.#moments ?? {}).flatMap(([name, x]) => x.tensorSources(`${name}/`));
+    await writeSafetensors(path, tensors, { [METADATA_KEY]: JSON.stringify(state) });
+  }
+
+  /**
+   * Takes over what `save` wrote: settings, stepCount and moments.
+   * @throws GradfoldError INVALID_FILE when the file is of another kind of optimizer or another model.
+   */
+  async load(path: string): Promise<void> {
+    const file = await SafetensorsFile.open(path);
+    try {
+      const state = parseJsonObject(`${path}: metadata ${METADATA_KEY}`, file.metadata[METADATA_KEY] ?? '');
+      const { stepCount, clipNorm, ...settings } = state as unknown as SavedState;
+      if (settings.kind !== this.#settings.kind) {
+        throw invalid(path, `the state of ${this.#settings.kind}`, settings.kind, { code: 'INVALID_FILE' });
+      }
+      for (const [name, vector] of Object.entries(this.#moments ?? {})) {
+        await readTensors(path, [file], this.#model.space.layout, vector.engine, { prefix: `${name}/` });
+      }
+      this.#settings = { ...settings, clipNorm: clipNorm ?? Infinity };
+      this.#stepCount = stepCount;
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Frees the moments' memory; also done by garbage collection. */
+  dispose(): void {
+    for (const vector of Object.values(this.#moments ?? {})) vector.dispose();
+  }
+}
+
+/**
+ * An optimizer of a model's parameters.
+ * @throws GradfoldError INVALID_ARGUMENT naming the setting that is wrong.
+ */
+export function createOptimizer(model: LanguageModel, config: OptimizerConfig): Optimizer {
+  return new Optimizer(model, config);
+}
+
+function resolve(config: OptimizerConfig): Hyperparameters {
+  if (config.kind !== 'sgd' && config.kind !== 'adamw') {
+    throw new GradfoldError(
+      'INVALID_ARGUMENT',
+      `kind: expected "sgd" or "adamw", got ${JSON.stringify((config as { kind: unknown }).kind)}`,
+    );
+  }
+  const { betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0 } = config.kind === 'adamw' ? config : {};
+  const beta = (k: 0 | 1) => {
+    const value = checkFinite(`betas[${k}]`, betas[k], { min: 0 });
+    if (value >= 1) throw invalid(`betas[${k}]`, 'a number < 1', value);
+    return value;
+  };
+  const clipNorm = config.clipNorm ?? Infinity;
+  return {
+    kind: config.kind,
+    lr: checkFinite('lr', config.lr, { min: 0 }),
+    clipNorm: clipNorm === Infinity ? clipNorm : checkFinite('clipNorm', clipNorm, { above: 0 }),
+    betas: [beta(0), beta(1)],
+    eps: checkFinite('eps', eps, { above: 0 }),
+    weightDecay: checkFinite('weightDecay', weightDecay, { min: 0 }),
+  };
+}

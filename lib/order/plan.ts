@@ -1,0 +1,97 @@
+import { checkInteger, invalid } from '../check.ts';
+import type { FloatArray } from '../backend/types.ts';
+import { readArrowFile } from '../data/arrow-file.ts';
+import { readNumberColumns, writeNumberColumns, type ColumnTypes } from '../data/number-columns.ts';
+import { GradfoldError } from '../errors.ts';
+import { checkScores, notANumber } from '../score/check.ts';
+import { argsort } from './argsort.ts';
+import { DEFAULT_LAYERS, foldOrder, layerStarts } from './fold.ts';
+import { shuffleOrder } from './shuffle.ts';
+
+/** Which rows of a corpus to train on, in training order. Three columns of equal length. */
+export interface Plan {
+  /** Row numbers of the corpus. */
+  rows: Uint32Array;
+  /** The fold layer of each row, 0-based; all 0 for orders without layers. */
+  layers: Uint32Array;
+  /** The weight of each row in its batch's loss, relative to the others. */
+  weights: Float32Array;
+}
+
+/** How selected rows are ordered. `layers` defaults to 3, `descending` to false. */
+export type OrderMethod =
+  { method: 'fold'; layers?: number } | { method: 'sort'; descending?: boolean } | { method: 'shuffle'; seed: number };
+
+/**
+ * The plan that visits `rows` (row numbers of a corpus, as the selections return them) in the order of a method. Rows
+ * of equal score keep the order they have in `rows`. Weights are 1.
+ * @param scores one score for every row of the corpus; not used by 'shuffle'.
+ * @throws GradfoldError INVALID_ARGUMENT for no rows, a row that has no score, or a wrong option; INVALID_DATA for NaN.
+ */
+export function planOf(rows: Uint32Array, scores: FloatArray | null, order: OrderMethod): Plan {
+  if (rows.length === 0) {
+    throw invalid('rows', 'at least one row', 'none', { fix: 'select less strictly: nothing was kept' });
+  }
+  const { places, layers } = ordering(rows, scores, order);
+  return { rows: places.map((place) => rows[place]), layers, weights: new Float32Array(rows.length).fill(1) };
+}
+
+/** Positions within `rows` in training order, and the layer of each. */
+function ordering(
+  rows: Uint32Array,
+  scores: FloatArray | null,
+  order: OrderMethod,
+): { places: Uint32Array; layers: Uint32Array } {
+  const layers = new Uint32Array(rows.length);
+  switch (order.method) {
+    case 'shuffle':
+      return { places: shuffleOrder(rows.length, order.seed), layers };
+    case 'sort':
+      return { places: argsort(scoresOf(rows, scores), { descending: order.descending }), layers };
+    case 'fold': {
+      const wanted = order.layers ?? DEFAULT_LAYERS;
+      const places = foldOrder(scoresOf(rows, scores), { layers: wanted });
+      const count = Math.min(wanted, rows.length); // further layers are empty
+      const starts = layerStarts(rows.length, count);
+      for (let layer = 0; layer < count; layer++) layers.fill(layer, starts[layer], starts[layer + 1]);
+      return { places, layers };
+    }
+    default:
+      throw invalid('method', '"fold", "sort" or "shuffle"', (order as { method: unknown }).method);
+  }
+}
+
+function scoresOf(rows: Uint32Array, scores: FloatArray | null): FloatArray {
+  checkScores(scores);
+  const selected = scores instanceof Float32Array ? new Float32Array(rows.length) : new Float64Array(rows.length);
+  for (let i = 0; i < rows.length; i++) {
+    checkInteger(`rows[${i}]`, rows[i], 0, scores.length - 1);
+    if (Number.isNaN(scores[rows[i]])) throw notANumber(rows[i]);
+    selected[i] = scores[rows[i]];
+  }
+  return selected;
+}
+
+const PLAN_COLUMNS = {
+  row: Uint32Array,
+  layer: Uint32Array,
+  weight: Float32Array,
+} satisfies ColumnTypes;
+
+/**
+ * Writes a plan as an Arrow IPC file of columns row (uint32), layer (uint32) and weight (float32), atomically.
+ * @param metadata key-value pairs kept in the file: what the plan was made from.
+ * @throws GradfoldError INVALID_ARGUMENT for columns of unequal length; IO.
+ */
+export async function writePlan(path: string, plan: Plan, metadata: Record<string, string> = {}): Promise<void> {
+  await writeNumberColumns(path, { row: plan.rows, layer: plan.layers, weight: plan.weights }, metadata);
+}
+
+/**
+ * Reads a plan and its metadata.
+ * @throws GradfoldError NOT_FOUND; INVALID_FILE for a foreign or truncated file, or one without a plan's columns.
+ */
+export async function readPlan(path: string): Promise<Plan & { metadata: Record<string, string> }> {
+  const { columns, metadata } = readNumberColumns(path, await readArrowFile(path), PLAN_COLUMNS);
+  return { rows: columns.row, layers: columns.layer, weights: columns.weight, metadata };
+}
