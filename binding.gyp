@@ -48,6 +48,7 @@
       'sources': [
         'native/addon/convert.cc',
         'native/addon/engine.cc',
+        'native/addon/job.cc',
         'native/addon/main.cc',
         'native/addon/model.cc',
         'native/addon/order.cc',
@@ -60,6 +61,7 @@
         'native/engine/layers/head.cpp',
         'native/engine/layers/linear.cpp',
         'native/engine/layers/rms_norm.cpp',
+        'native/engine/measure.cpp',
         'native/engine/optimizer.cpp',
         'native/engine/parameters.cpp',
         'native/order/argsort.cpp',

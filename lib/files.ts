@@ -27,9 +27,16 @@ export function fileError(action: string, path: string, cause: unknown): unknown
  * @throws GradfoldError NOT_FOUND or IO naming the file.
  */
 export async function replaceFile(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
-  const temporary = temporaryName(path);
   try {
-    const file = await open(temporary, 'wx');
+    await writeBeside(temporaryName(path), path, write);
+  } catch (cause) {
+    throw fileError('write', path, cause);
+  }
+}
+
+async function writeBeside(temporary: string, path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
+  const file = await open(temporary, 'wx');
+  try {
     try {
       await write(file);
       await file.sync();
@@ -37,11 +44,11 @@ export async function replaceFile(path: string, write: (file: FileHandle) => Pro
       await file.close();
     }
     await rename(temporary, path);
-    await syncDirectory(dirname(path));
   } catch (cause) {
     await rm(temporary, { force: true });
-    throw fileError('write', path, cause);
+    throw cause;
   }
+  await syncDirectory(dirname(path));
 }
 
 /** A name beside `path` that no other writer uses. */

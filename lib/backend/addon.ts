@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { OrderAddon } from '../order/native.ts';
 import type { DecoderShape } from '../model/config.ts';
 import type { ParameterSlot } from '../model/layout.ts';
-import type { EngineBatch } from './types.ts';
+import type { EngineBatch, ProductShape } from './types.ts';
 
 /** A vector of native/addon/vector.cc. Calls wait for everything queued before them. */
 export interface NativeVector {
@@ -69,6 +69,7 @@ export interface NativeModel {
 
 export interface NativeEngine {
   createModel(shape: DecoderShape, slots: readonly ParameterSlot[]): NativeModel;
+  measureProduct(shape: ProductShape): Promise<number>;
   describe(): { isa: string; gemm: string; threads: number };
   close(): void;
 }

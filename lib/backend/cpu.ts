@@ -21,7 +21,7 @@ import type {
 export function cpuInfo(): BackendInfo {
   const addon = loadAddon();
   if (!addon) return { name: 'cpu', available: false, reason: addonReason() };
-  const engine = new addon.NativeEngine(engineOptions(1));
+  const engine = new addon.NativeEngine({ threads: 1 });
   const { isa, gemm } = engine.describe();
   engine.close();
   return {
@@ -46,12 +46,13 @@ export function openCpuBackend(options: BackendOptions = {}): Backend {
     throw new GradfoldError('UNSUPPORTED', "precision: the cpu backend computes in 'f32', got 'bf16'");
   }
   const threads = checkInteger('threads', options.threads ?? availableParallelism(), 1, 1024);
-  const native = rethrowing(() => new addon.NativeEngine(engineOptions(threads)));
+  const native = rethrowing(() => new addon.NativeEngine({ threads, isa: options.isa, gemm: options.gemm }));
   return {
     name: 'cpu',
     precision: 'f32',
     info: { ...native.describe(), name: 'cpu', available: true, device: 'CPU', memory: totalmem() },
     engine: {
+      measureProduct: (shape) => native.measureProduct(shape),
       createModel: (shape: DecoderShape, layout: ParameterLayout) =>
         new CpuModel(
           addon,
@@ -61,11 +62,6 @@ export function openCpuBackend(options: BackendOptions = {}): Backend {
     },
     dispose: () => native.close(),
   };
-}
-
-/** GRADFOLD_ISA and GRADFOLD_GEMM force an instruction set or product, for comparing them on one machine. */
-function engineOptions(threads: number): { threads: number; isa?: string; gemm?: string } {
-  return { threads, isa: process.env.GRADFOLD_ISA, gemm: process.env.GRADFOLD_GEMM };
 }
 
 /** A native error under the name and stack of the JavaScript call that caused it. */

@@ -26,6 +26,19 @@ export interface BackendOptions {
   device?: number;
   /** Precision of matrix products and stored activations. Parameters stay float32. */
   precision?: 'f32' | 'bf16';
+  /** cpu: forces a matrix-product library; default: oneDNN when built in. */
+  gemm?: 'onednn' | 'portable';
+  /** cpu: forces an instruction set; default: the widest this processor has. */
+  isa?: 'avx512' | 'avx2' | 'baseline';
+}
+
+/** c = op(a) op(b), c [m × n], inner dimension k. */
+export interface ProductShape {
+  m: number;
+  n: number;
+  k: number;
+  transposeA?: boolean;
+  transposeB?: boolean;
 }
 
 /** An opened compute backend; models, vectors and optimizers live on it. */
@@ -46,6 +59,8 @@ export type FloatArray = Float32Array | Float64Array;
 // Calls on one engine take effect in the order in which they were made, synchronous ones included.
 
 export interface Engine {
+  /** Seconds of one matrix product after an untimed one; absent where products are not what limits the engine. */
+  measureProduct?(shape: ProductShape): Promise<number>;
   createModel(shape: DecoderShape, layout: ParameterLayout): EngineModel;
 }
 

@@ -1,4 +1,9 @@
-import { ByteLevelPreTokenizer, SequencePreTokenizer, type Tokenizer } from '@huggingface/tokenizers';
+import {
+  ByteLevelPreTokenizer,
+  SequencePreTokenizer,
+  type HuggingFaceTokenizer,
+  type PreTokenizer,
+} from './hugging-face.ts';
 
 /** Pieces remembered; a corpus has far more different ones than are met often. */
 const CACHE_PIECES = 2 ** 18;
@@ -11,7 +16,7 @@ const CACHED_LENGTH = 64;
  * since most of a text are words seen before.
  */
 export class PieceEncoder {
-  readonly #tokenizer: Tokenizer;
+  readonly #tokenizer: HuggingFaceTokenizer;
   readonly #split: (text: string) => string[];
   /** A piece as the model takes it. */
   readonly #spell: (piece: string) => string[];
@@ -19,7 +24,7 @@ export class PieceEncoder {
   readonly #cache = new Map<string, number[]>();
   #ids = new Int32Array(1024);
 
-  private constructor(tokenizer: Tokenizer, cut: PieceCut) {
+  private constructor(tokenizer: HuggingFaceTokenizer, cut: PieceCut) {
     this.#tokenizer = tokenizer;
     this.#split = cut.split;
     this.#spell = cut.spell;
@@ -27,9 +32,9 @@ export class PieceEncoder {
   }
 
   /** Null where pieces cannot be encoded apart from each other, so that only the whole tokenizer is right. */
-  static of(tokenizer: Tokenizer, settings: Record<string, unknown>): PieceEncoder | null {
+  static of(tokenizer: HuggingFaceTokenizer, settings: Record<string, unknown>): PieceEncoder | null {
     const { pre_tokenizer: preTokenizer, model } = tokenizer;
-    if (preTokenizer === null || model === null || model.fuse_unk) return null;
+    if (preTokenizer === null || model.fuse_unk) return null;
     if (settings.remove_space || settings.do_lowercase_and_remove_accent) return null;
     return new PieceEncoder(tokenizer, cutOf(preTokenizer));
   }
@@ -48,8 +53,8 @@ export class PieceEncoder {
   }
 
   #encodePiece(piece: string): number[] {
-    const { tokens_to_ids: idOf, unk_token_id: unknown } = this.#tokenizer.model!;
-    const ids = this.#tokenizer.model!.encode(this.#spell(piece)).map((token) => idOf.get(token) ?? unknown!);
+    const { tokens_to_ids: idOf, unk_token_id: unknown } = this.#tokenizer.model;
+    const ids = this.#tokenizer.model.encode(this.#spell(piece)).map((token) => idOf.get(token) ?? unknown!);
     if (piece.length <= CACHED_LENGTH) {
       if (this.#cache.size >= CACHE_PIECES) this.#cache.clear();
       this.#cache.set(piece, ids);
@@ -73,18 +78,19 @@ interface PieceCut {
  * How a pre-tokenizer cuts. Byte-level ones (GPT-2, Llama 3, Qwen) spell every piece in their byte alphabet, which is
  * slow and only has to be done for pieces not met before: that step is put off where it comes last.
  */
-function cutOf(preTokenizer: NonNullable<Tokenizer['pre_tokenizer']>): PieceCut {
+function cutOf(preTokenizer: PreTokenizer): PieceCut {
   const steps = preTokenizer instanceof SequencePreTokenizer ? preTokenizer.tokenizers : [preTokenizer];
   const last = steps.at(-1);
   if (!(last instanceof ByteLevelPreTokenizer) || last.add_prefix_space)
     return { split: (text) => preTokenizer.pre_tokenize(text), spell: (piece) => [piece] };
   const alphabet = new ByteLevelPreTokenizer({ ...last.config, use_regex: false });
   const earlier = steps.slice(0, -1);
+  const cut = (part: string): string[] => (last.use_regex ? (part.match(last.pattern) ?? []) : [part]);
   return {
     split: (text) => {
-      const parts = earlier.reduce<string[]>((pieces, step) => step?.pre_tokenize(pieces) ?? pieces, [text]);
-      return last.use_regex ? parts.flatMap((part) => part.match(last.pattern) ?? []) : parts;
+      if (earlier.length === 0) return cut(text);
+      return earlier.reduce<string[]>((pieces, step) => step?.pre_tokenize(pieces) ?? pieces, [text]).flatMap(cut);
     },
-    spell: (piece) => alphabet.pre_tokenize_text(piece),
+    spell: (piece) => alphabet.pre_tokenize(piece),
   };
 }

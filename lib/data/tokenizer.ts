@@ -1,10 +1,15 @@
 import { mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ByteLevelPreTokenizer, Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { checkInteger, invalid } from '../check.ts';
 import { GradfoldError } from '../errors.ts';
 import { ioError, writeAtomically, writeFully } from './atomic-file.ts';
 import { learnMerges } from './bpe-trainer.ts';
+import {
+  ByteLevelPreTokenizer,
+  Tokenizer as HuggingFace,
+  type ByteLevelConfig,
+  type HuggingFaceTokenizer,
+} from './hugging-face.ts';
 import { PieceEncoder } from './piece-encoder.ts';
 
 /** Text to token ids and back. */
@@ -80,9 +85,9 @@ class LoadedTokenizer implements Tokenizer {
     this.#definition = definition;
     this.#settings = settings;
     // Cleaning up spaces would change the text: decode must give back what was encoded.
-    this.#tokenizer = new HuggingFaceTokenizer(definition, { ...settings, clean_up_tokenization_spaces: false });
+    this.#tokenizer = new HuggingFace(definition, { ...settings, clean_up_tokenization_spaces: false });
     this.#pieces = PieceEncoder.of(this.#tokenizer, settings);
-    this.vocabularySize = this.#tokenizer.model!.vocab.length;
+    this.vocabularySize = this.#tokenizer.model.vocab.length;
     const { eos_token: named } = settings as { eos_token?: string | { content: string } };
     const names = named ? [typeof named === 'string' ? named : named.content] : END_OF_TEXT_NAMES;
     const ids = names.map((name) => this.#tokenizer.token_to_id(name));
@@ -98,9 +103,7 @@ class LoadedTokenizer implements Tokenizer {
   decode(ids: ArrayLike<number>): string {
     if (ids.length === 0) return '';
     return this.#tokenizer.decode(
-      Array.from(ids, (id, i) => {
-        return checkInteger(`ids[${i}]`, id, 0, this.vocabularySize - 1);
-      }),
+      Array.from(ids, (id, i) => checkInteger(`ids[${i}]`, id, 0, this.vocabularySize - 1)),
     );
   }
 
@@ -131,6 +134,8 @@ export interface TrainTokenizerOptions {
   signal?: AbortSignal;
 }
 
+/** GPT-2's pre-tokenisation: words with their leading space, spelled in an alphabet of 256 printable characters. */
+const BYTE_LEVEL: ByteLevelConfig = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true };
 const SMALLEST_VOCABULARY = 257;
 /** Merges between two looks at the signal. */
 const CHECK_INTERVAL = 64;
@@ -142,7 +147,7 @@ const CHECK_INTERVAL = 64;
  */
 export function trainTokenizer(texts: Iterable<string>, options: TrainTokenizerOptions): Tokenizer {
   const size = checkInteger('vocabularySize', options.vocabularySize, SMALLEST_VOCABULARY);
-  const bytes = new ByteLevelPreTokenizer({ type: 'ByteLevel', add_prefix_space: false, trim_offsets: true });
+  const bytes = new ByteLevelPreTokenizer(BYTE_LEVEL);
   const pieces = new Map<string, number>();
   for (const text of texts) {
     options.signal?.throwIfAborted();
@@ -161,16 +166,15 @@ export function trainTokenizer(texts: Iterable<string>, options: TrainTokenizerO
 /** A tokenizer.json as Hugging Face's own trainer would write it. */
 function byteLevelDefinition(spellings: string[], pairs: [number, number][]): TokenizerFile {
   const special = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
-  const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true };
   return {
     version: '1.0',
     truncation: null,
     padding: null,
     added_tokens: [{ id: spellings.length, content: END_OF_TEXT, ...special }],
     normalizer: null,
-    pre_tokenizer: byteLevel,
+    pre_tokenizer: BYTE_LEVEL,
     post_processor: null,
-    decoder: byteLevel,
+    decoder: BYTE_LEVEL,
     model: {
       type: 'BPE',
       dropout: null,

@@ -88,22 +88,32 @@ export async function writeCheckpoint(
   tensors: readonly TensorSource[],
   options: { maxShardBytes?: number; signal?: AbortSignal } = {},
 ): Promise<void> {
-  const { maxShardBytes = MAX_SHARD_BYTES, signal } = options;
   const target = resolve(directory);
   const staging = temporaryName(target);
   try {
     await mkdir(dirname(target), { recursive: true });
     await mkdir(staging);
-    await writeWeights(staging, tensors, maxShardBytes, signal);
-    signal?.throwIfAborted();
-    const json = `${JSON.stringify(transformersConfig(config), null, 2)}\n`;
-    await replaceFile(join(staging, CONFIG), async (file) => file.writeFile(json));
-    await publish(staging, target);
+    try {
+      await writeFiles(staging, config, tensors, options);
+      await publish(staging, target);
+    } finally {
+      await rm(staging, { recursive: true, force: true });
+    }
   } catch (cause) {
     throw fileError('write', directory, cause);
-  } finally {
-    await rm(staging, { recursive: true, force: true });
   }
+}
+
+async function writeFiles(
+  directory: string,
+  config: ModelConfig,
+  tensors: readonly TensorSource[],
+  { maxShardBytes = MAX_SHARD_BYTES, signal }: { maxShardBytes?: number; signal?: AbortSignal },
+): Promise<void> {
+  await writeWeights(directory, tensors, maxShardBytes, signal);
+  signal?.throwIfAborted();
+  const json = `${JSON.stringify(transformersConfig(config), null, 2)}\n`;
+  await replaceFile(join(directory, CONFIG), async (file) => file.writeFile(json));
 }
 
 async function writeWeights(

@@ -2,7 +2,6 @@ import { checkInteger, invalid } from '../check.ts';
 import type { FloatArray } from '../backend/types.ts';
 import { readArrowFile } from '../data/arrow-file.ts';
 import { readNumberColumns, writeNumberColumns, type ColumnTypes } from '../data/number-columns.ts';
-import { GradfoldError } from '../errors.ts';
 import { checkScores, notANumber } from '../score/check.ts';
 import { argsort } from './argsort.ts';
 import { DEFAULT_LAYERS, foldOrder, layerStarts } from './fold.ts';

@@ -1,10 +1,11 @@
 import { closest } from 'fastest-levenshtein';
-import { DataType } from 'apache-arrow';
 import { invalid } from '../check.ts';
 import type { FloatArray } from '../backend/types.ts';
 import { readArrowFile } from '../data/arrow-file.ts';
 import { readNumberColumns, writeNumberColumns } from '../data/number-columns.ts';
 import { rejectNaN } from './check.ts';
+
+const FLOAT_ARRAYS: unknown[] = [Float32Array, Float64Array];
 
 /**
  * Writes score columns, each with one value for every row of the corpus in its order, as an Arrow IPC file, atomically.
@@ -33,7 +34,7 @@ export async function writeScores(
  */
 export async function readScores(path: string, column: string): Promise<FloatArray> {
   const table = await readArrowFile(path);
-  const names = table.schema.fields.filter(({ type }) => DataType.isFloat(type)).map(({ name }) => name);
+  const names = table.schema.fields.filter(({ type }) => FLOAT_ARRAYS.includes(type.ArrayType)).map(({ name }) => name);
   if (!names.includes(column)) {
     throw invalid(`score column of ${path}`, `one of ${names.join(', ') || '(there are none)'}`, column, {
       code: 'INVALID_DATA',

@@ -10,6 +10,8 @@ export interface IterateStore {
   put(step: number, parameters: ParameterVector): Promise<void>;
   load(step: number, into: ParameterVector): Promise<void>;
   delete(step: number): Promise<void>;
+  /** Frees what is held in memory; files stay, to go on from. */
+  dispose(): void;
 }
 
 /** Iterates as vectors on the backend. */
@@ -22,6 +24,10 @@ export function memoryStore(): IterateStore {
     delete: async (step) => {
       held.get(step)?.dispose();
       held.delete(step);
+    },
+    dispose: () => {
+      for (const vector of held.values()) vector.dispose();
+      held.clear();
     },
   };
 }
@@ -39,6 +45,7 @@ export async function directoryStore(directory: string): Promise<IterateStore> {
     put: (step, parameters) => parameters.save(path(step)),
     load: (step, into) => into.load(path(step)),
     delete: (step) => rm(path(step), { force: true }),
+    dispose: () => undefined,
   };
 }
 
@@ -91,5 +98,11 @@ export class SgdRun {
   /** Frees θ_step, which is not asked for again. */
   async forget(step: number): Promise<void> {
     await this.#options.store.delete(step);
+  }
+
+  /** Frees the run's memory; the model stays where it is. */
+  dispose(): void {
+    this.#gradient.dispose();
+    this.#options.store.dispose();
   }
 }

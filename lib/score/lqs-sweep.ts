@@ -1,5 +1,5 @@
+import { invalid } from '../check.ts';
 import type { Batch } from '../data/batch.ts';
-import { GradfoldError } from '../errors.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import type { ParameterVector } from '../model/parameter-vector.ts';
 import type { SgdRun } from './lqs-iterates.ts';
@@ -43,31 +43,26 @@ export async function* reverseSweep(
 ): AsyncGenerator<number> {
   const { batches, lr, signal, onRows } = problem;
   const scratch = model.vector();
-  while (state.step >= 0) {
-    const { step, lambda } = state;
-    await run.restore(step);
-    yield step;
-    if (step < run.steps) {
-      const { hvp } = await model.hvp(batches[step], lambda, { signal });
-      lambda.axpy(-lr, hvp);
-      hvp.dispose();
-      onRows?.(batches[step].batch);
-    }
-    state.targetLosses[step] = await addTargetGradient(model, problem, lambda, scratch);
-    state.lambdaNorms[step] = lambda.norm();
-    for (const [name, value] of [
-      ['target loss', state.targetLosses[step]],
-      ['adjoint norm', state.lambdaNorms[step]],
-    ] as const) {
-      if (!Number.isFinite(value)) {
-        throw new GradfoldError(
-          'INVALID_DATA',
-          `${name} at step ${step}: expected a finite number, got ${value}; the SGD run diverges at lr ${lr}: lower it`,
-        );
+  try {
+    while (state.step >= 0) {
+      const { step, lambda } = state;
+      await run.restore(step);
+      yield step;
+      if (step < run.steps) {
+        const { hvp } = await model.hvp(batches[step], lambda, { signal });
+        lambda.axpy(-lr, hvp);
+        hvp.dispose();
+        onRows?.(batches[step].batch);
       }
+      state.targetLosses[step] = await addTargetGradient(model, problem, lambda, scratch);
+      state.lambdaNorms[step] = lambda.norm();
+      checkConvergence(`target loss at step ${step}`, state.targetLosses[step], lr);
+      checkConvergence(`adjoint norm at step ${step}`, state.lambdaNorms[step], lr);
+      state.step--;
+      await run.forget(step);
     }
-    state.step--;
-    await run.forget(step);
+  } finally {
+    scratch.dispose();
   }
 }
 
@@ -88,4 +83,12 @@ async function addTargetGradient(
     onRows?.(batch.batch);
   }
   return total / rows;
+}
+
+function checkConvergence(name: string, value: number, lr: number): void {
+  if (Number.isFinite(value)) return;
+  throw invalid(name, 'a finite number', value, {
+    code: 'INVALID_DATA',
+    fix: `the SGD run diverges at lr ${lr}: lower it`,
+  });
 }

@@ -4,6 +4,7 @@ import type { LanguageModel } from '../model/language-model.ts';
 import { digestBatches, digestParameters, type Fingerprint } from '../train/fingerprint.ts';
 import { SweepCheckpoint, type ScoreTally } from './lqs-checkpoint.ts';
 import { directoryStore, memoryStore, SgdRun } from './lqs-iterates.ts';
+import { countRows, trackProgress } from './lqs-progress.ts';
 import { reverseSweep, type SweepState } from './lqs-sweep.ts';
 
 /**
@@ -94,6 +95,7 @@ export async function lqsSweep(
   const target = checkBatches('target', options.target);
   const lr = checkFinite('lr', options.lr, { above: 0 });
   const steps = batches.length;
+  if (options.sets.length === 0) throw invalid('sets', 'at least one set', options.sets);
   const sets = options.sets.map((set, i) => resolveSet(`sets[${i}]`, set, steps));
   signal?.throwIfAborted();
 
@@ -112,15 +114,19 @@ export async function lqsSweep(
         : new SweepCheckpoint(checkpointDir, fingerprint(model, batches, target, lr, sets));
     await checkpoint?.read(state, tallies);
     if (state.step >= 0) {
-      const progress = trackProgress(batches, target, sets, state.step, options.onProgress);
+      const progress = trackProgress({ batches, target, sets }, state.step, options.onProgress);
       const store = checkpoint ? await directoryStore(checkpoint.iterates) : memoryStore();
       const run = new SgdRun(model, { batches, lr, store, signal, onStep: progress.reached });
-      const problem = { batches, target, lr, signal, onRows: progress.advance };
-      for await (const step of reverseSweep(model, problem, run, state)) {
-        await checkpoint?.write(state, tallies);
-        for (const [i, set] of sets.entries()) {
-          await visit(model, set, tallies[i], step, state, lr, signal, progress.advance);
+      try {
+        const problem = { batches, target, lr, signal, onRows: progress.advance };
+        for await (const step of reverseSweep(model, problem, run, state)) {
+          await checkpoint?.write(state, tallies);
+          for (const [i, set] of sets.entries()) {
+            await visit(model, set, tallies[i], step, state, lr, signal, progress.advance);
+          }
         }
+      } finally {
+        run.dispose();
       }
       await checkpoint?.write(state, tallies);
     }
@@ -213,46 +219,7 @@ function fingerprint(
   };
 }
 
-/** Progress of a sweep in rows: those of the run's first pass, and those of every visit; recomputed steps are free. */
-function trackProgress(
-  batches: Batch[],
-  target: Batch[],
-  sets: ResolvedSet[],
-  from: number,
-  onProgress: LqsOptions['onProgress'],
-): { reached(step: number): void; advance(rows: number): void } {
-  const steps = batches.length;
-  const visitRows = (t: number) =>
-    countRows(target) +
-    (t < steps ? batches[t].batch : 0) +
-    sets.reduce((sum, set) => sum + (set.scored(t) || set.normed(t) ? countRows(set.batches) : 0), 0);
-  const rowsAbove = (step: number) => {
-    let rows = 0;
-    for (let t = steps; t > step; t--) rows += visitRows(t);
-    return rows;
-  };
-  const total = countRows(batches) + rowsAbove(-1);
-  let furthest = from < steps ? steps : 0;
-  let visited = rowsAbove(from);
-  const report = () => onProgress?.({ done: countRows(batches.slice(0, furthest)) + visited, total });
-  return {
-    reached(step) {
-      if (step <= furthest) return;
-      furthest = step;
-      report();
-    },
-    advance(rows) {
-      visited += rows;
-      report();
-    },
-  };
-}
-
 function checkBatches(name: string, batches: Batch[]): Batch[] {
   if (!Array.isArray(batches) || batches.length === 0) throw invalid(name, 'at least one batch', batches);
   return batches;
-}
-
-function countRows(batches: Batch[]): number {
-  return batches.reduce((rows, { batch }) => rows + batch, 0);
 }

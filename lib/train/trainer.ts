@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { checkFinite, checkInteger, checkLength, invalid } from '../check.ts';
 import { GradfoldError } from '../errors.ts';
 import type { LanguageModel } from '../model/language-model.ts';
-import { createOptimizer, type OptimizerConfig } from '../model/optimizer.ts';
+import { createOptimizer, type Optimizer, type OptimizerConfig } from '../model/optimizer.ts';
 import type { Plan } from '../order/plan.ts';
 import { latestCheckpoint, saveCheckpoint, type TrainerState } from './checkpoint.ts';
 import { checkSameRun, digest, digestParameters, type Fingerprint } from './fingerprint.ts';
@@ -22,7 +22,7 @@ export interface TrainOptions {
   batchSize: number;
   /** Default: one pass over the plan, its last batch filled up from the plan's start. */
   steps?: number;
-  /** Path of a JSON-lines file, one TrainingLogEntry a step. */
+  /** Path of a JSON-lines file, one TrainingLogEntry a step; what is there of a run not gone on with is overwritten. */
   log?: string;
   /** Saves into `dir` every `every` steps and after the last one, and goes on from the latest one found there. */
   checkpoint?: { dir: string; every: number };
@@ -41,8 +41,8 @@ const HASHED_ROWS = 256;
  * checkpoint and ends with the same bits as an uninterrupted one at the same thread count.
  * @returns how far the run came: the steps asked for, with those made before a resume included.
  * @throws GradfoldError INVALID_ARGUMENT for misuse, or for a checkpoint of another run (saying what differs);
- *   INVALID_DATA when the loss is no longer finite; rejects with `signal.reason` on abort, between two steps or within
- *   one, and then writes nothing more.
+ *   INVALID_DATA when the loss is no longer finite; rejects with `signal.reason` on abort, before a step or within its
+ *   gradient, leaving the checkpoints as they are.
  */
 export async function train(options: TrainOptions): Promise<TrainerState> {
   const { model, plan, samples, signal, onStep, validate, checkpoint } = options;
@@ -54,54 +54,74 @@ export async function train(options: TrainOptions): Promise<TrainerState> {
   if (validate) checkInteger('validate.every', validate.every, 1);
   signal?.throwIfAborted();
 
-  const optimizer = createOptimizer(model, options.optimizer);
-  const peak = optimizer.lr;
   const fingerprint = checkpoint ? fingerprintOf(options, schedule, steps) : {};
-  const state: TrainerState = { step: 0, tokens: 0, seconds: 0 };
-  const found = checkpoint && (await latestCheckpoint(checkpoint.dir));
-  if (found) {
-    checkSameRun(found.path, found.record.fingerprint, fingerprint);
-    await model.parameters.load(join(found.path, PARAMETERS));
-    await optimizer.load(join(found.path, OPTIMIZER));
-    const { step, tokens, seconds } = found.record;
-    Object.assign(state, { step, tokens, seconds });
-  }
-  const log = options.log === undefined ? undefined : await TrainingLog.open(options.log, state.step);
-
+  const optimizer = createOptimizer(model, options.optimizer);
   const gradient = model.vector();
-  const started = performance.now() - state.seconds * 1000;
-  const due = (every: number) => state.step % every === 0 || state.step === steps;
-  while (state.step < steps) {
-    signal?.throwIfAborted();
-    const { batch, weights, tokens, epoch } = planBatch(samples, plan, state.step, batchSize);
-    optimizer.lr = peak * scheduleFactor(schedule, state.step, steps);
-    const { perSample } = await model.gradient(batch, { weights, into: gradient, signal });
-    const loss = perSample.reduce((sum, sampleLoss, i) => sum + weights[i] * sampleLoss, 0);
-    if (!Number.isFinite(loss)) throw diverged(state.step + 1, loss, optimizer.lr);
-    const { gradientNorm } = await optimizer.step(gradient);
+  try {
+    const peak = optimizer.lr;
+    const state = checkpoint ? await resume(model, optimizer, checkpoint.dir, fingerprint) : { ...START };
+    const log = options.log === undefined ? undefined : await TrainingLog.open(options.log, state.step);
+    const started = performance.now() - state.seconds * 1000;
+    const due = (every: number) => state.step % every === 0 || state.step === steps;
+    while (state.step < steps) {
+      signal?.throwIfAborted();
+      const { batch, weights, tokens, epoch } = planBatch(samples, plan, state.step, batchSize);
+      optimizer.lr = peak * scheduleFactor(schedule, state.step, steps);
+      const { perSample } = await model.gradient(batch, { weights, into: gradient, signal });
+      const loss = perSample.reduce((sum, sampleLoss, i) => sum + weights[i] * sampleLoss, 0);
+      if (!Number.isFinite(loss)) throw diverged(state.step + 1, loss, optimizer.lr);
+      const { gradientNorm } = await optimizer.step(gradient);
 
-    state.step++;
-    state.tokens += tokens;
-    const validation = validate && due(validate.every) ? await validate.run() : undefined;
-    state.seconds = (performance.now() - started) / 1000;
-    const entry = { ...state, loss, lr: optimizer.lr, gradientNorm, epoch, validation };
-    await log?.append(entry);
-    onStep?.(entry);
-    if (checkpoint && due(checkpoint.every)) {
-      await saveCheckpoint(checkpoint.dir, { format: 1, ...state, fingerprint }, async (directory) => {
-        await model.savePretrained(join(directory, 'model'));
-        await model.parameters.save(join(directory, PARAMETERS));
-        await optimizer.save(join(directory, OPTIMIZER));
-      });
+      state.step++;
+      state.tokens += tokens;
+      const validation = validate && due(validate.every) ? await validate.run() : undefined;
+      state.seconds = (performance.now() - started) / 1000;
+      const entry = { ...state, loss, lr: optimizer.lr, gradientNorm, epoch, validation };
+      await log?.append(entry);
+      onStep?.(entry);
+      if (checkpoint && due(checkpoint.every)) await save(model, optimizer, checkpoint.dir, state, fingerprint);
     }
+    return state;
+  } finally {
+    gradient.dispose();
+    optimizer.dispose();
   }
-  gradient.dispose();
-  return state;
 }
 
+const START: TrainerState = { step: 0, tokens: 0, seconds: 0 };
 /** The exact parameters: `model/`, which Hugging Face transformers loads, holds them in float32 on every backend. */
 const PARAMETERS = 'parameters.safetensors';
 const OPTIMIZER = 'optimizer.safetensors';
+
+async function save(
+  model: LanguageModel,
+  optimizer: Optimizer,
+  directory: string,
+  state: TrainerState,
+  fingerprint: Fingerprint,
+): Promise<void> {
+  await saveCheckpoint(directory, { format: 1, ...state, fingerprint }, async (path) => {
+    await model.savePretrained(join(path, 'model'));
+    await model.parameters.save(join(path, PARAMETERS));
+    await optimizer.save(join(path, OPTIMIZER));
+  });
+}
+
+/** Puts model and optimizer where the latest checkpoint left them; without one they stay at their start. */
+async function resume(
+  model: LanguageModel,
+  optimizer: Optimizer,
+  directory: string,
+  fingerprint: Fingerprint,
+): Promise<TrainerState> {
+  const found = await latestCheckpoint(directory);
+  if (!found) return { ...START };
+  checkSameRun(found.path, found.record.fingerprint, fingerprint);
+  await model.parameters.load(join(found.path, PARAMETERS));
+  await optimizer.load(join(found.path, OPTIMIZER));
+  const { step, tokens, seconds } = found.record;
+  return { step, tokens, seconds };
+}
 
 function checkPlan({ rows, weights }: Plan): void {
   if (rows.length === 0) throw invalid('plan.rows', 'at least one row', rows);

@@ -1,6 +1,8 @@
+#include "../engine/measure.h"
 #include "../kernels/cpu/open.h"
 #include "convert.h"
 #include "guard.h"
+#include "job.h"
 #include "objects.h"
 
 namespace gradfold {
@@ -9,6 +11,7 @@ Napi::Function EngineObject::define(Napi::Env env) {
   return DefineClass(
       env, "NativeEngine",
       {InstanceMethod<&EngineObject::create_model>("createModel"), InstanceMethod<&EngineObject::describe>("describe"),
+       InstanceMethod<&EngineObject::measure_product>("measureProduct"),
        InstanceMethod<&EngineObject::close>("close")});
 }
 
@@ -48,6 +51,21 @@ Napi::Value EngineObject::describe(const Napi::CallbackInfo& info) {
   object.Set("gemm", device.gemm());
   object.Set("threads", device.threads());
   return object;
+}
+
+/// measureProduct({m, n, k, transposeA, transposeB}) → seconds of one product [m × k] [k × n] after a first, untimed
+/// one
+Napi::Value EngineObject::measure_product(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto shape = info[0].As<Napi::Object>();
+    const int64_t m = get_integer(shape, "m"), n = get_integer(shape, "n"), k = get_integer(shape, "k");
+    const bool ta = get_flag(shape, "transposeA"), tb = get_flag(shape, "transposeB");
+    return enqueue(info.Env(), *runtime_, info.Env().Undefined(),
+                   [device = runtime_->device(), m, n, k, ta, tb](const StopFlag&) -> Result {
+                     const double seconds = product_seconds(*device, m, n, k, ta, tb);
+                     return [seconds](Napi::Env env) { return Napi::Number::New(env, seconds); };
+                   });
+  });
 }
 
 void EngineObject::close(const Napi::CallbackInfo&) { runtime_->close(); }

@@ -1,10 +1,10 @@
-#include <new>
 #include <utility>
 
 #include "../engine/batch.h"
 #include "../engine/error.h"
 #include "../engine/optimizer.h"
 #include "guard.h"
+#include "job.h"
 #include "objects.h"
 
 namespace gradfold {
@@ -47,31 +47,6 @@ const std::shared_ptr<Decoder>& ModelObject::decoder() const {
   return decoder_;
 }
 
-Napi::Value ModelObject::queue(const Napi::CallbackInfo& info, size_t stop_argument,
-                               std::function<Result(const StopFlag&)> job) {
-  const Napi::Value stop_value = info[stop_argument];
-  StopFlag stop = stop_value.IsExternal() ? *stop_value.As<Napi::External<StopFlag>>().Data()
-                                          : std::make_shared<std::atomic<bool>>(false);
-  auto deferred = Napi::Promise::Deferred::New(info.Env());
-  runtime_->post(
-      [deferred, stop, job = std::move(job)]() -> Settle {
-        try {
-          if (stop->load()) throw Cancelled();
-          return [deferred, result = job(stop)](Napi::Env env) { deferred.Resolve(result(env)); };
-        } catch (...) {
-          return [deferred, failure = std::current_exception()](Napi::Env env) {
-            try {
-              std::rethrow_exception(failure);
-            } catch (...) {
-              deferred.Reject(current_exception_as_error(env).Value());
-            }
-          };
-        }
-      },
-      stop);
-  return deferred.Promise();
-}
-
 Napi::Value ModelObject::parameters(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     return VectorObject::create(info.Env(), runtime_, std::make_shared<VectorMemory>(runtime_->device(), decoder()));
@@ -90,7 +65,7 @@ Napi::Value ModelObject::zeros(const Napi::CallbackInfo& info) {
 Napi::Value ModelObject::loss(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto batch = std::make_shared<BatchCopy>(info[0].As<Napi::Object>());
-    return queue(info, 1, [model = decoder(), batch](const StopFlag& stop) -> Result {
+    return enqueue(info.Env(), *runtime_, info[1], [model = decoder(), batch](const StopFlag& stop) -> Result {
       auto losses = model->loss(TokenBatch(batch->view()), stop.get());
       return [losses = std::move(losses)](Napi::Env env) { return float64_array(env, losses); };
     });
@@ -119,29 +94,29 @@ Napi::Value ModelObject::backward(const Napi::CallbackInfo& info) {
     for (const auto& v : vectors) request.vectors.push_back(v->data);
     for (const auto& g : gradients) request.gradients.push_back(g->data);
 
-    return queue(info, 2,
-                 [model, batch, request = std::move(request), vectors = std::move(vectors),
-                  gradients = std::move(gradients), target = std::move(target)](const StopFlag& stop) -> Result {
-                   const TokenBatch tokens(batch->view());
-                   check(static_cast<int64_t>(request.weights.size()) == tokens.samples(), "one weight a sample");
-                   check(
-                       request.gradients.empty() || static_cast<int64_t>(request.gradients.size()) == tokens.samples(),
-                       "one gradient vector a sample");
-                   auto result = model->backward(tokens, request, stop.get());
-                   return [result = std::move(result), norms = request.norms, gram = request.gram](Napi::Env env) {
-                     auto object = Napi::Object::New(env);
-                     const size_t samples = result.losses.size();
-                     object.Set("losses", float64_array(env, result.losses));
-                     if (norms) object.Set("norms", float64_array(env, result.norms));
-                     if (gram) object.Set("gram", float64_array(env, result.gram));
-                     auto dots = Napi::Array::New(env);
-                     for (size_t k = 0; samples && k < result.dots.size() / samples; k++) {
-                       dots.Set(static_cast<uint32_t>(k), float64_array(env, result.dots, k * samples, samples));
-                     }
-                     object.Set("dots", dots);
-                     return object;
-                   };
-                 });
+    return enqueue(
+        info.Env(), *runtime_, info[2],
+        [model, batch, request = std::move(request), vectors = std::move(vectors), gradients = std::move(gradients),
+         target = std::move(target)](const StopFlag& stop) -> Result {
+          const TokenBatch tokens(batch->view());
+          check(static_cast<int64_t>(request.weights.size()) == tokens.samples(), "one weight a sample");
+          check(request.gradients.empty() || static_cast<int64_t>(request.gradients.size()) == tokens.samples(),
+                "one gradient vector a sample");
+          auto result = model->backward(tokens, request, stop.get());
+          return [result = std::move(result), norms = request.norms, gram = request.gram](Napi::Env env) {
+            auto object = Napi::Object::New(env);
+            const size_t samples = result.losses.size();
+            object.Set("losses", float64_array(env, result.losses));
+            if (norms) object.Set("norms", float64_array(env, result.norms));
+            if (gram) object.Set("gram", float64_array(env, result.gram));
+            auto dots = Napi::Array::New(env);
+            for (size_t k = 0; samples && k < result.dots.size() / samples; k++) {
+              dots.Set(static_cast<uint32_t>(k), float64_array(env, result.dots, k * samples, samples));
+            }
+            object.Set("dots", dots);
+            return object;
+          };
+        });
   });
 }
 
@@ -154,12 +129,13 @@ Napi::Value ModelObject::hvp(const Napi::CallbackInfo& info) {
     const auto model = decoder();
     check(v->length == model->parameter_count() && into->length == v->length, "vectors as long as the parameters");
     check(v != into, "the product does not overwrite its vector");
-    return queue(info, 4, [model, batch, v, into, weights = std::move(weights)](const StopFlag& stop) -> Result {
-      const TokenBatch tokens(batch->view());
-      check(static_cast<int64_t>(weights.size()) == tokens.samples(), "one weight a sample");
-      auto result = model->hvp(tokens, v->data, weights, into->data, stop.get());
-      return [jvp = std::move(result.jvp)](Napi::Env env) { return float64_array(env, jvp); };
-    });
+    return enqueue(info.Env(), *runtime_, info[4],
+                   [model, batch, v, into, weights = std::move(weights)](const StopFlag& stop) -> Result {
+                     const TokenBatch tokens(batch->view());
+                     check(static_cast<int64_t>(weights.size()) == tokens.samples(), "one weight a sample");
+                     auto result = model->hvp(tokens, v->data, weights, into->data, stop.get());
+                     return [jvp = std::move(result.jvp)](Napi::Env env) { return float64_array(env, jvp); };
+                   });
   });
 }
 
@@ -169,7 +145,7 @@ Napi::Value ModelObject::sgd_step(const Napi::CallbackInfo& info) {
     const auto gradient = VectorObject::memory_of(info[0]);
     const auto options = info[1].As<Napi::Object>();
     const SgdStep step{get_number(options, "lr"), get_number(options, "clipNorm")};
-    return queue(info, 2, [model = decoder(), gradient, step](const StopFlag&) -> Result {
+    return enqueue(info.Env(), *runtime_, info[2], [model = decoder(), gradient, step](const StopFlag&) -> Result {
       const double norm =
           gradfold::sgd_step(*gradient->device, model->parameters(), gradient->data, step, model->parameter_count());
       return [norm](Napi::Env env) { return Napi::Number::New(env, norm); };
@@ -187,11 +163,12 @@ Napi::Value ModelObject::adamw_step(const Napi::CallbackInfo& info) {
                          get_number(options, "beta1"), get_number(options, "beta2"),
                          get_number(options, "eps"),   get_number(options, "weightDecay"),
                          get_integer(options, "step")};
-    return queue(info, 4, [model = decoder(), gradient, m, v, step](const StopFlag&) -> Result {
-      const double norm = gradfold::adamw_step(*gradient->device, model->parameters(), m->data, v->data, gradient->data,
-                                               step, model->parameter_count());
-      return [norm](Napi::Env env) { return Napi::Number::New(env, norm); };
-    });
+    return enqueue(info.Env(), *runtime_, info[4],
+                   [model = decoder(), gradient, m, v, step](const StopFlag&) -> Result {
+                     const double norm = gradfold::adamw_step(*gradient->device, model->parameters(), m->data, v->data,
+                                                              gradient->data, step, model->parameter_count());
+                     return [norm](Napi::Env env) { return Napi::Number::New(env, norm); };
+                   });
   });
 }
 

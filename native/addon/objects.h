@@ -33,6 +33,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
  private:
   Napi::Value create_model(const Napi::CallbackInfo& info);
   Napi::Value describe(const Napi::CallbackInfo& info);
+  Napi::Value measure_product(const Napi::CallbackInfo& info);
   void close(const Napi::CallbackInfo& info);
 
   std::shared_ptr<Runtime> runtime_;
@@ -74,10 +75,6 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
   static Napi::Object create(Napi::Env env, std::shared_ptr<Runtime> runtime, std::shared_ptr<Decoder> decoder);
 
  private:
-  /// Queues a job and returns its promise. The job runs on the engine thread and returns how to make the result.
-  using Result = std::function<Napi::Value(Napi::Env)>;
-  Napi::Value queue(const Napi::CallbackInfo& info, size_t stop_argument, std::function<Result(const StopFlag&)> job);
-
   Napi::Value parameters(const Napi::CallbackInfo& info);
   Napi::Value zeros(const Napi::CallbackInfo& info);
   Napi::Value loss(const Napi::CallbackInfo& info);

@@ -1,5 +1,3 @@
-#include <new>
-
 #include "../engine/error.h"
 #include "guard.h"
 #include "objects.h"

@@ -1,6 +1,4 @@
 // The attention kernels against naive float64 loops, and their tangents against central differences of those loops.
-#include <cstring>
-
 #include "layers_support.h"
 
 using namespace gradfold;
@@ -161,7 +159,10 @@ void check(const Case& c, const Expected& e, Device& device, const std::string& 
 int main() {
   for (const Case& c : kCases) {
     const Expected e = expected_of(c);
-    for (int threads : {1, 3})
+    // Five threads cut a pair of "one key head" into more parts than it has query blocks.
+    std::vector<int> teams{1, 2};
+    if (c.kv_heads == 1) teams.push_back(5);
+    for (int threads : teams)
       for_each_device(threads, [&](Device& device, const std::string& name) { check(c, e, device, name); });
   }
   return exit_status();

@@ -1,4 +1,5 @@
 import { openReferenceBackend } from '../../lib/backend/reference/backend.ts';
+import type { Backend } from '../../lib/backend/types.ts';
 import { LanguageModel } from '../../lib/model/language-model.ts';
 import type { ModelConfig } from '../../lib/model/config.ts';
 import type { Plan } from '../../lib/order/plan.ts';
@@ -16,8 +17,8 @@ const config: ModelConfig = {
 export const toyBackend = openReferenceBackend();
 
 /** A model small enough for the reference backend to train in a test; the same one every time. */
-export function toyModel(): Promise<LanguageModel> {
-  return LanguageModel.initialize(config, { backend: toyBackend, seed: 1 });
+export function toyModel(backend: Backend = toyBackend): Promise<LanguageModel> {
+  return LanguageModel.initialize(config, { backend, seed: 1 });
 }
 
 /** Sequences that count up modulo 13 from different starts, 4 to 7 tokens long. */
@@ -31,9 +32,9 @@ export function toyPlan(rows: number[], weights = rows.map(() => 1)): Plan {
 }
 
 /** A run of 9 steps over the toy samples: 10 rows in an order of their own, 3 a batch. */
-export async function toyRun(): Promise<TrainOptions> {
+export async function toyRun(backend?: Backend): Promise<TrainOptions> {
   return {
-    model: await toyModel(),
+    model: await toyModel(backend),
     optimizer: { kind: 'adamw', lr: 0.02, betas: [0.9, 0.95], eps: 1e-8, weightDecay: 0.01, clipNorm: 1 },
     schedule: { kind: 'cosine', warmupSteps: 2 },
     plan: toyPlan([3, 1, 4, 11, 5, 9, 2, 6, 0, 8], [1, 1, 2, 1, 1, 0.5, 1, 1, 3, 1]),

@@ -19,7 +19,7 @@ export function referenceInfo(): BackendInfo {
 }
 
 /**
- * Opens the reference backend: slow, exact, nothing compiled. It computes in float64 whatever is asked for below that.
+ * Opens the reference backend: nothing compiled, everything in float64, `threads` and `device` without effect.
  * @throws GradfoldError UNSUPPORTED for precision 'bf16'
  */
 export function openReferenceBackend(options: BackendOptions = {}): Backend {

@@ -62,11 +62,15 @@ export function matmul(a: Variable, b: Variable): Variable {
   if (a.columns !== b.rows) throw new RangeError(`${a.rows} x ${a.columns} times ${b.rows} x ${b.columns}`);
   const inner = a.columns;
   const columns = b.columns;
+  const left = a.data;
+  const right = b.data;
   const y = new Float64Array(a.rows * columns);
   for (let i = 0; i < a.rows; i++) {
+    const row = y.subarray(i * columns, (i + 1) * columns);
     for (let k = 0; k < inner; k++) {
-      const factor = a.data[i * inner + k];
-      for (let j = 0; j < columns; j++) y[i * columns + j] += factor * b.data[k * columns + j];
+      const factor = left[i * inner + k];
+      const start = k * columns;
+      for (let j = 0; j < columns; j++) row[j] += factor * right[start + j];
     }
   }
   return record(a.rows, columns, y, [a, b], [(g) => matmul(g, transpose(b)), (g) => matmul(transpose(a), g)]);

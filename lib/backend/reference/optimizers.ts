@@ -4,6 +4,7 @@ import { innerProduct } from './vector.ts';
 /** θ ← θ − lr·s·g with s = min(1, clipNorm / (‖g‖ + 1e-6)). @returns ‖g‖ before clipping */
 export function sgdStep(theta: Float64Array, gradient: Float64Array, step: SgdStep): number {
   const norm = Math.sqrt(innerProduct(gradient, gradient));
+  if (!Number.isFinite(norm)) return norm; // nothing is updated
   const factor = step.lr * clipFactor(norm, step.clipNorm);
   for (let i = 0; i < theta.length; i++) theta[i] -= factor * gradient[i];
   return norm;
@@ -23,6 +24,7 @@ export function adamwStep(
   { lr, clipNorm, betas: [beta1, beta2], eps, weightDecay, step }: AdamwStep,
 ): number {
   const norm = Math.sqrt(innerProduct(gradient, gradient));
+  if (!Number.isFinite(norm)) return norm; // nothing is updated
   const clip = clipFactor(norm, clipNorm);
   const correction1 = 1 - beta1 ** step;
   const correction2 = 1 - beta2 ** step;

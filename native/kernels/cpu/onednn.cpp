@@ -17,9 +17,8 @@ void onednn_product(ConstMat a, bool transpose_a, ConstMat b, bool transpose_b, 
       for (int64_t j = 0; j < c.cols; ++j) c.data[r * c.stride + j] = 0.0f;
     return;
   }
-  const dnnl_status_t status =
-      dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', c.rows, c.cols, depth, 1.0f, a.data, a.stride,
-                 b.data, b.stride, beta, c.data, c.stride);
+  const dnnl_status_t status = dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', c.rows, c.cols, depth, 1.0f,
+                                          a.data, a.stride, b.data, b.stride, beta, c.data, c.stride);
   if (status != dnnl_success)
     throw std::runtime_error("oneDNN refused the product " + std::to_string(c.rows) + " x " + std::to_string(c.cols) +
                              " x " + std::to_string(depth) + " with status " + std::to_string(status));

@@ -51,19 +51,19 @@ const Entry& choose(const char* kind, const char* wanted, std::initializer_list<
 
 std::unique_ptr<Device> open_cpu_device(int threads, const char* isa, const char* gemm) {
   if (threads < 1) throw std::invalid_argument("threads must be at least 1, not " + std::to_string(threads));
-  const Isa chosen_isa = choose<Isa>(
-      "instruction set", isa,
-      {
+  const Isa chosen_isa =
+      choose<Isa>("instruction set", isa,
+                  {
 #ifndef GRADFOLD_BASELINE_ONLY
-          {"avx512",
-           __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-               __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"),
-           avx512::make_cpu_device},
-          {"avx2", __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"), avx2::make_cpu_device},
+                      {"avx512",
+                       __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"),
+                       avx512::make_cpu_device},
+                      {"avx2", __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"), avx2::make_cpu_device},
 #endif
-          {"baseline", true, baseline::make_cpu_device},
-      },
-      [](const Isa& entry) { return entry.supported; });
+                      {"baseline", true, baseline::make_cpu_device},
+                  },
+                  [](const Isa& entry) { return entry.supported; });
   const Gemm chosen_gemm = choose<Gemm>("matrix product", gemm,
                                         {
 #ifdef GRADFOLD_ONEDNN

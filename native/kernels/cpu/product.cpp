@@ -199,7 +199,7 @@ void portable_product(ConstMat a, bool transpose_a, ConstMat b, bool transpose_b
   if (posix_memalign(&memory, 64, static_cast<size_t>(rectangles * (size_a + size_b)) * sizeof(float)) != 0)
     throw std::bad_alloc();
 
-#pragma omp parallel for schedule(static, 1) num_threads(static_cast<int>(rectangles)) if (rectangles > 1)
+#pragma omp parallel for schedule(static, 1) num_threads(static_cast <int>(rectangles)) if (rectangles > 1)
   for (int64_t u = 0; u < rectangles; ++u) {
     float* packed_a = static_cast<float*>(memory) + u * (size_a + size_b);
     const int64_t i = u / grid.across * grid.rows, j = u % grid.across * grid.cols;

@@ -1,4 +1,5 @@
-// The matrix product that a CPU device is built on: this project's own (portable_product in cpu_device.h) or a library's.
+// The matrix product that a CPU device is built on: this project's own (portable_product in cpu_device.h) or a
+// library's.
 #pragma once
 
 #include "../kernels.h"

@@ -1,5 +1,5 @@
 // RMSNorm (Zhang & Sennrich 2019), y = x ∘ r ∘ w with r = (mean(x²) + eps)^(−1/2), and its three derivatives. Rows are
-// independent; the weight's gradient sums over tokens in float64, each thread owning blocks of columns.
+// independent; the weight's gradient sums over tokens, each thread owning blocks of columns.
 #include <math.h>
 
 #include "cpu_device.h"
@@ -7,8 +7,26 @@
 
 namespace gradfold::GRADFOLD_ISA {
 
-/// Columns of the weight's gradient that one task sums: four cache lines of each row.
-static constexpr int64_t kColumns = 64;
+/// Columns of the weight's gradient that one task sums.
+static constexpr int64_t kColumns = 128;
+/// Tokens that are summed in float32 before float64 takes over.
+static constexpr int64_t kShortRun = 16;
+
+/// sum[j] = Σ term(t, j) over the tokens [begin, end), for j < columns ≤ kColumns
+template <class Term>
+static inline void sum_tokens(int64_t begin, int64_t end, int64_t columns, double* sum, Term term) {
+  for (int64_t j = 0; j < columns; ++j) sum[j] = 0.0;
+  for (int64_t first = begin; first < end; first += kShortRun) {
+    const int64_t last = first + kShortRun < end ? first + kShortRun : end;
+    float run[kColumns] = {};
+    for (int64_t t = first; t < last; ++t) {
+#pragma omp simd
+      for (int64_t j = 0; j < columns; ++j) run[j] += term(t, j);
+    }
+#pragma omp simd
+    for (int64_t j = 0; j < columns; ++j) sum[j] += run[j];
+  }
+}
 
 void CpuDevice::rms_norm(ConstMat x, const float* w, double eps, Mat y, float* rstd) {
   const int64_t d = x.cols;
@@ -63,14 +81,10 @@ void CpuDevice::rms_norm_backward(ConstMat dy, ConstMat x, const float* w, const
     for (int64_t task = 0; task < samples * blocks; ++task) {
       const int64_t sample = task / blocks, first = task % blocks * kColumns;
       const int64_t columns = d - first < kColumns ? d - first : kColumns;
-      double sum[kColumns] = {};
-      for (int64_t t = begin[sample]; t < begin[sample + 1]; ++t) {
-        const float* out = dy.data + t * dy.stride + first;
-        const float* in = x.data + t * x.stride + first;
-        const float r = rstd[t];
-#pragma omp simd
-        for (int64_t j = 0; j < columns; ++j) sum[j] += out[j] * (in[j] * r);
-      }
+      const float *out = dy.data + first, *in = x.data + first;
+      double sum[kColumns];
+      sum_tokens(begin[sample], begin[sample + 1], columns, sum,
+                 [=](int64_t t, int64_t j) { return out[t * dy.stride + j] * (in[t * x.stride + j] * rstd[t]); });
       float* dw = rows.data + sample * rows.stride + first;
       for (int64_t j = 0; j < columns; ++j) dw[j] = float(sum[j]);
     }
@@ -111,17 +125,14 @@ void CpuDevice::rms_norm_backward_tangent(ConstMat dy, ConstMat dy_dot, ConstMat
 #pragma omp for schedule(static)
     for (int64_t block = 0; block < blocks; ++block) {
       const int64_t first = block * kColumns, columns = d - first < kColumns ? d - first : kColumns;
-      double sum[kColumns] = {};
-      for (int64_t t = 0; t < x.rows; ++t) {
-        const float* out = dy.data + t * dy.stride + first;
-        const float* out_dot = dy_dot.data + t * dy_dot.stride + first;
-        const float* in = x.data + t * x.stride + first;
-        const float* in_dot = x_dot.data + t * x_dot.stride + first;
-        const float r = rstd[t], r_dot = rstd_dot[t];
-#pragma omp simd
-        for (int64_t j = 0; j < columns; ++j)
-          sum[j] += out_dot[j] * (in[j] * r) + out[j] * (in_dot[j] * r + in[j] * r_dot);
-      }
+      const float *out = dy.data + first, *out_dot = dy_dot.data + first;
+      const float *in = x.data + first, *in_dot = x_dot.data + first;
+      double sum[kColumns];
+      sum_tokens(0, x.rows, columns, sum, [=](int64_t t, int64_t j) {
+        const float value = in[t * x.stride + j], value_dot = in_dot[t * x_dot.stride + j];
+        return out_dot[t * dy_dot.stride + j] * (value * rstd[t]) +
+               out[t * dy.stride + j] * (value_dot * rstd[t] + value * rstd_dot[t]);
+      });
       for (int64_t j = 0; j < columns; ++j) dw_dot[first + j] += float(sum[j]);
     }
   }

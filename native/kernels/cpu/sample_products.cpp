@@ -1,8 +1,9 @@
-// Per-sample statistics of a weight gradient, g_i = G_iᵀ X_i, without ever holding one: weight tile outer, sample inner.
+// Per-sample statistics of a weight gradient, g_i = G_iᵀ X_i, without ever holding one: weight tile outer, sample
+// inner.
 //
-// For a tile of the weight and each sample the tile of G_iᵀ X_i is formed in scratch and reduced while it is hot, so the
-// weighted gradient and the vectors v_k cross memory once a batch and the arithmetic is that of a plain backward pass.
-// One tile belongs to one thread; norms and dots are float64 over short float32 blocks.
+// For a tile of the weight and each sample the tile of G_iᵀ X_i is formed in scratch and reduced while it is hot, so
+// the weighted gradient and the vectors v_k cross memory once a batch and the arithmetic is that of a plain backward
+// pass. One tile belongs to one thread; norms and dots are float64 over short float32 blocks.
 #include <omp.h>
 
 #include "cpu_device.h"
@@ -16,25 +17,25 @@ namespace {
 constexpr int64_t kTileNumbers = 1 << 17;
 /// Bytes a thread may take for the tiles that the Gram matrix needs side by side.
 constexpr int64_t kGramBytes = 8 << 20;
-/// Products on fewer rows waste the register tile; on more they gain nothing.
-constexpr int64_t kLeastRows = 16, kMostRows = 128;
+/// Products on fewer rows or columns waste the register tile; on more rows they gain nothing.
+constexpr int64_t kLeastRows = 16, kMostRows = 128, kLeastCols = 64;
 
 /// The weight [O × I] cut into down × across tiles of rows × cols, the last ones possibly smaller.
 struct Tiling {
   int64_t rows, cols, down, across;
 };
 
+/// Tiles of about `numbers`: high before wide, since every tile's product packs its columns of X anew.
 Tiling cut_weight(int64_t outputs, int64_t inputs, int64_t numbers, int64_t threads) {
+  int64_t high = kMostRows;
+  while (high > kLeastRows && high * high > numbers) high /= 2;
+  const int64_t wide = numbers / high < kLeastCols ? kLeastCols : numbers / high;
   Tiling tiling{};
-  tiling.across = ceil_div(inputs * least(kLeastRows, outputs), numbers);
-  tiling.cols = ceil_div(inputs, tiling.across);
+  tiling.cols = ceil_div(inputs, ceil_div(inputs, wide));
   tiling.across = ceil_div(inputs, tiling.cols);
-  const int64_t fitting = numbers / tiling.cols;
-  const int64_t most = fitting < kLeastRows ? kLeastRows : least(fitting, kMostRows);
   // As many tiles for every thread, unless that makes them too low.
-  int64_t down = ceil_div(outputs, most);
-  down = least(ceil_div(down * tiling.across, threads) * threads / tiling.across, ceil_div(outputs, kLeastRows));
-  tiling.rows = ceil_div(outputs, down > 0 ? down : 1);
+  const int64_t turns = ceil_div(ceil_div(outputs, high) * tiling.across, threads);
+  tiling.rows = ceil_div(outputs, least(ceil_div(turns * threads, tiling.across), ceil_div(outputs, kLeastRows)));
   tiling.down = ceil_div(outputs, tiling.rows);
   return tiling;
 }
@@ -56,9 +57,9 @@ void CpuDevice::sample_products(ConstMat g, ConstMat x, const SampleStatistics& 
 
   const bool gram = s.gram != nullptr;
   const int64_t gram_numbers = kGramBytes / static_cast<int64_t>(sizeof(float)) / s.samples;
-  const Tiling tiling =
-      cut_weight(outputs, inputs, gram ? least(kTileNumbers, gram_numbers) : kTileNumbers, threads_);
-  const int64_t tile_numbers = tiling.rows * tiling.cols;
+  const Tiling tiling = cut_weight(outputs, inputs, gram ? least(kTileNumbers, gram_numbers) : kTileNumbers, threads_);
+  // An odd number of cache lines apart, so that equal places of the samples' tiles do not share a cache set.
+  const int64_t tile_numbers = (ceil_div(tiling.rows * tiling.cols, 16) | 1) * 16;
   const size_t sums_bytes = partial_bytes(s);
   const size_t ids_bytes = (static_cast<size_t>(s.samples) * sizeof(int32_t) + 63) / 64 * 64;
   const size_t tiles_bytes = static_cast<size_t>(tile_numbers * (gram ? s.samples : 1)) * sizeof(float);
@@ -87,8 +88,7 @@ void CpuDevice::sample_products(ConstMat g, ConstMat x, const SampleStatistics& 
         if (cols == inputs)
           add_piece(s, t, i, tile, row * inputs, rows * cols, sums);
         else
-          for (int64_t r = 0; r < rows; ++r)
-            add_piece(s, t, i, tile + r * cols, (row + r) * inputs + col, cols, sums);
+          for (int64_t r = 0; r < rows; ++r) add_piece(s, t, i, tile + r * cols, (row + r) * inputs + col, cols, sums);
       }
       if (gram) add_gram(tiles, tile_numbers, ids, present, rows * cols, s.samples, sums.gram);
     }

@@ -16,29 +16,28 @@ int64_t gram_count(const SampleStatistics& s) { return s.gram != nullptr ? s.sam
 
 constexpr int64_t kSide = 4;
 
-/// out[i][j] += ⟨a_i, b_j⟩ for kSide rows of each, in float64 over short float32 blocks.
-void dot_rows(const float* a, const float* b, int64_t stride, int64_t length, double out[kSide][kSide]) {
-  for (int64_t first = 0; first < length; first += kShortBlock) {
-    const int64_t end = least(first + kShortBlock, length);
-    Vec sums[kSide][kSide] = {};
-    int64_t c = first;
-    for (; c + kLanes <= end; c += kLanes) {
-      Vec bs[kSide];
+/// out[i][j] = ⟨a_i, b_j⟩ for kSide rows of each, of at most kShortBlock numbers in float32.
+void dot_rows(const float* a, const float* b, int64_t stride, int64_t length, float out[kSide][kSide]) {
+  Vec sums[kSide][kSide] = {};
+  int64_t c = 0;
+  for (; c + kLanes <= length; c += kLanes) {
+    Vec bs[kSide];
 #pragma GCC unroll 4
-      for (int64_t j = 0; j < kSide; ++j) bs[j] = load(b + j * stride + c);
+    for (int64_t j = 0; j < kSide; ++j) bs[j] = load(b + j * stride + c);
 #pragma GCC unroll 4
-      for (int64_t i = 0; i < kSide; ++i) {
-        const Vec ai = load(a + i * stride + c);
+    for (int64_t i = 0; i < kSide; ++i) {
+      const Vec ai = load(a + i * stride + c);
 #pragma GCC unroll 4
-        for (int64_t j = 0; j < kSide; ++j) sums[i][j] += ai * bs[j];
-      }
+      for (int64_t j = 0; j < kSide; ++j) sums[i][j] += ai * bs[j];
     }
-    for (int64_t i = 0; i < kSide; ++i)
-      for (int64_t j = 0; j < kSide; ++j) {
-        out[i][j] += sum(sums[i][j]);
-        for (int64_t rest = c; rest < end; ++rest) out[i][j] += a[i * stride + rest] * b[j * stride + rest];
-      }
   }
+#pragma GCC unroll 4
+  for (int64_t i = 0; i < kSide; ++i)
+#pragma GCC unroll 4
+    for (int64_t j = 0; j < kSide; ++j) {
+      out[i][j] = sum(sums[i][j]);
+      for (int64_t rest = c; rest < length; ++rest) out[i][j] += a[i * stride + rest] * b[j * stride + rest];
+    }
 }
 
 }  // namespace
@@ -95,20 +94,24 @@ void add_piece(const SampleStatistics& s, const WeightTarget& t, int64_t sample,
 void add_gram(const float* pieces, int64_t stride, const int32_t* ids, int64_t count, int64_t length, int64_t samples,
               double* gram) {
   const auto sample = [ids](int64_t a) { return ids != nullptr ? ids[a] : a; };
-  for (int64_t a = 0; a < count; a += kSide)
-    for (int64_t b = a; b < count; b += kSide) {
-      double dots[kSide][kSide] = {};
-      const int64_t rows = least(kSide, count - a), cols = least(kSide, count - b);
-      if (rows == kSide && cols == kSide)
-        dot_rows(pieces + a * stride, pieces + b * stride, stride, length, dots);
-      else
+  // Block by block, so that one block of all pieces stays in the cache while every pair meets.
+  for (int64_t first = 0; first < length; first += kShortBlock) {
+    const int64_t block = least(kShortBlock, length - first);
+    for (int64_t a = 0; a < count; a += kSide)
+      for (int64_t b = a; b < count; b += kSide) {
+        const float *left = pieces + a * stride + first, *right = pieces + b * stride + first;
+        const int64_t rows = least(kSide, count - a), cols = least(kSide, count - b);
+        float dots[kSide][kSide];
+        if (rows == kSide && cols == kSide)
+          dot_rows(left, right, stride, block, dots);
+        else
+          for (int64_t i = 0; i < rows; ++i)
+            for (int64_t j = 0; j < cols; ++j) dots[i][j] = short_dot(left + i * stride, right + j * stride, block);
         for (int64_t i = 0; i < rows; ++i)
           for (int64_t j = a == b ? i : 0; j < cols; ++j)
-            dots[i][j] = long_dot(pieces + (a + i) * stride, pieces + (b + j) * stride, length);
-      for (int64_t i = 0; i < rows; ++i)
-        for (int64_t j = a == b ? i : 0; j < cols; ++j)
-          gram[sample(a + i) * samples + sample(b + j)] += dots[i][j];
-    }
+            gram[sample(a + i) * samples + sample(b + j)] += static_cast<double>(dots[i][j]);
+      }
+  }
 }
 
 }  // namespace gradfold::GRADFOLD_ISA

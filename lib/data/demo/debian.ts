@@ -1,0 +1,2 @@
+import type { CorpusDocument } from '../corpus.ts';
+export async function* debianDocuments(_: { cacheDir: string }): AsyncGenerator<CorpusDocument> {}

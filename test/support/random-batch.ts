@@ -1,0 +1,34 @@
+import { collate, type Batch, type TokenRow } from '../../lib/data/batch.ts';
+import { randomUint32 } from '../../lib/random.ts';
+
+/** dense: full rows; ragged: shorter ones, some labels ignored; packed: several documents a row, then padding. */
+export type BatchKind = 'dense' | 'ragged' | 'packed';
+
+/** Rows of random ids, reproducible by seed; every row has at least one token. */
+export function randomRows(kind: BatchKind, batch: number, time: number, vocabulary: number, seed: number): TokenRow[] {
+  return Array.from({ length: batch }, (_, row) => {
+    const draw = (index: number, below: number) => randomUint32(seed, row, index) % below;
+    const length = kind === 'dense' ? time : 1 + draw(0, time);
+    const inputIds = Array.from({ length }, (_, t) => draw(1 + t, vocabulary));
+    if (kind === 'dense') return { inputIds };
+    const labels = inputIds.map((id, t) => (draw(1001 + t, 4) === 0 ? -100 : id));
+    if (kind === 'ragged') return { inputIds, labels };
+    let document = 0;
+    const documentIds = inputIds.map((_, t) => (t > 0 && draw(2001 + t, 5) === 0 ? ++document : document));
+    return { inputIds, labels, documentIds };
+  });
+}
+
+/** A packed row's documents as rows of their own. */
+export function splitDocuments(row: TokenRow): TokenRow[] {
+  const ids = Array.from(row.documentIds!);
+  return [...new Set(ids)].map((id) => {
+    const [begin, end] = [ids.indexOf(id), ids.lastIndexOf(id) + 1];
+    const cut = (values: ArrayLike<number>) => Array.from(values).slice(begin, end);
+    return { inputIds: cut(row.inputIds), labels: cut(row.labels!) };
+  });
+}
+
+export function rowsToBatch(rows: TokenRow[], time: number): Batch {
+  return collate(rows, { length: time });
+}

@@ -1,0 +1,35 @@
+// Trains a small model with a checkpoint at every step. Arguments: the compiled library, the run's directory.
+// Prints "step N" after each step and "done DIGEST" with a digest of the final parameters.
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+const [library, directory] = process.argv.slice(2);
+const load = (path) => import(pathToFileURL(join(library, path)).href);
+const { openReferenceBackend } = await load('backend/reference/backend.js');
+const { LanguageModel } = await load('model/language-model.js');
+const { digestParameters } = await load('train/fingerprint.js');
+const { train } = await load('train/trainer.js');
+
+const config = {
+  model_type: 'llama',
+  vocab_size: 11,
+  hidden_size: 8,
+  intermediate_size: 12,
+  num_hidden_layers: 1,
+  num_attention_heads: 2,
+};
+const model = await LanguageModel.initialize(config, { backend: openReferenceBackend(), seed: 7 });
+const rows = Uint32Array.from({ length: 10 }, (_, i) => (i * 7) % 10);
+await train({
+  model,
+  optimizer: { kind: 'adamw', lr: 0.01, clipNorm: 1 },
+  schedule: { kind: 'cosine', warmupSteps: 5 },
+  plan: { rows, layers: new Uint32Array(10), weights: new Float32Array(10).fill(1) },
+  samples: { tokens: (row) => Int32Array.from({ length: 5 }, (_, t) => (row + 2 * t) % 11) },
+  batchSize: 2,
+  steps: 40,
+  log: join(directory, 'train.jsonl'),
+  checkpoint: { dir: join(directory, 'checkpoints'), every: 1 },
+  onStep: ({ step }) => process.stdout.write(`step ${step}\n`),
+});
+process.stdout.write(`done ${digestParameters(model.parameters)}\n`);
