@@ -2,7 +2,7 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/', 'build/', 'coverage/', 'runs/', '.cache/', '.carry/'] },
+  { ignores: ['dist/', 'build/', 'coverage/', 'runs/', '.cache/', '.carry/', '.test-library-*/'] },
   js.configs.recommended,
   ...tseslint.configs.strict,
   {

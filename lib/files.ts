@@ -10,6 +10,7 @@ const FILE_ERRORS: Record<string, [code: ErrorCode, meaning: string]> = {
   ENOTDIR: ['NOT_FOUND', 'a part of the path is not a directory'],
   EACCES: ['IO', 'permission denied'],
   EROFS: ['IO', 'the file system is read-only'],
+  EEXIST: ['IO', 'a file of that name is in the way'],
   ENOSPC: ['IO', 'the disk is full'],
 };
 

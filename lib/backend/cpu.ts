@@ -3,7 +3,15 @@ import { checkInteger } from '../check.ts';
 import { GradfoldError, type ErrorCode } from '../errors.ts';
 import type { DecoderShape } from '../model/config.ts';
 import type { ParameterLayout } from '../model/layout.ts';
-import { addonReason, loadAddon, type Addon, type NativeModel, type NativeVector, type StopFlag } from './addon.ts';
+import {
+  addonReason,
+  loadAddon,
+  type Addon,
+  type NativeEngine,
+  type NativeModel,
+  type NativeVector,
+  type StopFlag,
+} from './addon.ts';
 import type {
   AdamwStep,
   Backend,
@@ -47,6 +55,8 @@ export function openCpuBackend(options: BackendOptions = {}): Backend {
   }
   const threads = checkInteger('threads', options.threads ?? availableParallelism(), 1, 1024);
   const native = rethrowing(() => new addon.NativeEngine({ threads, isa: options.isa, gemm: options.gemm }));
+  const reference = new WeakRef(native);
+  running.add(reference);
   return {
     name: 'cpu',
     precision: 'f32',
@@ -60,9 +70,21 @@ export function openCpuBackend(options: BackendOptions = {}): Backend {
           layout.length,
         ),
     },
-    dispose: () => native.close(),
+    dispose: () => {
+      running.delete(reference);
+      native.close();
+    },
   };
 }
+
+/**
+ * process.exit() runs the destructors of loaded libraries while engine threads may still be inside them, and none of the
+ * hooks that would end those threads: so they are ended when the process says that it leaves.
+ */
+const running = new Set<WeakRef<NativeEngine>>();
+process.on('exit', () => {
+  for (const engine of running) engine.deref()?.close();
+});
 
 /** A native error under the name and stack of the JavaScript call that caused it. */
 function translated(error: unknown): unknown {

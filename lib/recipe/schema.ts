@@ -62,6 +62,7 @@ export const recipeSchema = z.strictObject({
     .prefault({}),
   samples: z.strictObject({
     length: z.int().min(2).default(128).describe('tokens a row'),
+    minTokens: z.int().min(2).optional().describe('shorter rows are left out; equal to length, all rows cost the same'),
     shares: z
       .strictObject({ train: fraction, proxy: fraction, target: fraction, validation: fraction })
       .default({ train: 0.8, proxy: 0.05, target: 0.05, validation: 0.1 })
@@ -96,6 +97,10 @@ export const recipeSchema = z.strictObject({
     .strictObject({
       rowsPerDomain: count.default(256).describe('validation rows of each domain'),
       batch: count.default(32),
+      curve: z
+        .strictObject({ every: count, rowsPerDomain: count })
+        .optional()
+        .describe('validation loss along training, on fewer rows'),
     })
     .prefault({}),
 });
@@ -103,4 +108,4 @@ export const recipeSchema = z.strictObject({
 /** A recipe with every default filled in. */
 export type Recipe = z.output<typeof recipeSchema>;
 export type PlanRecipe = Recipe['plans'][string];
-export type Optimization = Omit<Recipe['pretrain'], never>;
+export type Optimization = Recipe['pretrain'];

@@ -42,16 +42,17 @@ function planColor(data: ReportData): object {
   return { field: 'plan', type: 'nominal', scale: { domain, range: domain.map((_, i) => `var(--plan-${i % 5})`) } };
 }
 
-/** Smoothed training loss: the mean over seeds drawn strong, each seed faint. */
+/** Loss along training (that of training rows smoothed): the mean over seeds drawn strong, each seed faint. */
 export function lossCurves(data: ReportData): Promise<string> {
-  const last = Math.max(0, ...data.curves.map((point) => point.step));
-  const half = Math.max(1, Math.round(last / 40));
+  const { kind, points } = data.curves;
+  const last = Math.max(0, ...points.map((point) => point.step));
+  const half = kind === 'training' ? Math.max(1, Math.round(last / 40)) : 0;
   const x = { field: 'step', type: 'quantitative', title: 'optimizer step' };
-  const y = { type: 'quantitative', title: 'training loss', scale: { zero: false } };
+  const y = { type: 'quantitative', title: `${kind} loss`, scale: { zero: false } };
   return draw({
     width: WIDTH,
     height: 220,
-    data: { values: data.curves },
+    data: { values: points },
     transform: [
       {
         window: [{ op: 'mean', field: 'loss', as: 'smooth' }],
@@ -96,7 +97,14 @@ export function scoreHistograms(data: ReportData): Promise<string> {
       row: {
         field: 'domain',
         sort: data.scores.map((x) => x.domain),
-        header: { labelAngle: 0, labelAlign: 'left', labelOrient: 'top', labelPadding: 2, labelFontWeight: 'bold' },
+        header: {
+          labelAngle: 0,
+          labelAlign: 'left',
+          labelAnchor: 'start',
+          labelOrient: 'top',
+          labelPadding: 2,
+          labelFontWeight: 'bold',
+        },
       },
     },
     spacing: 8,
@@ -129,7 +137,14 @@ export function orderPicture(data: ReportData): Promise<string> {
       row: {
         field: 'plan',
         sort: data.plans.map((plan) => plan.name),
-        header: { labelAngle: 0, labelAlign: 'left', labelOrient: 'top', labelPadding: 2, labelFontWeight: 'bold' },
+        header: {
+          labelAngle: 0,
+          labelAlign: 'left',
+          labelAnchor: 'start',
+          labelOrient: 'top',
+          labelPadding: 2,
+          labelFontWeight: 'bold',
+        },
       },
     },
     spacing: 8,
@@ -162,7 +177,7 @@ export function differences(data: ReportData): Promise<string> {
   const y = { field: 'domain', type: 'nominal', sort: data.domains.map((row) => row.domain), title: null };
   const challengers = data.plans.length - 1;
   return draw({
-    width: WIDTH - 60,
+    width: 220,
     height: { step: Math.max(26, 18 * challengers) },
     data: { values: rows },
     encoding: {

@@ -9,8 +9,11 @@ export interface ReportData {
   plans: { name: string; description: string }[];
   seeds: number[];
   domains: DomainRow[];
-  /** Training loss along each run. */
-  curves: { plan: string; seed: number; step: number; loss: number }[];
+  /** Loss along each run: of validation rows (mean of domains) or of the rows trained on. */
+  curves: {
+    kind: 'validation' | 'training';
+    points: { plan: string; seed: number; step: number; loss: number }[];
+  };
   /** Scores of pool rows by domain. */
   scores: { domain: string; values: number[] }[];
   best: DocumentRow[];

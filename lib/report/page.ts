@@ -24,8 +24,10 @@ export async function renderReport(data: ReportData): Promise<string> {
     ),
     section('Difference to the baseline', 'Each dot is one seed, the bar their mean.', figure(differences)),
     section(
-      'Training loss',
-      'Each plan sees other rows, so these curves show how learning went, not which plan is better; the table above does. Smoothed; thin lines are single seeds.',
+      'Loss along training',
+      data.curves.kind === 'validation'
+        ? 'Mean validation loss of the domains; thin lines are single seeds.'
+        : 'Each plan sees other rows, so these curves show how learning went, not which plan is better. Smoothed; thin lines are single seeds.',
       figure(curves),
     ),
     section('Scores by domain', 'Share of each domain’s rows by score.', figure(histograms)),

@@ -15,7 +15,7 @@ header p.name { margin: 0; color: var(--muted); }
 h1 { font-size: clamp(1.4rem, 4vw, 2rem); line-height: 1.25; margin: 4px 0 12px; text-wrap: balance; }
 h2 { font-size: 1.1rem; margin: 0 0 4px; }
 .remarks { margin: 0 0 24px; padding-left: 20px; color: var(--muted); }
-.grid { display: grid; gap: 16px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); }
+.grid { display: grid; gap: 16px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); align-items: start; }
 section { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 16px; min-width: 0; }
 section.wide { grid-column: 1 / -1; }
 section > p { margin: 0 0 12px; color: var(--muted); font-size: 0.9rem; }
@@ -26,11 +26,11 @@ th, td { padding: 6px 10px; text-align: right; border-bottom: 1px solid var(--li
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 thead th { color: var(--muted); font-weight: 600; } tr.mean td { font-weight: 600; }
 .good { color: var(--good); } .bad { color: var(--bad); }
-.tag { display: inline-block; padding: 0 8px; border: 1px solid var(--line); border-radius: 999px; color: var(--muted); font-size: 0.8rem; }
+.tag { display: inline-block; flex: none; white-space: nowrap; padding: 0 8px; border: 1px solid var(--line); border-radius: 999px; color: var(--muted); font-size: 0.8rem; }
 .swatch { display: inline-block; width: 10px; height: 10px; border-radius: 2px; margin-right: 6px; }
 details { border-bottom: 1px solid var(--line); padding: 8px 0; }
 summary { cursor: pointer; display: flex; gap: 8px; align-items: baseline; min-width: 0; }
-summary .score { font-variant-numeric: tabular-nums; min-width: 5.5em; }
+summary .score { font-variant-numeric: tabular-nums; min-width: 4.5em; flex: none; }
 summary .first { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; min-width: 0; }
 pre { margin: 8px 0 0; padding: 12px; background: var(--page); border-radius: 6px; overflow-x: auto; font-size: 0.82rem; line-height: 1.45; }
 pre.text { white-space: pre-wrap; overflow-wrap: anywhere; font-family: inherit; font-size: 0.9rem; }

@@ -55,9 +55,9 @@ Napi::Value ModelObject::parameters(const Napi::CallbackInfo& info) {
 
 Napi::Value ModelObject::zeros(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    auto memory = std::make_shared<VectorMemory>(runtime_->device(), decoder()->parameter_count());
-    runtime_->run([&] { memory->device->fill(memory->data, 0, memory->length); });
-    return VectorObject::create(info.Env(), runtime_, std::move(memory));
+    const auto memory = std::make_shared<VectorMemory>(runtime_->device(), decoder()->parameter_count());
+    runtime_->send([memory] { memory->device->fill(memory->data, 0, memory->length); });
+    return VectorObject::create(info.Env(), runtime_, memory);
   });
 }
 

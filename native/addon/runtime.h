@@ -29,6 +29,9 @@ class Runtime {
 
   const std::shared_ptr<Device>& device() const { return device_; }
 
+  /// Queues a job that returns nothing and does not throw.
+  void send(std::function<void()> job) { push({std::move(job), nullptr}); }
+
   /// Runs the job on the engine thread after everything queued before it, and waits. Rethrows what it throws.
   void run(const std::function<void()>& job);
 

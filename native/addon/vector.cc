@@ -65,7 +65,7 @@ Napi::Value VectorObject::copy(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto from = memory();
     auto to = std::make_shared<VectorMemory>(from->device, from->length);
-    runtime_->run([&] { from->device->copy(to->data, from->data, from->length); });
+    runtime_->send([to, from] { from->device->copy(to->data, from->data, from->length); });
     return create(info.Env(), runtime_, std::move(to));
   });
 }
@@ -74,7 +74,7 @@ void VectorObject::fill(const Napi::CallbackInfo& info) {
   guarded(info.Env(), [&] {
     const auto x = memory();
     const auto value = info[0].As<Napi::Number>().FloatValue();
-    runtime_->run([&] { x->device->fill(x->data, value, x->length); });
+    runtime_->send([x, value] { x->device->fill(x->data, value, x->length); });
   });
 }
 
@@ -83,7 +83,7 @@ void VectorObject::copy_from(const Napi::CallbackInfo& info) {
     const auto to = memory(), from = memory_of(info[0]);
     check(to->length == from->length, "vectors of equal length");
     if (to == from) return;
-    runtime_->run([&] { to->device->copy(to->data, from->data, to->length); });
+    runtime_->send([to, from] { to->device->copy(to->data, from->data, to->length); });
   });
 }
 
@@ -91,7 +91,7 @@ void VectorObject::scale(const Napi::CallbackInfo& info) {
   guarded(info.Env(), [&] {
     const auto x = memory();
     const double a = info[0].As<Napi::Number>().DoubleValue();
-    runtime_->run([&] { x->device->scale(x->data, a, x->length); });
+    runtime_->send([x, a] { x->device->scale(x->data, a, x->length); });
   });
 }
 
@@ -100,7 +100,7 @@ void VectorObject::axpy(const Napi::CallbackInfo& info) {
     const auto y = memory(), x = memory_of(info[1]);
     const double a = info[0].As<Napi::Number>().DoubleValue();
     check(y->length == x->length, "vectors of equal length");
-    runtime_->run([&] { y->device->axpy(y->data, a, x->data, y->length); });
+    runtime_->send([y, a, x] { y->device->axpy(y->data, a, x->data, y->length); });
   });
 }
 

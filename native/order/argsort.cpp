@@ -47,7 +47,7 @@ template <typename Out, typename EntryAt, typename ToValue>
 void radix_pass(int64_t n, int shift, int threads, const EntryAt& entry, const ToValue& to_value, Out* out) {
   std::vector<int64_t> starts(size_t(threads) * kDigits);
   // Made here because nothing may throw inside the parallel region.
-  const auto writers = std::make_unique<ScatterWriter<Out, kDigits>[]>(size_t(threads));
+  const std::unique_ptr<ScatterWriter<Out, kDigits>[]> writers(new ScatterWriter<Out, kDigits>[size_t(threads)]);
 #pragma omp parallel num_threads(threads)
   {
     // The schedule hands each part to one iteration, whatever team the runtime really gave.

@@ -7,7 +7,7 @@
 namespace gradfold::order {
 
 /// Rows below which a further thread costs more than it saves.
-constexpr int64_t kRowsPerThread = 1 << 15;
+constexpr int64_t kRowsPerThread = 1 << 16;
 
 /// Threads worth using for n rows: at most `asked` (at least 1).
 inline int team_size(int64_t n, int asked) {

@@ -20,8 +20,11 @@ const LINES = [
   { text: 'no id' },
 ];
 const JSONL = LINES.map((line) => JSON.stringify(line)).join('\n');
-/** `{"id":"z","text":"zstandard"}` and a newline, twice, as packed by the zstd program. */
-const ZST = Buffer.from('__ZST__', 'base64');
+/** Two lines, {"id":"y","text":"first"} and {"id":"z","text":"zstandard"}, as packed by the zstd program. */
+const ZST = Buffer.from(
+  'KLUv/SQ4wQEAeyJpZCI6InkiLCJ0ZXh0IjoiZmlyc3QifQp7ImlkIjoieiIsInRleHQiOiJ6c3RhbmRhcmQifQrZTYlO',
+  'base64',
+);
 
 describe('JSON lines', () => {
   it('keeps fields, makes ids text, and splits at line feeds only', async () => {
@@ -76,16 +79,18 @@ describe('JSON lines', () => {
   it.each(CORRUPT)('names the line of %s, or leaves it out and counts it', async (name, line, message) => {
     const path = write(
       `${name}.jsonl`,
-      Buffer.concat([Buffer.from('{"text":"1"}\n{"text":"2"}\n'), Buffer.from(line as string), Buffer.from('\n{"text":"4"}')]),
+      Buffer.concat([
+        Buffer.from('{"text":"1"}\n{"text":"2"}\n'),
+        Buffer.from(line as string),
+        Buffer.from('\n{"text":"4"}'),
+      ]),
     );
     const error = await collect(readDocuments([path])).catch((caught) => caught);
     expect(error).toMatchObject({ code: 'INVALID_DATA' });
     expect(error.message).toContain(`${path}:3: `);
     expect(error.message).toMatch(message);
     const skipped: string[] = [];
-    const documents = await collect(
-      readDocuments([path], { onError: 'skip', onSkip: (text) => skipped.push(text) }),
-    );
+    const documents = await collect(readDocuments([path], { onError: 'skip', onSkip: (text) => skipped.push(text) }));
     expect(documents.map(({ text }) => text)).toEqual(['1', '2', '4']);
     expect(skipped).toHaveLength(1);
     expect(skipped[0]).toContain(`${path}:3: `);

@@ -120,8 +120,8 @@ describe('savePretrained and fromPretrained', () => {
     await writeFile(parent, '');
     const model = await load(llama);
     await expect(model.savePretrained(join(parent, 'model'))).rejects.toMatchObject({
-      code: 'NOT_FOUND',
-      message: /not a directory/,
+      code: 'IO',
+      message: /in the way/,
     });
     expect(await readdir(directory())).toEqual(['file']);
   });

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -10,11 +10,11 @@ export interface CompiledLibrary {
   remove(): Promise<void>;
 }
 
-/** Compiles lib/ without checking types. The directory lies inside the package, so that dependencies are found. */
+/** Compiles lib/ without checking types. The directory lies beside dist/, so that dependencies and the
+ * addon are found. */
 export async function compileLibrary(): Promise<CompiledLibrary> {
   const root = fileURLToPath(new URL('../..', import.meta.url));
-  await mkdir(join(root, '.cache'), { recursive: true });
-  const directory = await mkdtemp(join(root, '.cache', 'test-library-'));
+  const directory = await mkdtemp(join(root, '.test-library-'));
   const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   const options = ['--noCheck', '--declaration', 'false', '--sourceMap', 'false', '--outDir', directory];
   await promisify(execFile)(process.execPath, [compiler, '-p', join(root, 'tsconfig.build.json'), ...options]);

@@ -61,10 +61,17 @@ export function relativeError(a: ArrayLike<number>, b: ArrayLike<number>): numbe
   return norm(difference(a, b)) / (norm(b) || 1);
 }
 
-/** The largest relativeError of a tensor, over tensors of the same names. */
-export function largestRelativeError(a: TensorRecord, b: TensorRecord): number {
+/**
+ * The largest ‖a − b‖ / ‖b‖ of a tensor, over tensors of the same names. A tensor whose norm is below `floor` times
+ * that of all of them together is measured against that instead.
+ */
+export function largestRelativeError(a: TensorRecord, b: TensorRecord, floor = 0): number {
   sameNames(a, b);
-  return Math.max(...Object.keys(b).map((name) => relativeError(a[name], b[name])));
+  const least = floor * Math.hypot(...Object.values(b).map(norm));
+  const errors = Object.keys(b).map(
+    (name) => norm(difference(a[name], b[name])) / (Math.max(norm(b[name]), least) || 1),
+  );
+  return Math.max(...errors);
 }
 
 /** ‖a − b‖ over all tensors together. */

@@ -168,8 +168,12 @@ export function describeProperties(tested: TestedBackend, grid: Grid): void {
   }
 }
 
+/**
+ * Attention over equal keys has no gradient in queries and keys, so such a tensor holds nothing but rounding errors:
+ * they are measured against a thousandth of the whole gradient.
+ */
 function expectVectors(actual: ParameterVector, expected: ParameterVector, tolerance: number): void {
-  expect(largestRelativeError(actual.toRecord(), expected.toRecord())).toBeLessThan(tolerance);
+  expect(largestRelativeError(actual.toRecord(), expected.toRecord(), 1e-3)).toBeLessThan(tolerance);
 }
 
 /** (∇L(θ + hv) − ∇L(θ − hv)) / 2h for L = Σ w_i ℓ_i, extrapolated from two steps h to an error of order h⁴. */

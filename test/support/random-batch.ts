@@ -1,7 +1,7 @@
 import { collate, type Batch, type TokenRow } from '../../lib/data/batch.ts';
 import { randomUint32 } from '../../lib/random.ts';
 
-/** dense: full rows; ragged: shorter ones, some labels ignored; packed: several documents a row, then padding. */
+/** dense: full rows; ragged: shorter ones, some labels ignored; packed: about four documents a row, then padding. */
 export type BatchKind = 'dense' | 'ragged' | 'packed';
 
 /** Rows of random ids, reproducible by seed; every row has at least one token. */
@@ -14,7 +14,9 @@ export function randomRows(kind: BatchKind, batch: number, time: number, vocabul
     const labels = inputIds.map((id, t) => (draw(1001 + t, 4) === 0 ? -100 : id));
     if (kind === 'ragged') return { inputIds, labels };
     let document = 0;
-    const documentIds = inputIds.map((_, t) => (t > 0 && draw(2001 + t, 5) === 0 ? ++document : document));
+    const documentIds = inputIds.map((_, t) =>
+      t > 0 && draw(2001 + t, 1 + Math.ceil(time / 4)) === 0 ? ++document : document,
+    );
     return { inputIds, labels, documentIds };
   });
 }

@@ -50,9 +50,13 @@ void* CpuDevice::allocate(size_t bytes) {
 
 void CpuDevice::release(void* memory) { free(memory); }
 
-void CpuDevice::upload(void* to, const void* from, size_t bytes) { memcpy(to, from, bytes); }
+void CpuDevice::upload(void* to, const void* from, size_t bytes) {
+  if (bytes > 0) memcpy(to, from, bytes);  // empty vectors come with null pointers
+}
 
-void CpuDevice::download(void* to, const void* from, size_t bytes) { memcpy(to, from, bytes); }
+void CpuDevice::download(void* to, const void* from, size_t bytes) {
+  if (bytes > 0) memcpy(to, from, bytes);  // empty vectors come with null pointers
+}
 
 void* CpuDevice::scratch(int thread, size_t bytes) {
   if (scratch_bytes_[thread] < bytes) {

@@ -13,12 +13,12 @@
 namespace gradfold::GRADFOLD_ISA {
 namespace {
 
-/// Numbers of a tile: its product, its share of the gradient and of the vectors stay together in a cache of 2 MiB.
-constexpr int64_t kTileNumbers = 1 << 17;
+/// Numbers of a tile: its product and its share of the gradient stay together in a cache of 2 MiB.
+constexpr int64_t kTileNumbers = 3 << 16;
 /// Bytes a thread may take for the tiles that the Gram matrix needs side by side.
 constexpr int64_t kGramBytes = 8 << 20;
 /// Products on fewer rows or columns waste the register tile; on more rows they gain nothing.
-constexpr int64_t kLeastRows = 16, kMostRows = 128, kLeastCols = 64;
+constexpr int64_t kLeastRows = 16, kMostRows = 256, kLeastCols = 64;
 
 /// The weight [O × I] cut into down × across tiles of rows × cols, the last ones possibly smaller.
 struct Tiling {

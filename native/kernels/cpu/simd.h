@@ -22,10 +22,15 @@ inline Vec load(const float* from) { return *reinterpret_cast<const UnalignedVec
 inline void store(float* to, Vec v) { *reinterpret_cast<UnalignedVec*>(to) = v; }
 inline Vec splat(float value) { return Vec{} + value; }
 
+/// Σ of the lanes, by halves.
 inline float sum(Vec v) {
-  float total = 0.0f;
-  for (int64_t lane = 0; lane < kLanes; ++lane) total += v[lane];
-  return total;
+  float lanes[kLanes];
+  store(lanes, v);
+#pragma GCC unroll 4
+  for (int64_t half = kLanes / 2; half > 0; half /= 2)
+#pragma GCC unroll 8
+    for (int64_t lane = 0; lane < half; ++lane) lanes[lane] += lanes[lane + half];
+  return lanes[0];
 }
 
 /// Longest run that is summed in float32 before float64 takes over; eight numbers a lane at the widest.

@@ -1,0 +1,88 @@
+import { join } from 'node:path';
+import { openBackend } from '../backend/open.ts';
+import type { Backend } from '../backend/types.ts';
+import { openCorpus, type Corpus } from '../data/corpus.ts';
+import { openSamples, type Samples } from '../data/samples.ts';
+import type { Recipe } from './schema.ts';
+import type { Stage } from './stage.ts';
+
+/** What the stages of one run share. Files and the backend are opened when first needed. */
+export class RunContext {
+  readonly recipe: Recipe;
+  readonly dir: string;
+  /** What relative paths of the recipe start from. */
+  readonly recipeDir: string;
+  readonly signal: AbortSignal | undefined;
+  /** Documents to take at most. */
+  readonly limit: number | undefined;
+  readonly note: (message: string) => void;
+  #backend: Promise<Backend> | undefined;
+  #corpus: Promise<Corpus> | undefined;
+  #samples: Promise<Samples> | undefined;
+
+  constructor(options: {
+    recipe: Recipe;
+    dir: string;
+    recipeDir: string;
+    signal?: AbortSignal;
+    limit?: number;
+    note: (message: string) => void;
+  }) {
+    this.recipe = options.recipe;
+    this.dir = options.dir;
+    this.recipeDir = options.recipeDir;
+    this.signal = options.signal;
+    this.limit = options.limit;
+    this.note = options.note;
+  }
+
+  path(...parts: string[]): string {
+    return join(this.dir, ...parts);
+  }
+
+  backend(): Promise<Backend> {
+    const { name, threads, precision } = this.recipe.backend;
+    this.#backend ??= openBackend(name, { threads: threads === 0 ? undefined : threads, precision }).then((backend) => {
+      if (backend.name === 'reference' && name === 'auto') {
+        this.note(
+          'only the slow reference backend is available (see `gradfold doctor`): try a smaller model and --limit 50',
+        );
+      }
+      return backend;
+    });
+    return this.#backend;
+  }
+
+  corpus(): Promise<Corpus> {
+    this.#corpus ??= openCorpus(this.path(FILES.corpus));
+    return this.#corpus;
+  }
+
+  samples(): Promise<Samples> {
+    this.#samples ??= openSamples(this.path(FILES.samples));
+    return this.#samples;
+  }
+
+  async dispose(): Promise<void> {
+    const backend = await this.#backend?.catch(() => undefined);
+    backend?.dispose();
+  }
+}
+
+export type RunStage = Stage<RunContext>;
+
+/** The files of a run, relative to its folder. */
+export const FILES = {
+  corpus: 'corpus.arrow',
+  tokenizer: 'tokenizer/',
+  samples: 'samples.arrow',
+  pretrain: 'pretrain/',
+  scores: 'scores/',
+  poolScores: 'scores/pool.arrow',
+  proxyScores: 'scores/proxy.arrow',
+  evaluation: 'evaluation.json',
+  quality: 'quality.json',
+  reportData: 'report.json',
+  report: 'report.html',
+  record: 'run.json',
+} as const;

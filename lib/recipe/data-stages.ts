@@ -1,0 +1,127 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { writeCorpus, type Corpus, type CorpusDocument } from '../data/corpus.ts';
+import { demoCorpus } from '../data/demo-corpus.ts';
+import { readDocuments } from '../data/readers.ts';
+import { SPLITS, splitOf, tokenizeCorpus, writeSamples } from '../data/samples.ts';
+import { loadTokenizer, trainTokenizer } from '../data/tokenizer.ts';
+import { randomPermutation, streamOf } from '../random.ts';
+import { FILES, type RunContext, type RunStage } from './context.ts';
+
+/** Characters of text that a tokenizer is trained on: more change its merges little and cost seconds. */
+const TOKENIZER_CHARACTERS = 6_000_000;
+
+/** From documents to token rows: the stages corpus, tokenizer and samples. */
+export async function dataStages(context: RunContext): Promise<RunStage[]> {
+  const { recipe, limit } = context;
+  const { corpus, samples } = recipe;
+  const given = recipe.tokenizer.path === undefined ? undefined : resolve(context.recipeDir, recipe.tokenizer.path);
+  const files = corpus.source === 'files' ? corpus.files.map((file) => resolve(context.recipeDir, file)) : [];
+  return [
+    {
+      name: 'corpus',
+      inputs: [],
+      outputs: [FILES.corpus],
+      config: {
+        source: corpus.source === 'demo' ? { ...corpus, cacheDir: undefined } : corpus,
+        files: await Promise.all(files.map(fileDigest)),
+        limit: limit ?? null,
+      },
+      async run({ signal, note }, progress) {
+        const documents =
+          corpus.source === 'demo'
+            ? demoCorpus({
+                cacheDir: resolve(corpus.cacheDir),
+                withDebian: corpus.withDebian,
+                signal,
+                onProgress: note,
+              })
+            : readDocuments(files, { ...corpus, limit, signal, onSkip: note });
+        const counted = counting(documents, corpus.source === 'demo' ? limit : undefined, progress);
+        return { ...(await writeCorpus(context.path(FILES.corpus), counted, { signal })) };
+      },
+    },
+    {
+      name: 'tokenizer',
+      inputs: ['corpus'],
+      outputs: [FILES.tokenizer],
+      config: {
+        vocabulary: recipe.tokenizer.vocabulary,
+        given: given ? await fileDigest(given) : null,
+        seed: recipe.seed,
+        shares: samples.shares,
+      },
+      async run({ signal }, progress) {
+        const tokenizer = given
+          ? await loadTokenizer(given)
+          : trainTokenizer(trainingTexts(await context.corpus(), recipe.seed, samples.shares), {
+              vocabularySize: recipe.tokenizer.vocabulary,
+              signal,
+              onProgress: (share) => progress(Math.round(100 * share), 100, '%'),
+            });
+        await tokenizer.save(context.path(FILES.tokenizer));
+        return { vocabulary: tokenizer.vocabularySize };
+      },
+    },
+    {
+      name: 'samples',
+      inputs: ['corpus', 'tokenizer'],
+      outputs: [FILES.samples],
+      config: { samples, seed: recipe.seed },
+      async run({ signal }, progress) {
+        const rows = await tokenizeCorpus(await context.corpus(), await loadTokenizer(context.path(FILES.tokenizer)), {
+          length: samples.length,
+          minTokens: samples.minTokens,
+          fractions: samples.shares,
+          seed: recipe.seed,
+          signal,
+          onProgress: ({ documents, documentsTotal }) => progress(documents, documentsTotal, 'documents'),
+        });
+        await writeSamples(context.path(FILES.samples), rows);
+        const splits = SPLITS.map((split) => [`${split} rows`, rows.rows(split).length]);
+        return { rows: rows.count, ...(Object.fromEntries(splits) as Record<string, number>) };
+      },
+    },
+  ];
+}
+
+/** Texts of the training split in an order drawn by the seed, up to TOKENIZER_CHARACTERS. */
+export function* trainingTexts(corpus: Corpus, seed: number, shares: Parameters<typeof splitOf>[2]): Generator<string> {
+  let characters = 0;
+  for (const i of randomPermutation(corpus.count, seed, streamOf('tokenizer'))) {
+    if (characters >= TOKENIZER_CHARACTERS) return;
+    if (splitOf(corpus.id(i), seed, shares) !== 'train') continue;
+    const text = corpus.text(i);
+    characters += text.length;
+    yield text;
+  }
+}
+
+async function* counting(
+  documents: AsyncIterable<CorpusDocument>,
+  limit: number | undefined,
+  progress: (done: number, total: number, unit: string) => void,
+): AsyncGenerator<CorpusDocument> {
+  const all: CorpusDocument[] = [];
+  if (limit !== undefined) {
+    // The first documents would all be of the first source: take an even share of every one.
+    for await (const document of documents) all.push(document);
+    const stride = Math.max(1, all.length / limit);
+    for (let i = 0; i < Math.min(limit, all.length); i++) yield all[Math.floor(i * stride)];
+    return;
+  }
+  let done = 0;
+  for await (const document of documents) {
+    if (++done % 256 === 0) progress(done, 0, 'documents');
+    yield document;
+  }
+}
+
+/** SHA-256 of a file's content. */
+async function fileDigest(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path), hash);
+  return hash.digest('hex');
+}

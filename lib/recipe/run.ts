@@ -1,0 +1,97 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { cpus, totalmem } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import writeFileAtomic from 'write-file-atomic';
+import type { ReportData } from '../report/data.ts';
+import { renderReport } from '../report/page.ts';
+import { FILES, RunContext, type RunStage } from './context.ts';
+import { dataStages } from './data-stages.ts';
+import type { Recipe } from './schema.ts';
+import { scoreStages } from './score-stages.ts';
+import { runStages, type RunEvent, type Stamp } from './stage.ts';
+import { summarizeRun } from './summarize.ts';
+import { trainStages } from './train-stages.ts';
+
+export interface RunOptions {
+  /** The run's folder is `out`/<name>; default runs. */
+  out?: string;
+  /** The recipe's file: relative paths in it start from its folder, and the page names it. */
+  recipePath: string;
+  /** Documents to take at most. */
+  limit?: number;
+  signal?: AbortSignal;
+  onEvent?: (event: RunEvent) => void;
+}
+
+/** What a run was made of: enough to make it again. */
+export interface RunRecord {
+  recipe: Recipe;
+  limit: number | null;
+  environment: ReportData['environment'];
+  stages: Record<string, Stamp>;
+}
+
+/**
+ * Runs a recipe in its folder. Stages that are finished and whose inputs have not changed are skipped; an interrupted
+ * one goes on from its checkpoint. Ends with run.json, report.json and report.html beside the stages' files.
+ */
+export async function runRecipe(
+  recipe: Recipe,
+  options: RunOptions,
+): Promise<{ dir: string; report: string; data: ReportData }> {
+  const { recipePath, limit, signal, onEvent } = options;
+  const dir = resolve(options.out ?? 'runs', recipe.name);
+  await mkdir(dir, { recursive: true });
+  const context = new RunContext({
+    recipe,
+    dir,
+    recipeDir: dirname(resolve(recipePath)),
+    signal,
+    limit,
+    note: (message) => onEvent?.({ kind: 'note', message }),
+  });
+  try {
+    const version = await packageVersion();
+    const stamps = await runStages(await stagesOf(context), context, { dir, version, signal, onEvent });
+    const environment = await describeEnvironment(context, version);
+    const command = `gradfold run ${recipePath}${limit === undefined ? '' : ` --limit ${limit}`} --seed ${recipe.seed}`;
+    const data = await summarizeRun(context, stamps, { environment, command });
+    const record: RunRecord = { recipe, limit: limit ?? null, environment, stages: stamps };
+    await writeFileAtomic(join(dir, FILES.record), `${JSON.stringify(record, null, 2)}\n`);
+    await writeFileAtomic(join(dir, FILES.reportData), JSON.stringify(data));
+    return { dir, report: await writeReport(dir, data), data };
+  } finally {
+    await context.dispose();
+  }
+}
+
+/** The stages of a recipe, in order. */
+export async function stagesOf(context: RunContext): Promise<RunStage[]> {
+  return [...(await dataStages(context)), ...scoreStages(context), ...trainStages(context)];
+}
+
+/** Draws the page of a finished run; resolves to its path. */
+export async function writeReport(dir: string, data: ReportData, path = join(dir, FILES.report)): Promise<string> {
+  await writeFileAtomic(path, await renderReport(data));
+  return path;
+}
+
+/** The version in gradfold's own package.json. */
+export async function packageVersion(): Promise<string> {
+  const path = fileURLToPath(new URL('../../package.json', import.meta.url));
+  return (JSON.parse(await readFile(path, 'utf8')) as { version: string }).version;
+}
+
+async function describeEnvironment(context: RunContext, version: string): Promise<ReportData['environment']> {
+  const { info, precision } = await context.backend();
+  const processors = cpus();
+  const parts = [info.name, info.gemm, info.isa, info.threads && `${info.threads} threads`, precision];
+  return [
+    { name: 'gradfold', value: version },
+    { name: 'backend', value: parts.filter(Boolean).join(', ') },
+    { name: 'processor', value: `${processors[0]?.model.trim() ?? 'unknown'}, ${processors.length} cores` },
+    { name: 'memory', value: `${(totalmem() / 2 ** 30).toFixed(1)} GiB` },
+    { name: 'Node.js', value: `${process.version} on ${process.platform} ${process.arch}` },
+  ];
+}

@@ -1,0 +1,43 @@
+import { join } from 'node:path';
+import type { Samples } from '../data/samples.ts';
+import type { LanguageModel } from '../model/language-model.ts';
+import type { Plan } from '../order/plan.ts';
+import type { TrainingLogEntry } from '../train/log.ts';
+import { train, type TrainOptions } from '../train/trainer.ts';
+import type { Optimization } from './schema.ts';
+
+/** Where a training puts its things, inside the folder given to `trainInto`. */
+export const TRAINING_FILES = { log: 'log.jsonl', checkpoints: 'checkpoints', model: 'model' } as const;
+
+/**
+ * Trains a model on a plan with AdamW, warm-up and a cosine, and saves it to `dir`/model. A run that was killed goes on
+ * from `dir`/checkpoints.
+ */
+export async function trainInto(
+  dir: string,
+  options: {
+    model: LanguageModel;
+    plan: Plan;
+    samples: Samples;
+    optimization: Optimization;
+    checkpointEvery: number;
+    validate?: TrainOptions['validate'];
+    onStep?: (entry: TrainingLogEntry) => void;
+    signal?: AbortSignal;
+  },
+): Promise<{ steps: number; tokens: number; seconds: number }> {
+  const { optimization, checkpointEvery, model, ...rest } = options;
+  const { steps, batch, lr, warmup, finalLr, betas, weightDecay, clipNorm } = optimization;
+  const state = await train({
+    ...rest,
+    model,
+    steps,
+    batchSize: batch,
+    optimizer: { kind: 'adamw', lr, betas, weightDecay, clipNorm },
+    schedule: { kind: 'cosine', warmupSteps: Math.min(warmup, steps), finalRatio: finalLr },
+    log: join(dir, TRAINING_FILES.log),
+    checkpoint: { dir: join(dir, TRAINING_FILES.checkpoints), every: checkpointEvery },
+  });
+  await model.savePretrained(join(dir, TRAINING_FILES.model));
+  return { steps: state.step, tokens: state.tokens, seconds: state.seconds };
+}
