@@ -2,7 +2,8 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { constants } from 'node:buffer';
 import { AsyncByteQueue, RecordBatchFileWriter, tableFromIPC, type RecordBatch, type Table } from 'apache-arrow';
 import { GradfoldError } from '../errors.ts';
-import { ioError, writeFully } from './atomic-file.ts';
+import { writeFully } from '../atomic-file.ts';
+import { fileError } from '../files.ts';
 
 /** Every Arrow IPC file begins and ends with these bytes. */
 const MAGIC = 'ARROW1';
@@ -14,7 +15,7 @@ const SMALLEST_FILE = 2 * MAGIC.length;
  */
 export async function readArrowFile(path: string): Promise<Table> {
   const bytes = await readWhole(path).catch((error) => {
-    throw ioError('read', path, error);
+    throw fileError('read', path, error);
   });
   const bad = (what: string, cause?: unknown) => new GradfoldError('INVALID_FILE', `${path}: ${what}`, { cause });
   const magicAt = (offset: number) => bytes.toString('latin1', offset, offset + MAGIC.length);

@@ -4,7 +4,8 @@ import { closest } from 'fastest-levenshtein';
 import { checkInteger, invalid, show } from '../check.ts';
 import { GradfoldError } from '../errors.ts';
 import { ArrowFileWriter, readArrowFile } from './arrow-file.ts';
-import { AtomicFile, ioError } from './atomic-file.ts';
+import { AtomicFile } from '../atomic-file.ts';
+import { fileError } from '../files.ts';
 import { CorpusColumns, cellOf, type Cell } from './corpus-columns.ts';
 
 /** One document. Metadata of any name may be added; strings, numbers and booleans are stored as such. */
@@ -161,7 +162,7 @@ export async function writeCorpus(
     return { documents: ids.size, bytes, duplicates };
   } catch (error) {
     await spool.discard();
-    throw ioError('write', path, error);
+    throw fileError('write', path, error);
   }
 }
 

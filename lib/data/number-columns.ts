@@ -12,7 +12,7 @@ import {
 } from 'apache-arrow';
 import { checkLength, invalid } from '../check.ts';
 import { ArrowFileWriter } from './arrow-file.ts';
-import { writeAtomically } from './atomic-file.ts';
+import { writeAtomically } from '../atomic-file.ts';
 
 export type NumberArray = Uint32Array | Float32Array | Float64Array;
 

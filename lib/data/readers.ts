@@ -3,7 +3,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { invalid, show } from '../check.ts';
 import { GradfoldError } from '../errors.ts';
-import { ioError } from './atomic-file.ts';
+import { fileError } from '../files.ts';
 import { cellOf } from './corpus-columns.ts';
 import type { CorpusDocument } from './corpus.ts';
 import { readJsonLines } from './readers/json-lines.ts';
@@ -120,7 +120,7 @@ function readerOf(path: string): FormatReader | undefined {
 
 async function sourceFiles(path: string): Promise<SourceFile[]> {
   const root = await stat(path).catch((error) => {
-    throw ioError('read', path, error);
+    throw fileError('read', path, error);
   });
   if (!root.isDirectory()) {
     if (readerOf(path)) return [{ path, name: basename(path), size: root.size }];

@@ -14,7 +14,7 @@ import {
 } from 'apache-arrow';
 import { GradfoldError } from '../errors.ts';
 import { ArrowFileWriter, readArrowFile } from './arrow-file.ts';
-import { writeAtomically } from './atomic-file.ts';
+import { writeAtomically } from '../atomic-file.ts';
 import { FlatSamples, SamplesBuilder, type SampleColumns, type Samples } from './flat-samples.ts';
 import { SPLITS } from './splits.ts';
 

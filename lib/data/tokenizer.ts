@@ -2,7 +2,8 @@ import { mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkInteger, invalid } from '../check.ts';
 import { GradfoldError } from '../errors.ts';
-import { ioError, writeAtomically, writeFully } from './atomic-file.ts';
+import { writeAtomically, writeFully } from '../atomic-file.ts';
+import { fileError } from '../files.ts';
 import { learnMerges } from './bpe-trainer.ts';
 import {
   ByteLevelPreTokenizer,
@@ -42,7 +43,7 @@ type TokenizerSettings = Record<string, unknown>;
  */
 export async function loadTokenizer(path: string): Promise<Tokenizer> {
   const found = await stat(path).catch((error) => {
-    throw ioError('read', path, error);
+    throw fileError('read', path, error);
   });
   const file = found.isDirectory() ? join(path, 'tokenizer.json') : path;
   const settings = found.isDirectory() ? await readJson(join(path, 'tokenizer_config.json'), {}) : {};
@@ -64,7 +65,7 @@ async function readJson(path: string, fallback?: Record<string, unknown>): Promi
     text = await readFile(path, 'utf8');
   } catch (error) {
     if (fallback && (error as NodeJS.ErrnoException).code === 'ENOENT') return fallback;
-    throw ioError('read', path, error);
+    throw fileError('read', path, error);
   }
   try {
     return JSON.parse(text);
@@ -110,7 +111,7 @@ class LoadedTokenizer implements Tokenizer {
   async save(path: string): Promise<void> {
     if (path.endsWith('.json')) return writeJson(path, this.#definition);
     await mkdir(path, { recursive: true }).catch((error) => {
-      throw ioError('write', path, error);
+      throw fileError('write', path, error);
     });
     await writeJson(join(path, 'tokenizer.json'), this.#definition);
     await writeJson(join(path, 'tokenizer_config.json'), {

@@ -2,7 +2,8 @@ import { open, type FileHandle } from 'node:fs/promises';
 import type { FloatArray } from '../backend/types.ts';
 import { invalid } from '../check.ts';
 import { GradfoldError } from '../errors.ts';
-import { fileError, replaceFile } from '../files.ts';
+import { writeAtomically } from '../atomic-file.ts';
+import { fileError } from '../files.ts';
 import {
   DTYPE_BYTES,
   formatHeader,
@@ -156,7 +157,7 @@ export async function writeSafetensors(
   tensors: readonly TensorSource[],
   metadata: Record<string, string> = {},
 ): Promise<void> {
-  await replaceFile(path, async (file) => {
+  await writeAtomically(path, async (file) => {
     await writeFully(file, formatHeader(tensors, { format: 'pt', ...metadata }));
     for (const tensor of tensors) {
       const size = tensor.shape.reduce((a, b) => a * b, 1);

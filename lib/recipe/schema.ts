@@ -15,6 +15,9 @@ const optimization = {
   clipNorm: z.number().gt(0).default(1),
 };
 
+/** Split of the documents where nothing else is asked for. */
+export const DEFAULT_SHARES = { train: 0.8, proxy: 0.05, target: 0.05, validation: 0.1 };
+
 const corpus = z.discriminatedUnion('source', [
   z.strictObject({
     source: z.literal('demo'),
@@ -65,7 +68,7 @@ export const recipeSchema = z.strictObject({
     minTokens: z.int().min(2).optional().describe('shorter rows are left out; equal to length, all rows cost the same'),
     shares: z
       .strictObject({ train: fraction, proxy: fraction, target: fraction, validation: fraction })
-      .default({ train: 0.8, proxy: 0.05, target: 0.05, validation: 0.1 })
+      .default(DEFAULT_SHARES)
       .refine((x) => Math.abs(x.train + x.proxy + x.target + x.validation - 1) < 1e-9, 'the shares must add up to 1')
       .describe('split of the documents by a hash of their id'),
   }),

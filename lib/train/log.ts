@@ -1,6 +1,7 @@
 import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { fileError, replaceFile } from '../files.ts';
+import { writeAtomically } from '../atomic-file.ts';
+import { fileError } from '../files.ts';
 
 /** One line of a training log. */
 export interface TrainingLogEntry {
@@ -33,7 +34,7 @@ export class TrainingLog {
   static async open(path: string, step: number): Promise<TrainingLog> {
     await mkdir(dirname(path), { recursive: true });
     const lines = step === 0 ? [] : (await readIfThere(path)).split('\n').filter((line) => stepOf(line) <= step);
-    await replaceFile(path, (file) => file.writeFile(lines.map((line) => `${line}\n`).join('')));
+    await writeAtomically(path, (file) => file.writeFile(lines.map((line) => `${line}\n`).join('')));
     return new TrainingLog(path);
   }
 

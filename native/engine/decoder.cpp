@@ -14,11 +14,11 @@ std::vector<double> download(Device& device, const double* memory, int64_t count
 }
 
 /// weight_i / count_i for every prediction of sample i: the factor of its loss gradient.
-std::vector<float> prediction_scale(const TokenBatch& batch, const std::vector<double>& weights) {
-  std::vector<float> scale(batch.predictions());
+std::vector<double> prediction_scale(const TokenBatch& batch, const std::vector<double>& weights) {
+  std::vector<double> scale(batch.predictions());
   for (int64_t i = 0; i < batch.samples(); i++) {
     const int32_t begin = batch.prediction_begin[i], end = batch.prediction_begin[i + 1];
-    for (int32_t r = begin; r < end; r++) scale[r] = static_cast<float>(weights[i] / (end - begin));
+    for (int32_t r = begin; r < end; r++) scale[r] = weights[i] / (end - begin);
   }
   return scale;
 }

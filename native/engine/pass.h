@@ -43,7 +43,7 @@ struct Pass {
   const int32_t* segments = nullptr;
   const int32_t* predicted = nullptr;
   const int32_t* labels = nullptr;
-  const float* scale = nullptr;  // of each prediction's loss gradient
+  const double* scale = nullptr;  // of each prediction's loss gradient
   EmbeddingGroups groups{};
 
   // Backward: in a plain pass the parameter gradients with their statistics, in a dual pass the Hessian product.

@@ -116,10 +116,6 @@ class Device {
   virtual void gather_rows(ConstMat table, const int32_t* index, Mat out) = 0;
   /// out[index[r]] = rows[r], other rows of out zero; index [rows.rows] without repeats
   virtual void scatter_rows(ConstMat rows, const int32_t* index, Mat out) = 0;
-  /// out[r, c] = x[r, index[c]]; index [out.cols]
-  virtual void gather_columns(ConstMat x, const int32_t* index, Mat out) = 0;
-  /// out[r] = ⟨a_r, b_r⟩; out [a.rows]
-  virtual void row_dots(ConstMat a, ConstMat b, double* out) = 0;
 
   // ---- RMSNorm: y = x ∘ r ∘ w with r = (mean(x²) + eps)^(−1/2) per row
   // ------------------------------------------------
@@ -175,17 +171,17 @@ class Device {
   // --------------------------------------------------------------------------------------------------
   /// loss[r] = lse(logits_r) − logits_r[label_r]; label, scale, loss, lse [rows]; lse may be null.
   /// With scale: logits become scale_r (softmax − one-hot) in place; scale null: logits are left as they are.
-  virtual void cross_entropy(Mat logits, const int32_t* label, const float* scale, double* loss, double* lse) = 0;
+  virtual void cross_entropy(Mat logits, const int32_t* label, const double* scale, double* loss, double* lse) = 0;
   /// The gradient on a panel of vocabulary columns [first, first + cols) at known lse: logits become
   /// scale_r (exp(logit − lse_r) − [label_r = first + c]) in place.
-  virtual void cross_entropy_panel(Mat logits, const int32_t* label, int64_t first, const float* scale,
+  virtual void cross_entropy_panel(Mat logits, const int32_t* label, int64_t first, const double* scale,
                                    const double* lse) = 0;
   /// out[r, c] = 1 where index[r] = first + c, else 0.
   virtual void one_hot(const int32_t* index, int64_t first, Mat out) = 0;
   /// The dual form: also loss_dot[r] = Σ_v p_v L̇_v − L̇_label, and in place logits → scale (p − one-hot),
   /// logits_dot → scale p ∘ (L̇ − Σ_v p_v L̇_v).
-  virtual void cross_entropy_tangent(Mat logits, Mat logits_dot, const int32_t* label, const float* scale, double* loss,
-                                     double* loss_dot) = 0;
+  virtual void cross_entropy_tangent(Mat logits, Mat logits_dot, const int32_t* label, const double* scale,
+                                     double* loss, double* loss_dot) = 0;
 
   // ---- optimizers
   // -----------------------------------------------------------------------------------------------------

@@ -256,7 +256,7 @@ void test_cross_entropy(int64_t vocabulary, double size) {
   for_each_device(2, [&](Device& device, const std::string& name) {
     Strided x(device, logits), x_dot(device, logits_dot), part(device, columns_of(logits, first, panel));
     Buffer<int32_t> label_(device, label);
-    Buffer<float> scale_(device, narrow(scale));
+    Buffer<double> scale_(device, scale.values);
     Buffer<double> loss_(device, rows), loss_dot_(device, rows), lse_(device, rows);
     device.cross_entropy(x, label_.data(), nullptr, loss_.data(), lse_.data());
     expect_close(name + " loss", widen(loss_.get()), loss, 1e-7);

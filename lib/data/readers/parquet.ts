@@ -1,7 +1,7 @@
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { GradfoldError } from '../../errors.ts';
-import { ioError } from '../atomic-file.ts';
+import { fileError } from '../../files.ts';
 import type { SourceFile, SourceRow } from './source.ts';
 
 /** The rows of a Parquet file, one row group in memory at a time. A foreign or damaged file is INVALID_FILE. */
@@ -10,7 +10,7 @@ export async function* readParquet(file: SourceFile, onBytes: (bytes: number) =>
   let index = 0;
   for (;;) {
     const { value: group, done } = await groups.next().catch((error) => {
-      const system = ioError('read', file.path, error);
+      const system = fileError('read', file.path, error);
       if (system instanceof GradfoldError) throw system;
       throw new GradfoldError('INVALID_FILE', `${file.path}: expected a Parquet file: ${(error as Error).message}`, {
         cause: error,

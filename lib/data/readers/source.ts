@@ -3,7 +3,7 @@ import { Readable, pipeline, type Transform } from 'node:stream';
 import * as zlib from 'node:zlib';
 import { Decompress } from 'fzstd';
 import { GradfoldError } from '../../errors.ts';
-import { ioError } from '../atomic-file.ts';
+import { fileError } from '../../files.ts';
 
 /** A file to read documents from. */
 export interface SourceFile {
@@ -39,7 +39,7 @@ export async function* contents(file: SourceFile, onBytes: (bytes: number) => vo
   try {
     yield* extension ? DECOMPRESSORS[extension](stored) : stored;
   } catch (error) {
-    const system = ioError('read', file.path, error);
+    const system = fileError('read', file.path, error);
     if (system instanceof GradfoldError || extension === undefined) throw system;
     throw new GradfoldError(
       'INVALID_FILE',

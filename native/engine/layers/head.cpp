@@ -60,7 +60,7 @@ void Head::block(Pass& pass, const State& state, int64_t first, int64_t rows, co
   const Dual logits = pass.take(rows, projection_.weight().rows);
   projection_.forward(pass, hidden, logits);
   const int32_t* labels = pass.labels + first;
-  const float* scale = dhidden ? pass.scale + first : nullptr;
+  const double* scale = dhidden ? pass.scale + first : nullptr;
   if (pass.dual()) {
     pass.device.cross_entropy_tangent(logits.value, logits.tangent, labels, scale, state.loss + first,
                                       state.loss_tangent + first);

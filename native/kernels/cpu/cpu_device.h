@@ -43,8 +43,6 @@ class CpuDevice final : public Device {
 
   void gather_rows(ConstMat table, const int32_t* index, Mat out) override;
   void scatter_rows(ConstMat rows, const int32_t* index, Mat out) override;
-  void gather_columns(ConstMat x, const int32_t* index, Mat out) override;
-  void row_dots(ConstMat a, ConstMat b, double* out) override;
 
   void rms_norm(ConstMat x, const float* w, double eps, Mat y, float* rstd) override;
   void rms_norm_tangent(ConstMat x, ConstMat x_dot, const float* w, const float* w_dot, const float* rstd, Mat y_dot,
@@ -72,11 +70,11 @@ class CpuDevice final : public Device {
   void swiglu_backward_tangent(ConstMat gate_up, ConstMat gate_up_dot, ConstMat dact, ConstMat dact_dot,
                                Mat dgate_up_dot) override;
 
-  void cross_entropy(Mat logits, const int32_t* label, const float* scale, double* loss, double* lse) override;
-  void cross_entropy_panel(Mat logits, const int32_t* label, int64_t first, const float* scale,
+  void cross_entropy(Mat logits, const int32_t* label, const double* scale, double* loss, double* lse) override;
+  void cross_entropy_panel(Mat logits, const int32_t* label, int64_t first, const double* scale,
                            const double* lse) override;
   void one_hot(const int32_t* index, int64_t first, Mat out) override;
-  void cross_entropy_tangent(Mat logits, Mat logits_dot, const int32_t* label, const float* scale, double* loss,
+  void cross_entropy_tangent(Mat logits, Mat logits_dot, const int32_t* label, const double* scale, double* loss,
                              double* loss_dot) override;
 
   void adamw(float* theta, float* m, float* v, const float* gradient, const AdamwConstants& c, int64_t count) override;

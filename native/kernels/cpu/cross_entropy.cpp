@@ -1,5 +1,6 @@
 // Cross-entropy of each row of logits, its gradient in place, and the tangents of both. A row is swept two or three
-// times while it stays in cache; exponentials are taken once, sums are kept in float64.
+// times while it stays in cache; exponentials are taken once, sums are kept in float64. So is the scale: its rounding
+// would be one common error of a whole row, which sums over samples that nearly cancel would bring to light.
 #include <math.h>
 
 #include "cpu_device.h"
@@ -34,7 +35,7 @@ static double exp_sum_in_place(float* x, int64_t count, float shift) {
   return sum;
 }
 
-void CpuDevice::cross_entropy(Mat logits, const int32_t* label, const float* scale, double* loss, double* lse) {
+void CpuDevice::cross_entropy(Mat logits, const int32_t* label, const double* scale, double* loss, double* lse) {
   const int64_t vocabulary = logits.cols;
 #pragma omp parallel for num_threads(threads_) schedule(static)
   for (int64_t r = 0; r < logits.rows; ++r) {
@@ -46,24 +47,28 @@ void CpuDevice::cross_entropy(Mat logits, const int32_t* label, const float* sca
     loss[r] = log_sum + offset;
     if (lse) lse[r] = log_sum + double(shift);
     if (!scale) continue;
-    const float factor = float(scale[r] / sum);
+    const double factor = scale[r] / sum;
+    const double at_label = (double(x[label[r]]) / sum - 1.0) * scale[r];
 #pragma omp simd
-    for (int64_t j = 0; j < vocabulary; ++j) x[j] *= factor;
-    x[label[r]] -= scale[r];
+    for (int64_t j = 0; j < vocabulary; ++j) x[j] = float(double(x[j]) * factor);
+    x[label[r]] = float(at_label);
   }
 }
 
-void CpuDevice::cross_entropy_panel(Mat logits, const int32_t* label, int64_t first, const float* scale,
+void CpuDevice::cross_entropy_panel(Mat logits, const int32_t* label, int64_t first, const double* scale,
                                     const double* lse) {
 #pragma omp parallel for num_threads(threads_) schedule(static)
   for (int64_t r = 0; r < logits.rows; ++r) {
     float* x = logits.data + r * logits.stride;
     // What float32 drops of the log-sum-exp goes into the factor.
-    const float shift = float(lse[r]), factor = float(scale[r] * exp(double(shift) - lse[r]));
-#pragma omp simd
-    for (int64_t j = 0; j < logits.cols; ++j) x[j] = factor * exp_float(x[j] - shift);
+    const float shift = float(lse[r]);
+    const double factor = scale[r] * exp(double(shift) - lse[r]);
     const int64_t column = label[r] - first;
-    if (column >= 0 && column < logits.cols) x[column] -= scale[r];
+    const bool inside = column >= 0 && column < logits.cols;
+    const double at_label = inside ? factor * double(exp_float(x[column] - shift)) - scale[r] : 0;
+#pragma omp simd
+    for (int64_t j = 0; j < logits.cols; ++j) x[j] = float(factor * double(exp_float(x[j] - shift)));
+    if (inside) x[column] = float(at_label);
   }
 }
 
@@ -78,7 +83,7 @@ void CpuDevice::one_hot(const int32_t* index, int64_t first, Mat out) {
   }
 }
 
-void CpuDevice::cross_entropy_tangent(Mat logits, Mat logits_dot, const int32_t* label, const float* scale,
+void CpuDevice::cross_entropy_tangent(Mat logits, Mat logits_dot, const int32_t* label, const double* scale,
                                       double* loss, double* loss_dot) {
   const int64_t vocabulary = logits.cols;
 #pragma omp parallel for num_threads(threads_) schedule(static)
@@ -108,14 +113,15 @@ void CpuDevice::cross_entropy_tangent(Mat logits, Mat logits_dot, const int32_t*
     loss[r] = log(sum) + offset;
     loss_dot[r] = mean_dot - double(x_dot[label[r]]);
     if (!scale) continue;
-    const float factor = float(scale[r] / sum), mean = float(mean_dot);
+    const double factor = scale[r] / sum;
+    const double at_label = (double(x[label[r]]) / sum - 1.0) * scale[r];
 #pragma omp simd
     for (int64_t j = 0; j < vocabulary; ++j) {
-      const float scaled = x[j] * factor;
-      x[j] = scaled;
-      x_dot[j] = scaled * (x_dot[j] - mean);
+      const double scaled = double(x[j]) * factor;
+      x[j] = float(scaled);
+      x_dot[j] = float(scaled * (double(x_dot[j]) - mean_dot));
     }
-    x[label[r]] -= scale[r];
+    x[label[r]] = float(at_label);
   }
 }
 

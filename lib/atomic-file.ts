@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { GradfoldError } from '../errors.ts';
+import { fileError } from './files.ts';
 
 /**
  * A file that either appears whole under its name or not at all: it is filled under a temporary name in the same
@@ -19,9 +19,9 @@ export class AtomicFile {
   }
 
   static async create(path: string): Promise<AtomicFile> {
-    const temporary = temporaryPath(path);
+    const temporary = temporaryName(path);
     const handle = await open(temporary, 'wx+').catch((error) => {
-      throw ioError('write', path, error);
+      throw fileError('write', path, error);
     });
     return new AtomicFile(path, temporary, handle);
   }
@@ -52,17 +52,17 @@ export async function writeAtomically<T>(path: string, write: (handle: FileHandl
     return result;
   } catch (error) {
     await file.discard();
-    throw ioError('write', path, error);
+    throw fileError('write', path, error);
   }
 }
 
 /** A hidden name in the same directory, so that the final rename never crosses file systems. */
-function temporaryPath(path: string): string {
+export function temporaryName(path: string): string {
   return join(dirname(path), `.${basename(path)}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`);
 }
 
 /** A rename is durable only once its directory is flushed; systems that cannot open a directory do that themselves. */
-async function syncDirectory(path: string): Promise<void> {
+export async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path, 'r').catch(() => undefined);
   await directory?.sync().catch(() => undefined);
   await directory?.close();
@@ -74,28 +74,4 @@ export async function writeFully(handle: FileHandle, bytes: Uint8Array): Promise
     const { bytesWritten } = await handle.write(bytes, done, bytes.length - done);
     done += bytesWritten;
   }
-}
-
-const REASONS: Record<string, string> = {
-  ENOSPC: 'the disk is full',
-  EDQUOT: 'the disk quota is used up',
-  EFBIG: 'the file would exceed the largest size allowed',
-  EACCES: 'no permission',
-  EPERM: 'no permission',
-  EROFS: 'the file system is read-only',
-  ENOENT: 'there is no such file or directory',
-  ENOTDIR: 'a part of the path is not a directory',
-  EISDIR: 'it is a directory',
-};
-
-/** A system error as one that names the path and says what happened; anything else is returned as it came. */
-export function ioError(action: 'read' | 'write', path: string, error: unknown): unknown {
-  if (!(error instanceof Error) || error instanceof GradfoldError) return error;
-  const { code, syscall } = error as NodeJS.ErrnoException;
-  if (code === undefined || syscall === undefined) return error;
-  const missing = action === 'read' && code === 'ENOENT';
-  const reason = REASONS[code] ?? error.message;
-  return new GradfoldError(missing ? 'NOT_FOUND' : 'IO', `cannot ${action} ${path}: ${reason} (${code})`, {
-    cause: error,
-  });
 }

@@ -1,0 +1,103 @@
+import { access, rm } from 'node:fs/promises';
+import { InvalidArgumentError, Option } from 'commander';
+import { openBackend } from '../backend/open.ts';
+import type { Backend, BackendName } from '../backend/types.ts';
+import { GradfoldError } from '../errors.ts';
+import type { CliIo, CommandOutput } from './io.ts';
+import type { Progress } from './progress.ts';
+
+/** One command of the program: what it takes, and what it runs. */
+export interface CliCommand<Options extends object = object> {
+  /** Words and arguments, as in `corpus demo` or `ingest <files...>`. */
+  usage: string;
+  description: string;
+  example: string;
+  /** What --limit counts; nothing to limit when absent. */
+  limits?: string;
+  options: Option[];
+  run(call: CommandCall<Options>): Promise<CommandOutput>;
+}
+
+export interface CommonOptions {
+  json: boolean;
+  seed: number;
+  limit?: number;
+}
+
+export interface CommandCall<Options> {
+  /** Positional arguments; a variadic one is an array. */
+  args: (string | string[])[];
+  /** Those of the command, and the common ones. */
+  options: Options & CommonOptions;
+  io: CliIo;
+  progress: Progress;
+}
+
+/** A command under its own option types, for the table of all commands. */
+export function defineCommand<Options extends object>(command: CliCommand<Options>): CliCommand {
+  return command as unknown as CliCommand;
+}
+
+export function integer(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('expected an integer >= 0.');
+  return Number(text);
+}
+
+export function positiveInteger(text: string): number {
+  const value = integer(text);
+  if (value === 0) throw new InvalidArgumentError('expected an integer >= 1.');
+  return value;
+}
+
+export function number(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('expected a number.');
+  return value;
+}
+
+/** An option with a value that is parsed. */
+export function option<T>(flags: string, description: string, parse?: (text: string) => T, initial?: T): Option {
+  const made = new Option(flags, description);
+  if (parse) made.argParser(parse);
+  return initial === undefined ? made : made.default(initial);
+}
+
+export const outOption = (what: string): Option =>
+  new Option('-o, --out <path>', `where ${what} goes`).makeOptionMandatory();
+export const forceOption = new Option('--force', 'replace what is there already').default(false);
+
+export interface BackendFlags {
+  backend: BackendName | 'auto';
+  threads?: number;
+}
+
+export const backendOptions: Option[] = [
+  new Option('--backend <name>', 'compute backend').choices(['auto', 'cuda', 'cpu', 'reference']).default('auto'),
+  option('--threads <n>', 'compute threads (default: all cores)', positiveInteger),
+];
+
+/** Opens the backend that the flags ask for, and closes it when `use` has settled. */
+export async function withBackend<T>(flags: BackendFlags, use: (backend: Backend) => Promise<T>): Promise<T> {
+  const backend = await openBackend(flags.backend, { threads: flags.threads });
+  try {
+    return await use(backend);
+  } finally {
+    backend.dispose();
+  }
+}
+
+/**
+ * Makes sure that nothing is overwritten unasked.
+ * @throws GradfoldError INVALID_ARGUMENT when `path` exists and `force` is not given; with it, what is there is removed.
+ */
+export async function claimOutput(path: string, force: boolean): Promise<void> {
+  const exists = await access(path).then(
+    () => true,
+    () => false,
+  );
+  if (!exists) return;
+  if (!force) {
+    throw new GradfoldError('INVALID_ARGUMENT', `${path} exists already; give another --out, or --force to replace it`);
+  }
+  await rm(path, { recursive: true });
+}

@@ -1,0 +1,69 @@
+import { arch, cpus, freemem, platform, totalmem } from 'node:os';
+import { availableBackends } from '../../backend/open.ts';
+import { packageVersion } from '../../recipe/run.ts';
+import { defineCommand } from '../command.ts';
+import { formatTable } from '../table.ts';
+
+interface Found {
+  found: boolean;
+  version?: string;
+  reason?: string;
+  fix?: string;
+}
+
+export const doctor = defineCommand({
+  usage: 'doctor',
+  description: 'What is available here, what is not and why, and the command that mends it.',
+  example: 'gradfold doctor --json',
+  options: [],
+  async run() {
+    const backends = availableBackends();
+    // The build asks the same module, so the two never disagree.
+    const probes = (await import(new URL('../../../scripts/probe.js', import.meta.url).href)) as Record<
+      'probeCompiler' | 'probeOnednn',
+      () => Found
+    >;
+    const compiler = probes.probeCompiler();
+    const oneDnn = compiler.found
+      ? probes.probeOnednn()
+      : { found: false, reason: 'needs a compiler', fix: compiler.fix };
+    const machine = {
+      gradfold: await packageVersion(),
+      node: process.version,
+      platform: `${platform()} ${arch()}`,
+      processor: cpus()[0]?.model.trim() ?? 'unknown',
+      cores: cpus().length,
+      memory: totalmem(),
+      freeMemory: freemem(),
+    };
+    const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+    const text = [
+      formatTable(
+        ['backend', 'available', 'what'],
+        backends.map(({ name, available, reason, gemm, isa, threads }) => [
+          name,
+          available ? 'yes' : 'no',
+          available
+            ? [gemm && `products by ${gemm}`, isa, threads && `${threads} threads`].filter(Boolean).join(', ')
+            : (reason ?? ''),
+        ]),
+      ),
+      formatTable(
+        [],
+        [
+          ['gradfold', machine.gradfold],
+          ['Node.js', `${machine.node}, ${machine.platform}`],
+          ['processor', `${machine.processor}, ${machine.cores} cores`],
+          ['memory', `${gib(machine.memory)}, ${gib(machine.freeMemory)} free`],
+          ['compiler', describe(compiler)],
+          ['oneDNN', describe(oneDnn)],
+        ],
+      ),
+    ].join('\n\n');
+    return { json: { backends, machine, compiler, oneDnn }, text };
+  },
+});
+
+function describe({ found, version, reason, fix }: Found): string {
+  return found ? (version ?? 'found') : `not found: ${reason}${fix ? `; to mend it: ${fix}` : ''}`;
+}

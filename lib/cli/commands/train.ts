@@ -1,0 +1,105 @@
+import { join } from 'node:path';
+import { openSamples } from '../../data/samples.ts';
+import { GradfoldError } from '../../errors.ts';
+import { readJsonObject } from '../../files.ts';
+import type { ModelConfig } from '../../model/config.ts';
+import { LanguageModel } from '../../model/language-model.ts';
+import { readPlan } from '../../order/plan.ts';
+import { trainInto, TRAINING_FILES } from '../../recipe/training.ts';
+import {
+  backendOptions,
+  claimOutput,
+  defineCommand,
+  forceOption,
+  number,
+  option,
+  outOption,
+  positiveInteger,
+  withBackend,
+  integer,
+  type BackendFlags,
+} from '../command.ts';
+import { UsageError } from '../io.ts';
+
+export const train = defineCommand<
+  BackendFlags & {
+    out: string;
+    samples: string;
+    model?: string;
+    config?: string;
+    steps?: number;
+    batch: number;
+    lr: number;
+    warmup: number;
+    finalLr: number;
+    weightDecay: number;
+    clipNorm: number;
+    checkpointEvery: number;
+    force: boolean;
+  }
+>({
+  usage: 'train <plan>',
+  description: 'Train a model on a plan with AdamW; a run that was killed goes on from its checkpoint.',
+  example: 'gradfold train plan.arrow --samples tokens/samples.arrow --config config.json --out run1',
+  limits: 'steps',
+  options: [
+    outOption('the folder of the model, its checkpoints and the log'),
+    option('--samples <path>', 'the rows that the plan speaks of').makeOptionMandatory(),
+    option('--model <dir>', 'start from this Hugging Face directory'),
+    option('--config <path>', 'start from fresh parameters of this config.json, drawn by --seed'),
+    option('--steps <n>', 'optimizer steps (default: one pass over the plan)', positiveInteger),
+    option('--batch <n>', 'rows a step', positiveInteger, 32),
+    option('--lr <x>', 'peak learning rate', number, 1e-3),
+    option('--warmup <n>', 'steps of linear warm-up', integer, 0),
+    option('--final-lr <x>', 'last learning rate as a fraction of the peak', number, 0.1),
+    option('--weight-decay <x>', 'decoupled weight decay', number, 0),
+    option('--clip-norm <x>', 'gradient norm above which it is scaled down', number, 1),
+    option('--checkpoint-every <n>', 'steps between checkpoints', positiveInteger, 100),
+    ...backendOptions,
+    forceOption,
+  ],
+  async run({ args, options, io: { signal }, progress }) {
+    const { out, batch, lr, warmup, finalLr, weightDecay, clipNorm, checkpointEvery, seed, limit } = options;
+    if ((options.model === undefined) === (options.config === undefined)) {
+      throw new UsageError('train: give exactly one of --model and --config');
+    }
+    const plan = await readPlan(args[0] as string);
+    const samples = await openSamples(options.samples);
+    if (plan.rows.some((row) => row >= samples.count)) {
+      throw new GradfoldError(
+        'INVALID_DATA',
+        `${args[0] as string}: expected rows below ${samples.count}, the rows of ${options.samples}`,
+      );
+    }
+    // A finished model is in the way; checkpoints without one are a run to go on with.
+    await claimOutput(options.force ? out : join(out, TRAINING_FILES.model), options.force);
+    const steps = Math.min(options.steps ?? Math.ceil(plan.rows.length / batch), limit ?? Infinity);
+    const result = await withBackend(options, async (backend) => {
+      const model = options.model
+        ? await LanguageModel.fromPretrained(options.model, { backend, signal })
+        : await LanguageModel.initialize((await readJsonObject(options.config!)) as unknown as ModelConfig, {
+            backend,
+            seed,
+            signal,
+          });
+      let loss = NaN;
+      const done = await trainInto(out, {
+        model,
+        plan,
+        samples,
+        checkpointEvery,
+        optimization: { steps, batch, lr, warmup, finalLr, betas: [0.9, 0.95], weightDecay, clipNorm },
+        onStep(entry) {
+          loss = entry.loss;
+          progress.update('train', entry.step, steps, 'steps');
+        },
+        signal,
+      });
+      return { ...done, loss };
+    });
+    return {
+      json: { path: join(out, TRAINING_FILES.model), ...result },
+      text: `${join(out, TRAINING_FILES.model)}: ${result.steps} steps, ${result.tokens} tokens, last loss ${result.loss.toFixed(4)}`,
+    };
+  },
+});
