@@ -45,7 +45,8 @@ export class RunContext {
     this.#backend ??= openBackend(name, { threads: threads === 0 ? undefined : threads, precision }).then((backend) => {
       if (backend.name === 'reference' && name === 'auto') {
         this.note(
-          'only the slow reference backend is available (see `gradfold doctor`): try a smaller model and --limit 50',
+          'only the slow reference backend is available (see `gradfold doctor`): ' +
+            'take a smaller model and fewer steps and rows in the recipe, and fewer documents with --limit',
         );
       }
       return backend;

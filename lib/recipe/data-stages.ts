@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { writeCorpus, type Corpus, type CorpusDocument } from '../data/corpus.ts';
-import { demoCorpus } from '../data/demo-corpus.ts';
+import { demoCorpus, type DemoCorpusOptions } from '../data/demo-corpus.ts';
 import { readDocuments } from '../data/readers.ts';
 import { SPLITS, splitOf, tokenizeCorpus, writeSamples } from '../data/samples.ts';
 import { loadTokenizer, trainTokenizer } from '../data/tokenizer.ts';
@@ -31,15 +31,10 @@ export async function dataStages(context: RunContext): Promise<RunStage[]> {
       },
       async run({ signal, note }, progress) {
         const documents =
-          corpus.source === 'demo'
-            ? demoCorpus({
-                cacheDir: resolve(corpus.cacheDir),
-                withDebian: corpus.withDebian,
-                signal,
-                onProgress: note,
-              })
-            : readDocuments(files, { ...corpus, limit, signal, onSkip: note });
-        const counted = counting(documents, corpus.source === 'demo' ? limit : undefined, progress);
+          corpus.source === 'files'
+            ? readDocuments(files, { ...corpus, limit, signal, onSkip: note })
+            : demoDocuments({ ...corpus, cacheDir: resolve(corpus.cacheDir), signal, onProgress: note }, limit);
+        const counted = counting(documents, progress);
         return { ...(await writeCorpus(context.path(FILES.corpus), counted, { signal })) };
       },
     },
@@ -99,19 +94,26 @@ export function* trainingTexts(corpus: Corpus, seed: number, shares: Parameters<
   }
 }
 
-async function* counting(
+function demoDocuments(options: DemoCorpusOptions, limit: number | undefined): AsyncIterable<CorpusDocument> {
+  const documents = demoCorpus(options);
+  return limit === undefined ? documents : takeEvenly(documents, limit);
+}
+
+/** `limit` documents spread evenly over all of them: the first ones would all be of the first source. */
+export async function* takeEvenly(
   documents: AsyncIterable<CorpusDocument>,
-  limit: number | undefined,
-  progress: (done: number, total: number, unit: string) => void,
+  limit: number,
 ): AsyncGenerator<CorpusDocument> {
   const all: CorpusDocument[] = [];
-  if (limit !== undefined) {
-    // The first documents would all be of the first source: take an even share of every one.
-    for await (const document of documents) all.push(document);
-    const stride = Math.max(1, all.length / limit);
-    for (let i = 0; i < Math.min(limit, all.length); i++) yield all[Math.floor(i * stride)];
-    return;
-  }
+  for await (const document of documents) all.push(document);
+  const stride = Math.max(1, all.length / limit);
+  for (let i = 0; i < Math.min(limit, all.length); i++) yield all[Math.floor(i * stride)];
+}
+
+async function* counting(
+  documents: AsyncIterable<CorpusDocument>,
+  progress: (done: number, total: number, unit: string) => void,
+): AsyncGenerator<CorpusDocument> {
   let done = 0;
   for await (const document of documents) {
     if (++done % 256 === 0) progress(done, 0, 'documents');

@@ -127,12 +127,13 @@ export function scoreHistograms(data: ReportData): Promise<string> {
   });
 }
 
-/** Score by position in training order, one panel a plan. */
+/** Score by position in training order, one panel a plan; the outer 0.5 % of scores on each side left out. */
 export function orderPicture(data: ReportData): Promise<string> {
-  const shown = data.positions.map((point) => point.score).sort((a, b) => a - b);
-  const domain = shown.length > 0 ? [quantileSorted(shown, 0.005), quantileSorted(shown, 0.995)] : [0, 1];
+  const sorted = data.positions.map((point) => point.score).sort((a, b) => a - b);
+  const domain = sorted.length > 0 ? [quantileSorted(sorted, 0.005), quantileSorted(sorted, 0.995)] : [0, 1];
+  const values = data.positions.filter(({ score }) => score >= domain[0] && score <= domain[1]);
   return draw({
-    data: { values: data.positions },
+    data: { values },
     facet: {
       row: {
         field: 'plan',
@@ -151,7 +152,7 @@ export function orderPicture(data: ReportData): Promise<string> {
     spec: {
       width: WIDTH,
       height: 100,
-      mark: { type: 'point', filled: true, size: 5, opacity: 0.7, clip: true },
+      mark: { type: 'point', filled: true, size: 5, opacity: 0.7 },
       encoding: {
         x: { field: 'position', type: 'quantitative', title: 'position in training order (rows)' },
         y: {

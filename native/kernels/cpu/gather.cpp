@@ -1,8 +1,7 @@
-// Moving rows and columns by index, and row-wise dot products.
+// Moving rows by index.
 #include <string.h>
 
 #include "cpu_device.h"
-#include "simd.h"
 
 namespace gradfold::GRADFOLD_ISA {
 namespace {
@@ -32,20 +31,6 @@ void CpuDevice::scatter_rows(ConstMat rows, const int32_t* index, Mat out) {
     for (int64_t r = 0; r < rows.rows; ++r)
       copy_row(out.data + index[r] * out.stride, rows.data + r * rows.stride, out.cols);
   }
-}
-
-void CpuDevice::gather_columns(ConstMat x, const int32_t* index, Mat out) {
-#pragma omp parallel for schedule(static) num_threads(threads_) if (out.rows * out.cols > kWorthwhile)
-  for (int64_t r = 0; r < out.rows; ++r) {
-    const float* from = x.data + r * x.stride;
-    float* to = out.data + r * out.stride;
-    for (int64_t c = 0; c < out.cols; ++c) to[c] = from[index[c]];
-  }
-}
-
-void CpuDevice::row_dots(ConstMat a, ConstMat b, double* out) {
-#pragma omp parallel for schedule(static) num_threads(threads_) if (a.rows * a.cols > kWorthwhile)
-  for (int64_t r = 0; r < a.rows; ++r) out[r] = long_dot(a.data + r * a.stride, b.data + r * b.stride, a.cols);
 }
 
 }  // namespace gradfold::GRADFOLD_ISA

@@ -1,0 +1,51 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+const WORDS = {
+  garden: 'the rose grows by the old wall and the rain falls on the green leaf while birds sing'.split(' '),
+  harbour: 'a ship sails out of the harbour with salt and rope under a grey sky as gulls cry'.split(' '),
+};
+
+/** A small corpus of two domains as JSON lines, the second one labelled; deterministic. */
+export function tinyDocuments(count: number): string {
+  return Array.from({ length: count }, (_, i) => {
+    const domain = i % 2 === 0 ? 'garden' : 'harbour';
+    const words = Array.from(
+      { length: 30 },
+      (_, k) => WORDS[domain][(i * 7 + k * (1 + (i % 5))) % WORDS[domain].length],
+    );
+    const label = domain === 'harbour' ? (i % 4 === 1 ? 'ham' : 'spam') : undefined;
+    return `${JSON.stringify({ id: `${domain}-${i}`, text: words.join(' '), domain, label })}\n`;
+  }).join('');
+}
+
+/** A whole pipeline of seconds on the reference backend; resolves to the recipe's path. */
+export async function writeTinyRecipe(dir: string): Promise<string> {
+  await writeFile(join(dir, 'docs.jsonl'), tinyDocuments(80));
+  const path = join(dir, 'tiny.yaml');
+  await writeFile(
+    path,
+    `
+name: tiny
+backend: { name: reference }
+corpus: { source: files, files: [docs.jsonl] }
+tokenizer: { vocabulary: 280 }
+samples: { length: 8, minTokens: 8, shares: { train: 0.5, proxy: 0.15, target: 0.15, validation: 0.2 } }
+model: { model_type: llama, hidden_size: 8, intermediate_size: 12, num_hidden_layers: 1, num_attention_heads: 2 }
+pretrain: { steps: 4, batch: 4, lr: 3.0e-3 }
+score:
+  steps: 3
+  batch: 4
+  lr: 0.01
+  target: { domain: garden, rows: 4 }
+  proxy: { rows: 6, interval: 1 }
+  pool: { rows: 24, interval: 3 }
+plans:
+  random: { order: shuffle }
+  delt: { select: { topRatio: 0.5 }, order: fold }
+train: { seeds: [0, 1], steps: 3, batch: 4, lr: 3.0e-3 }
+evaluate: { rowsPerDomain: 4, batch: 4, curve: { every: 2, rowsPerDomain: 2 } }
+`,
+  );
+  return path;
+}
