@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { stringify } from 'yaml';
 import { pairedDifference, summarize } from '../evaluate/statistics.ts';
 import { readPlan } from '../order/plan.ts';
-import type { DocumentRow, DomainRow, ReportData } from '../report/data.ts';
+import type { Difference, DocumentRow, DomainRow, ReportData } from '../report/data.ts';
 import { signed } from '../report/text.ts';
 import { readScoreTable, type ScoreTable } from '../score/table.ts';
 import type { TrainingLogEntry } from '../train/log.ts';
@@ -80,11 +80,7 @@ function domainRows(evaluations: Evaluation[], plans: string[], target: string):
           plan,
           mean,
           sd: spread(standardDeviation),
-          difference: paired && {
-            mean: paired.mean,
-            sd: spread(paired.standardDeviation),
-            perSeed: [...paired.differences],
-          },
+          difference: paired && toDifference(paired),
         };
       }),
     };
@@ -119,15 +115,17 @@ function headline(domains: DomainRow[], plans: string[]): string {
 function verdict(row: DomainRow, plan: string, baseline: string, where: string): string {
   const difference = row.plans.find((x) => x.plan === plan)!.difference!;
   const size = `${Math.abs(difference.mean).toFixed(3)} ± ${difference.sd.toFixed(3)} nats`;
-  if (!isClear(difference))
+  if (!difference.clear)
     return `${where} ${plan} and ${baseline} cannot be told apart (${signed(difference.mean)} ± ${difference.sd.toFixed(3)} nats)`;
   return `${where} ${plan} ${difference.mean < 0 ? 'beats' : 'loses to'} ${baseline} by ${size}`;
 }
 
-/** Beyond twice its standard error, and of one sign in every seed. */
-export function isClear({ mean, sd, perSeed }: { mean: number; sd: number; perSeed: number[] }): boolean {
+function toDifference({ mean, standardDeviation, differences }: ReturnType<typeof pairedDifference>): Difference {
+  const perSeed = [...differences];
   const oneSign = perSeed.every((x) => Math.sign(x) === Math.sign(mean));
-  return perSeed.length > 1 && oneSign && Math.abs(mean) > (2 * sd) / Math.sqrt(perSeed.length);
+  const standardError = standardDeviation / Math.sqrt(perSeed.length);
+  const clear = perSeed.length > 1 && oneSign && Math.abs(mean) > 2 * standardError;
+  return { mean, sd: spread(standardDeviation), perSeed, clear };
 }
 
 function remarks(domains: DomainRow[], plans: string[], seeds: number, stamps: Record<string, Stamp>): string[] {
@@ -175,7 +173,8 @@ async function scoresByDomain(context: RunContext, pool: ScoreTable): Promise<Re
   const byDomain = new Map<string, number[]>();
   pool.rows.forEach((row, place) => {
     const domain = samples.domain(row);
-    byDomain.set(domain, [...(byDomain.get(domain) ?? []), pool.scores[place]]);
+    if (!byDomain.has(domain)) byDomain.set(domain, []);
+    byDomain.get(domain)!.push(pool.scores[place]);
   });
   return [...byDomain].sort(([a], [b]) => (a < b ? -1 : 1)).map(([domain, values]) => ({ domain, values }));
 }

@@ -19,7 +19,7 @@ const CONFIG = {
     tickColor: 'var(--axis)',
     tickCount: 5,
   },
-  legend: { ...LABEL, orient: 'top', title: null, symbolStrokeWidth: 3 },
+  legend: { ...LABEL, orient: 'top', title: null, symbolStrokeWidth: 3, symbolOpacity: 1 },
   header: { ...LABEL, title: null },
 } as const;
 

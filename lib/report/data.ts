@@ -40,8 +40,16 @@ export interface DomainRow {
     mean: number;
     sd: number;
     /** Paired by seed, against the baseline; null for the baseline itself. */
-    difference: { mean: number; sd: number; perSeed: number[] } | null;
+    difference: Difference | null;
   }[];
+}
+
+export interface Difference {
+  mean: number;
+  sd: number;
+  perSeed: number[];
+  /** Every seed agrees on the sign, and the mean exceeds twice its standard error. */
+  clear: boolean;
 }
 
 export interface DocumentRow {

@@ -95,8 +95,7 @@ function domainRow(row: DomainRow): string {
   const cells = row.plans.map(({ mean, sd, difference }) => {
     const loss = `<td>${plusMinus(mean, sd)}</td>`;
     if (!difference) return loss;
-    const sure = Math.abs(difference.mean) > difference.sd;
-    const className = sure ? (difference.mean < 0 ? 'good' : 'bad') : '';
+    const className = difference.clear ? (difference.mean < 0 ? 'good' : 'bad') : '';
     return `${loss}<td class="${className}">${signed(difference.mean)} ± ${difference.sd.toFixed(3)}</td>`;
   });
   const tag = row.target ? ' <span class="tag">target</span>' : '';

@@ -22,7 +22,7 @@ function data(text: string): ReportData {
         plan,
         mean: 5,
         sd: 0.1,
-        difference: i === 0 ? null : { mean: -0.2, sd: 0.05, perSeed: [-0.15, -0.25] },
+        difference: i === 0 ? null : { mean: -0.2, sd: 0.05, perSeed: [-0.15, -0.25], clear: true },
       })),
     })),
     curves: {
