@@ -56,6 +56,11 @@ export async function writeAtomically<T>(path: string, write: (handle: FileHandl
   }
 }
 
+/** Writes a small text file whole or not at all. */
+export function writeTextAtomically(path: string, text: string): Promise<void> {
+  return writeAtomically(path, (handle) => handle.writeFile(text));
+}
+
 /** A hidden name in the same directory, so that the final rename never crosses file systems. */
 export function temporaryName(path: string): string {
   return join(dirname(path), `.${basename(path)}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`);

@@ -86,6 +86,9 @@ let loaded: { addon: Addon } | { reason: string } | undefined;
 function load(): { addon: Addon } | { reason: string } {
   if (process.env.GRADFOLD_NO_ADDON) return { reason: 'switched off by GRADFOLD_NO_ADDON' };
   if (!existsSync(path)) return { reason: 'the CPU addon has not been built; run: npm run build:cpu' };
+  // Read once, when the OpenMP runtime is loaded with the addon: threads that are done with their part sleep instead of
+  // spinning, which on a shared machine takes time from the threads still at work.
+  process.env.OMP_WAIT_POLICY ??= 'passive';
   try {
     return { addon: createRequire(import.meta.url)(path) as Addon };
   } catch (error) {

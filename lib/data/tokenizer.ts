@@ -2,7 +2,7 @@ import { mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkInteger, invalid } from '../check.ts';
 import { GradfoldError } from '../errors.ts';
-import { writeAtomically, writeFully } from '../atomic-file.ts';
+import { writeTextAtomically } from '../atomic-file.ts';
 import { fileError } from '../files.ts';
 import { learnMerges } from './bpe-trainer.ts';
 import {
@@ -124,7 +124,7 @@ class LoadedTokenizer implements Tokenizer {
 }
 
 function writeJson(path: string, value: unknown): Promise<void> {
-  return writeAtomically(path, (handle) => writeFully(handle, Buffer.from(`${JSON.stringify(value, null, 1)}\n`)));
+  return writeTextAtomically(path, `${JSON.stringify(value, null, 1)}\n`);
 }
 
 export interface TrainTokenizerOptions {

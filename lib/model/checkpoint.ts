@@ -2,7 +2,7 @@ import { access, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { invalid } from '../check.ts';
 import { GradfoldError } from '../errors.ts';
-import { syncDirectory, temporaryName, writeAtomically } from '../atomic-file.ts';
+import { syncDirectory, temporaryName, writeTextAtomically } from '../atomic-file.ts';
 import { fileError, readJsonObject } from '../files.ts';
 import type { EngineVector } from '../backend/types.ts';
 import { decoderShape, type ModelConfig } from './config.ts';
@@ -114,7 +114,7 @@ async function writeFiles(
   await writeWeights(directory, tensors, maxShardBytes, signal);
   signal?.throwIfAborted();
   const json = `${JSON.stringify(transformersConfig(config), null, 2)}\n`;
-  await writeAtomically(join(directory, CONFIG), async (file) => file.writeFile(json));
+  await writeTextAtomically(join(directory, CONFIG), json);
 }
 
 async function writeWeights(
@@ -137,7 +137,7 @@ async function writeWeights(
     metadata: { total_size: tensors.reduce((sum, tensor) => sum + float32Bytes(tensor), 0) },
     weight_map: Object.fromEntries(shards.flatMap((shard, i) => shard.map(({ name }) => [name, names[i]]))),
   };
-  await writeAtomically(join(directory, INDEX), async (file) => file.writeFile(`${JSON.stringify(index, null, 2)}\n`));
+  await writeTextAtomically(join(directory, INDEX), `${JSON.stringify(index, null, 2)}\n`);
 }
 
 /** Consecutive tensors together up to the limit; a tensor above it has a file of its own. */

@@ -2,7 +2,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import writeFileAtomic from 'write-file-atomic';
+import { writeTextAtomically } from '../atomic-file.ts';
 import type { ReportData } from '../report/data.ts';
 import { renderReport } from '../report/page.ts';
 import { FILES, RunContext, type RunStage } from './context.ts';
@@ -58,8 +58,8 @@ export async function runRecipe(
     const command = `gradfold run ${recipePath}${limit === undefined ? '' : ` --limit ${limit}`} --seed ${recipe.seed}`;
     const data = await summarizeRun(context, stamps, { environment, command });
     const record: RunRecord = { recipe, limit: limit ?? null, environment, stages: stamps };
-    await writeFileAtomic(join(dir, FILES.record), `${JSON.stringify(record, null, 2)}\n`);
-    await writeFileAtomic(join(dir, FILES.reportData), JSON.stringify(data));
+    await writeTextAtomically(join(dir, FILES.record), `${JSON.stringify(record, null, 2)}\n`);
+    await writeTextAtomically(join(dir, FILES.reportData), JSON.stringify(data));
     return { dir, report: await writeReport(dir, data), data };
   } finally {
     await context.dispose();
@@ -73,7 +73,7 @@ export async function stagesOf(context: RunContext): Promise<RunStage[]> {
 
 /** Draws the page of a finished run; resolves to its path. */
 export async function writeReport(dir: string, data: ReportData, path = join(dir, FILES.report)): Promise<string> {
-  await writeFileAtomic(path, await renderReport(data));
+  await writeTextAtomically(path, await renderReport(data));
   return path;
 }
 

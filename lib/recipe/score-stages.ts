@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { rm, writeFile } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
+import { writeTextAtomically } from '../atomic-file.ts';
 import { loadTokenizer } from '../data/tokenizer.ts';
 import { evaluateLosses } from './losses.ts';
 import { areaUnderCurve, spearman } from '../evaluate/statistics.ts';
@@ -71,7 +72,7 @@ export function scoreStages({ recipe }: RunContext): RunStage[] {
       config: { seed },
       async run(context, progress) {
         const quality = await judge(context, (done, total) => progress(done, total, 'rows'));
-        await writeFile(context.path(FILES.quality), JSON.stringify(quality, null, 2));
+        await writeTextAtomically(context.path(FILES.quality), JSON.stringify(quality, null, 2));
         return { spearman: quality.spearman };
       },
     },

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { access, mkdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
+import { writeTextAtomically } from '../atomic-file.ts';
 import { GradfoldError } from '../errors.ts';
 
 /** What a stage reports of itself: kept in its stamp and in the run's record. */
@@ -82,7 +82,7 @@ export async function runStages<Context>(
     }
     const seconds = (performance.now() - start) / 1000;
     const stamp: Stamp = { hash, seconds, resumed, finished: new Date().toISOString(), facts };
-    await writeFileAtomic(stampPath(dir, name), `${JSON.stringify(stamp, null, 2)}\n`);
+    await writeTextAtomically(stampPath(dir, name), `${JSON.stringify(stamp, null, 2)}\n`);
     await rm(pendingPath(dir, name), { force: true });
     stamps[name] = stamp;
     onEvent({ kind: 'finish', stage: name, index, count, seconds, skipped: false, facts });
@@ -108,7 +108,7 @@ async function prepare<Context>(dir: string, stage: Stage<Context>, hash: string
   await rm(stampPath(dir, stage.name), { force: true });
   if (!resumed) {
     for (const output of stage.outputs) await rm(join(dir, output), { recursive: true, force: true });
-    await writeFileAtomic(pendingPath(dir, stage.name), `${hash}\n`);
+    await writeTextAtomically(pendingPath(dir, stage.name), `${hash}\n`);
   }
   for (const output of stage.outputs) {
     await mkdir(output.endsWith('/') ? join(dir, output) : dirname(join(dir, output)), { recursive: true });

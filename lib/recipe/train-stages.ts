@@ -1,4 +1,4 @@
-import writeFileAtomic from 'write-file-atomic';
+import { writeTextAtomically } from '../atomic-file.ts';
 import { evaluatePerplexity, type PerplexityReport } from '../evaluate/perplexity.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { writePlan, type Plan } from '../order/plan.ts';
@@ -70,7 +70,7 @@ export function trainStages({ recipe }: RunContext): RunStage[] {
           }
           progress(evaluations.length, runs.length, 'models');
         }
-        await writeFileAtomic(context.path(FILES.evaluation), `${JSON.stringify(evaluations, null, 2)}\n`);
+        await writeTextAtomically(context.path(FILES.evaluation), `${JSON.stringify(evaluations, null, 2)}\n`);
         return { rows: rows.length };
       },
     },

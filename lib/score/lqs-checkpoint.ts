@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { invalid } from '../check.ts';
-import { writeAtomically } from '../atomic-file.ts';
+import { writeTextAtomically } from '../atomic-file.ts';
 import { readJsonObject } from '../files.ts';
 import type { ParameterVector } from '../model/parameter-vector.ts';
 import { checkSameRun, type Fingerprint } from '../train/fingerprint.ts';
@@ -76,7 +76,7 @@ export class SweepCheckpoint {
         denominators: Array.from(denominators),
       })),
     };
-    await writeAtomically(this.#stateFile, (file) => file.writeFile(JSON.stringify(saved)));
+    await writeTextAtomically(this.#stateFile, JSON.stringify(saved));
     for (const name of await readdir(this.#directory)) {
       if (name.startsWith('lambda-') && name !== lambda) await rm(join(this.#directory, name), { force: true });
     }

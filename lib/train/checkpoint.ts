@@ -1,7 +1,7 @@
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { invalid } from '../check.ts';
-import { syncDirectory, writeAtomically } from '../atomic-file.ts';
+import { syncDirectory, writeTextAtomically } from '../atomic-file.ts';
 import { fileError, readJsonObject } from '../files.ts';
 import type { Fingerprint } from './fingerprint.ts';
 
@@ -47,7 +47,7 @@ export async function saveCheckpoint(
     await rm(temporary, { recursive: true, force: true });
     await mkdir(temporary, { recursive: true });
     await write(temporary);
-    await writeAtomically(join(temporary, RECORD_FILE), (file) => file.writeFile(JSON.stringify(record, null, 2)));
+    await writeTextAtomically(join(temporary, RECORD_FILE), JSON.stringify(record, null, 2));
     for (const entry of await readdir(temporary, { recursive: true })) await flush(join(temporary, entry));
     await flush(temporary);
     await rename(temporary, join(directory, name));

@@ -1,6 +1,6 @@
 import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { writeAtomically } from '../atomic-file.ts';
+import { writeTextAtomically } from '../atomic-file.ts';
 import { fileError } from '../files.ts';
 
 /** One line of a training log. */
@@ -34,7 +34,7 @@ export class TrainingLog {
   static async open(path: string, step: number): Promise<TrainingLog> {
     await mkdir(dirname(path), { recursive: true });
     const lines = step === 0 ? [] : (await readIfThere(path)).split('\n').filter((line) => stepOf(line) <= step);
-    await writeAtomically(path, (file) => file.writeFile(lines.map((line) => `${line}\n`).join('')));
+    await writeTextAtomically(path, lines.map((line) => `${line}\n`).join(''));
     return new TrainingLog(path);
   }
 
