@@ -4,7 +4,7 @@ import { GradfoldError } from '../../errors.ts';
 import { readJsonObject } from '../../files.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import { LanguageModel } from '../../model/language-model.ts';
-import { readPlan } from '../../order/plan.ts';
+import { planOf, readPlan } from '../../order/plan.ts';
 import { trainInto, TRAINING_FILES } from '../../recipe/training.ts';
 import {
   backendOptions,
@@ -38,8 +38,9 @@ export const train = defineCommand<
     force: boolean;
   }
 >({
-  usage: 'train <plan>',
-  description: 'Train a model on a plan with AdamW; a run that was killed goes on from its checkpoint.',
+  usage: 'train [plan]',
+  description:
+    'Train a model with AdamW on a plan, or on the training split in random order; a run that was killed goes on from its checkpoint.',
   example: 'gradfold train plan.arrow --samples tokens/samples.arrow --config config.json --out run1',
   limits: 'steps',
   options: [
@@ -63,12 +64,13 @@ export const train = defineCommand<
     if ((options.model === undefined) === (options.config === undefined)) {
       throw new UsageError('train: give exactly one of --model and --config');
     }
-    const plan = await readPlan(args[0] as string);
     const samples = await openSamples(options.samples);
+    const planPath = args[0] as string | undefined;
+    const plan = planPath ? await readPlan(planPath) : planOf(samples.rows('train'), null, { method: 'shuffle', seed });
     if (plan.rows.some((row) => row >= samples.count)) {
       throw new GradfoldError(
         'INVALID_DATA',
-        `${args[0] as string}: expected rows below ${samples.count}, the rows of ${options.samples}`,
+        `${planPath}: expected rows below ${samples.count}, the rows of ${options.samples}`,
       );
     }
     // A finished model is in the way; checkpoints without one are a run to go on with.
