@@ -119,7 +119,10 @@ describe('writing that fails', () => {
 
   it('on a missing directory says so', async () => {
     const path = file('none/a.arrow');
-    await expect(writeCorpus(path, [])).rejects.toMatchObject({ code: 'NOT_FOUND', message: expect.stringContaining(path) });
+    await expect(writeCorpus(path, [])).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+      message: expect.stringContaining(path),
+    });
   });
 
   it("on abort rejects with the signal's reason and leaves nothing", async () => {
