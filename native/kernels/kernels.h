@@ -148,7 +148,7 @@ class Device {
   // kv_heads). out [N × heads head_dim]. S = scale QKᵀ (masked), P = softmax(S), O = PV. lse [heads × N]: log-sum-exp
   // of each query's scores.
   virtual void attention(const AttentionShape& shape, ConstMat qkv, Mat out, float* lse) = 0;
-  /// dqkv from dout, recomputing P from lse.
+  /// dqkv from dout, recomputing P from lse. A device may use out (rowsum(dout ∘ out) = rowsum(P ∘ dP)) or not.
   virtual void attention_backward(const AttentionShape& shape, ConstMat qkv, ConstMat out, const float* lse,
                                   ConstMat dout, Mat dqkv) = 0;
   /// Ȯ = ṖV + PV̇ with Ṡ = scale(Q̇Kᵀ + QK̇ᵀ), Ṗ = P ∘ (Ṡ − rowsum(P ∘ Ṡ)).

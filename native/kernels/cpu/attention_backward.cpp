@@ -1,23 +1,29 @@
-// Attention backward: with P recomputed from the saved log-sum-exp and D = rowsum(dO ∘ O),
+// Attention backward: with P recomputed from the saved log-sum-exp and D = rowsum(P ∘ dP),
 //   dP = dO Vᵀ, dS = P ∘ (dP − D), dQ = scale dS K, dK = scale dSᵀ Q, dV = Pᵀ dO.
+// D is equal to rowsum(dO ∘ O) but is taken from the dP that it is subtracted from: where a row's dP are nearly equal
+// their common rounding then cancels.
 #include <omp.h>
 
 #include "attention_shares.h"
-#include "simd.h"
 
 namespace gradfold::GRADFOLD_ISA {
 
 /// In place over a row's visible part: unscaled scores s become P, and dp becomes scale dS.
-static void score_gradients(float* s, float* dp, int64_t count, float scale, float lse, float d) {
-#pragma omp simd
+static void score_gradients(float* s, float* dp, int64_t count, float scale, float lse) {
+  double sum = 0, along = 0;
+#pragma omp simd reduction(+ : sum, along)
   for (int64_t j = 0; j < count; ++j) {
     const float p = exp_float(scale * s[j] - lse);
     s[j] = p;
-    dp[j] = scale * p * (dp[j] - d);
+    sum += double(p);
+    along += double(p) * double(dp[j]);
   }
+  const double d = along / sum;
+#pragma omp simd
+  for (int64_t j = 0; j < count; ++j) dp[j] = scale * s[j] * float(double(dp[j]) - d);
 }
 
-void CpuDevice::attention_backward(const AttentionShape& shape, ConstMat qkv, ConstMat out, const float* lse,
+void CpuDevice::attention_backward(const AttentionShape& shape, ConstMat qkv, ConstMat /*out*/, const float* lse,
                                    ConstMat dout, Mat dqkv) {
   const ShareDivision division(shape, threads_);
   const int64_t strip = strip_floats(shape), partial = division.partial_floats(shape);
@@ -34,15 +40,14 @@ void CpuDevice::attention_backward(const AttentionShape& shape, ConstMat qkv, Co
       for_each_query_block(shape, share, [&](const QueryBlock& b) {
         const Mat p = strip_of(b, memory), ds = strip_of(b, memory + strip);
         const ConstMat q = query_rows(shape, b, qkv), k = key_rows(shape, b, qkv), v = value_rows(shape, b, qkv);
-        const ConstMat o = query_rows(shape, b, out), d_o = query_rows(shape, b, dout);
+        const ConstMat d_o = query_rows(shape, b, dout);
         const float* block_lse = lse + b.head * qkv.rows + b.segment + b.queries.begin;
         multiply(product_, q, false, k, true, p, 0.0f);
         multiply(product_, d_o, false, v, true, ds, 0.0f);
         for (int64_t r = 0; r < b.rows(); ++r) {
           const Range visible = visible_part(shape, b, r);
           const int64_t at = r * p.stride + visible.begin;
-          const float d = float(long_dot(d_o.data + r * d_o.stride, o.data + r * o.stride, o.cols));
-          score_gradients(p.data + at, ds.data + at, visible.end - visible.begin, shape.scale, block_lse[r], d);
+          score_gradients(p.data + at, ds.data + at, visible.end - visible.begin, shape.scale, block_lse[r]);
           clear_hidden(p, r, visible);
           clear_hidden(ds, r, visible);
         }
