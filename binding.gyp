@@ -73,6 +73,8 @@
       'cflags_cc': ['-O3'],
       'dependencies': ['kernels_baseline'],
       'libraries': ['-fopenmp'],
+      # A worker's end unloads its addons; OpenMP's threads may still be on their way out of this one.
+      'ldflags': ['-Wl,-z,nodelete'],
       'conditions': [
         ['target_arch=="x64"', { 'dependencies': ['kernels_avx2', 'kernels_avx512'] }],
         ['onednn=="yes"', { 'libraries': ['-ldnnl'] }],
