@@ -69,7 +69,8 @@
         'native/order/top_k.cpp',
       ],
       'include_dirs': ['<!(node -p "require(\'node-addon-api\').include_dir")'],
-      'defines': ['NAPI_VERSION=8', 'NAPI_CPP_EXCEPTIONS'],
+      # A terminated worker takes no more exceptions: they are dropped instead of ending the process.
+      'defines': ['NAPI_VERSION=8', 'NAPI_CPP_EXCEPTIONS', 'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS'],
       'cflags_cc': ['-O3'],
       'dependencies': ['kernels_baseline'],
       'libraries': ['-fopenmp'],

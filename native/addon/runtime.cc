@@ -91,7 +91,11 @@ void Runtime::post(std::function<Settle()> work, StopFlag stop) {
             if (env != nullptr) {  // null: the environment is going away
               Napi::HandleScope scope(env);
               if (--channel->pending == 0) channel->function.Unref(env);
-              (*finished)(env);
+              try {
+                (*finished)(env);
+              } catch (const Napi::Error&) {
+                // A worker that is being terminated takes no more values; nobody waits for this one.
+              }
             }
             delete finished;
           };

@@ -26,15 +26,15 @@ describe('parseRecipe', () => {
     const recipe = parseRecipe(demo);
     expect(recipe.train.betas).toEqual([0.9, 0.95]);
     expect(Object.keys(recipe.plans)).toEqual(['random', 'delt']);
-    expect(recipe.plans.delt).toEqual({ select: { topRatio: 0.5 }, order: 'fold', layers: 3 });
+    expect(recipe.plans.delt).toEqual({ select: { topRatio: 0.25 }, order: 'fold', layers: 3 });
   });
 
   test.each([
     ['seed: 0', 'sead: 0', 'sead', 'seed'],
     ['vocabulary: 4096', 'vocabluary: 4096', 'tokenizer.vocabluary', 'vocabulary'],
     ['cacheDir:', 'cachedir:', 'corpus.cachedir', 'cacheDir'],
-    ['topRatio: 0.5', 'topratio: 0.5', 'plans.delt.select.topratio', 'topRatio'],
-    ['interval: 10', 'intervall: 10', 'score.proxy.intervall', 'interval'],
+    ['topRatio: 0.25', 'topratio: 0.25', 'plans.delt.select.topratio', 'topRatio'],
+    ['interval: 5', 'intervall: 5', 'score.proxy.intervall', 'interval'],
   ])('%s as %s: the key is named with its line, and the nearest known one', (from, to, path, nearest) => {
     const message = refusal(from, to);
     expect(message).toContain(`demo.yaml:${lineOf(from)}: unknown key "${path}"; did you mean "${nearest}"?`);
@@ -45,7 +45,7 @@ describe('parseRecipe', () => {
   });
 
   test.each([
-    ['topRatio: 0.5', 'topRatio: 1.5', 'plans.delt.select.topRatio'],
+    ['topRatio: 0.25', 'topRatio: 1.5', 'plans.delt.select.topRatio'],
     ['source: demo', 'source: dream', 'corpus.source'],
     ['train: 0.8,', 'train: 0.9,', 'samples.shares'],
   ])('%s as %s: the value is named', (from, to, path) => {
