@@ -64,7 +64,8 @@ test('estimateRun counts parameters, and operations in proportion to steps', () 
     intermediate_size: ff,
     num_hidden_layers: layers,
   } = recipe.model as unknown as Record<string, number>;
-  const expected = 4096 * d + layers * (4 * d * d + 3 * d * ff + 2 * d) + d;
+  const tables = recipe.model.tie_word_embeddings ? 1 : 2;
+  const expected = tables * 4096 * d + layers * (4 * d * d + 3 * d * ff + 2 * d) + d;
   const estimate = estimateRun(recipe);
   expect(estimate.parameters).toBe(expected);
   const twice = estimateRun({ ...recipe, pretrain: { ...recipe.pretrain, steps: 2 * recipe.pretrain.steps } });
