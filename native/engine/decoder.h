@@ -70,6 +70,8 @@ class Decoder {
     RmsNorm::Saved attention_norm, mlp_norm;
   };
 
+  /// Makes the table of angles reach `positions`.
+  void grow_rotary_table(int64_t positions);
   Pass begin(const TokenBatch& batch, const Flag* cancelled);
   void one_sample(Pass& pass, const std::vector<double>& weights) const;
   Saved take_saved(Pass& pass, const Dual& input) const;
@@ -89,7 +91,6 @@ class Decoder {
   int64_t parameter_count_;
   float* cos_sin_ = nullptr;
   int64_t rotary_positions_ = 0;
-  void grow_rotary_table(int64_t positions);
 };
 
 }  // namespace gradfold
