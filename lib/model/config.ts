@@ -53,6 +53,7 @@ const SUPPORTED_VALUES: [field: string, values: unknown[]][] = [
   ['attention_bias', [false]],
   ['mlp_bias', [false]],
   ['attention_dropout', [0]],
+  ['partial_rotary_factor', [1]],
   ['quantization_config', [null]],
 ];
 
