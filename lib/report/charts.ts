@@ -93,21 +93,10 @@ export function scoreHistograms(data: ReportData): Promise<string> {
   });
   return draw({
     data: { values },
-    facet: {
-      row: {
-        field: 'domain',
-        sort: data.scores.map((x) => x.domain),
-        header: {
-          labelAngle: 0,
-          labelAlign: 'left',
-          labelAnchor: 'start',
-          labelOrient: 'top',
-          labelPadding: 2,
-          labelFontWeight: 'bold',
-        },
-      },
-    },
-    spacing: 8,
+    ...panels(
+      'domain',
+      data.scores.map((x) => x.domain),
+    ),
     spec: {
       width: WIDTH,
       height: 56,
@@ -127,6 +116,19 @@ export function scoreHistograms(data: ReportData): Promise<string> {
   });
 }
 
+/** One panel below the other for each value of a field, headed by it. */
+function panels(field: string, sort: string[]) {
+  const header = {
+    labelAngle: 0,
+    labelAlign: 'left',
+    labelAnchor: 'start',
+    labelOrient: 'top',
+    labelPadding: 2,
+    labelFontWeight: 'bold',
+  };
+  return { facet: { row: { field, sort, header } }, spacing: 8 };
+}
+
 /** Score by position in training order, one panel a plan; the outer 0.5 % of scores on each side left out. */
 export function orderPicture(data: ReportData): Promise<string> {
   const sorted = data.positions.map((point) => point.score).sort((a, b) => a - b);
@@ -134,21 +136,10 @@ export function orderPicture(data: ReportData): Promise<string> {
   const values = data.positions.filter(({ score }) => score >= domain[0] && score <= domain[1]);
   return draw({
     data: { values },
-    facet: {
-      row: {
-        field: 'plan',
-        sort: data.plans.map((plan) => plan.name),
-        header: {
-          labelAngle: 0,
-          labelAlign: 'left',
-          labelAnchor: 'start',
-          labelOrient: 'top',
-          labelPadding: 2,
-          labelFontWeight: 'bold',
-        },
-      },
-    },
-    spacing: 8,
+    ...panels(
+      'plan',
+      data.plans.map((plan) => plan.name),
+    ),
     spec: {
       width: WIDTH,
       height: 100,
