@@ -1,11 +1,11 @@
-// Trains a small model with a checkpoint at every step. Arguments: the compiled library, the run's directory.
+// Trains a small model with a checkpoint at every step. Arguments: the compiled library, the run's directory, the backend.
 // Prints "step N" after each step and "done DIGEST" with a digest of the final parameters.
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-const [library, directory] = process.argv.slice(2);
+const [library, directory, backendName] = process.argv.slice(2);
 const load = (path) => import(pathToFileURL(join(library, path)).href);
-const { openReferenceBackend } = await load('backend/reference/backend.js');
+const { openBackend } = await load('backend/open.js');
 const { LanguageModel } = await load('model/language-model.js');
 const { digestParameters } = await load('train/fingerprint.js');
 const { train } = await load('train/trainer.js');
@@ -18,7 +18,8 @@ const config = {
   num_hidden_layers: 1,
   num_attention_heads: 2,
 };
-const model = await LanguageModel.initialize(config, { backend: openReferenceBackend(), seed: 7 });
+const backend = await openBackend(backendName);
+const model = await LanguageModel.initialize(config, { backend, seed: 7 });
 const rows = Uint32Array.from({ length: 10 }, (_, i) => (i * 7) % 10);
 await train({
   model,
