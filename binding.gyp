@@ -21,6 +21,7 @@
       'native/kernels/cpu/sample_rows.cpp',
       'native/kernels/cpu/statistics.cpp',
       'native/kernels/cpu/swiglu.cpp',
+      'native/kernels/cpu/unwritten.cpp',
       'native/kernels/cpu/vectors.cpp',
       'native/kernels/cpu/weighted_product.cpp',
     ],

@@ -25,8 +25,8 @@ EngineObject::EngineObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
     };
     const std::string isa = name("isa"), gemm = name("gemm");
     std::shared_ptr<Device> device =
-        open_cpu_device(static_cast<int>(get_integer(options, "threads")), isa.empty() ? nullptr : isa.c_str(),
-                        gemm.empty() ? nullptr : gemm.c_str());
+        open_cpu_device(static_cast<int>(get_integer(options, "threads")), Type::f32,
+                        isa.empty() ? nullptr : isa.c_str(), gemm.empty() ? nullptr : gemm.c_str());
     runtime_ = std::make_shared<Runtime>(info.Env(), std::move(device));
   });
 }

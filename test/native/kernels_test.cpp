@@ -117,7 +117,8 @@ void test_matmul_over_nan(Device& device) {
   for (const int64_t depth : {0, 5}) {
     Buffer<float> a(device, std::vector<float>(16 * 5, 1.0f)), b(device, std::vector<float>(16 * 5, 1.0f));
     Buffer<float> c(device, std::vector<float>(256, __builtin_nanf("")));
-    device.matmul({a.data(), 16, depth, 5}, false, {b.data(), 16, depth, 5}, true, {c.data(), 16, 16, 16}, 0.0f);
+    device.matmul(ConstMat{a.data(), 16, depth, 5}, false, ConstMat{b.data(), 16, depth, 5}, true,
+                  Mat{c.data(), 16, 16, 16}, 0.0f);
     CHECK(c.get() == std::vector<float>(256, float(depth)));
   }
 }
@@ -285,7 +286,7 @@ void test_determinism(Device& device, const std::string& name) {
 void check_refused(int threads, const char* isa, const char* gemm, const char* named) {
   std::string message;
   try {
-    open_cpu_device(threads, isa, gemm);
+    open_cpu_device(threads, Type::f32, isa, gemm);
   } catch (const std::invalid_argument& error) {
     message = error.what();
   }
@@ -299,7 +300,7 @@ void test_open() {
   check_refused(1, "avx1024", nullptr, "\"baseline\"");
   check_refused(1, nullptr, "mkl", "\"mkl\"");
   check_refused(1, nullptr, "mkl", "\"portable\"");
-  CHECK(open_cpu_device(3, nullptr, nullptr)->threads() == 3);
+  CHECK(open_cpu_device(3, Type::f32, nullptr, nullptr)->threads() == 3);
 }
 
 void test_all(Device& device, const std::string& name) {

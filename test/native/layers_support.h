@@ -4,10 +4,12 @@
 
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "../../native/kernels/cpu/open.h"
@@ -102,46 +104,80 @@ class Buffer {
   T* memory_;
 };
 
+/// A float64 number as float32 or bfloat16, ties to even, and back.
+template <class T>
+T narrowed(double x);
+template <>
+inline float narrowed<float>(double x) {
+  return float(x);
+}
+template <>
+inline Bf16 narrowed<Bf16>(double x) {
+  const float value = float(x);
+  uint32_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  return {uint16_t((bits + 0x7fff + ((bits >> 16) & 1)) >> 16)};
+}
+inline double widened(float x) { return x; }
+inline double widened(Bf16 x) {
+  const uint32_t bits = uint32_t(x.bits) << 16;
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
 /// A float32 matrix in device memory, `kGap` sentinels after each row; starts as sentinels throughout.
-class Strided {
+template <class T>
+class StridedOf {
  public:
-  Strided(Device& device, int64_t rows, int64_t cols)
-      : rows_(rows), cols_(cols), buffer_(device, std::vector<float>(size_t(rows * (cols + kGap)), kSentinel)) {}
-  Strided(Device& device, const Dense& values) : Strided(device, values.rows, values.cols) { set(values); }
+  StridedOf(Device& device, int64_t rows, int64_t cols)
+      : rows_(rows),
+        cols_(cols),
+        buffer_(device, std::vector<T>(size_t(rows * (cols + kGap)), narrowed<T>(kSentinel))) {}
+  StridedOf(Device& device, const Dense& values) : StridedOf(device, values.rows, values.cols) { set(values); }
 
   int64_t rows() const { return rows_; }
 
-  operator Mat() { return {buffer_.data(), rows_, cols_, cols_ + kGap}; }
-  operator ConstMat() { return {buffer_.data(), rows_, cols_, cols_ + kGap}; }
+  operator Mat() {
+    static_assert(std::is_same_v<T, float>);
+    return {buffer_.data(), rows_, cols_, cols_ + kGap};
+  }
+  operator ConstMat() { return Mat(*this); }
+  operator AnyMat() { return {buffer_.data(), rows_, cols_, cols_ + kGap, kType}; }
+  operator ConstAnyMat() { return AnyMat(*this); }
 
   void set(const Dense& values) {
-    std::vector<float> all = buffer_.get();
+    std::vector<T> all = buffer_.get();
     for (int64_t r = 0; r < rows_; ++r)
-      for (int64_t c = 0; c < cols_; ++c) all[size_t(r * (cols_ + kGap) + c)] = float(values(r, c));
+      for (int64_t c = 0; c < cols_; ++c) all[size_t(r * (cols_ + kGap) + c)] = narrowed<T>(values(r, c));
     buffer_.set(all);
   }
 
   /// The matrix as float64; fails the test where a sentinel was overwritten.
   Dense get() {
-    const std::vector<float> all = buffer_.get();
+    const std::vector<T> all = buffer_.get();
     Dense values(rows_, cols_);
     bool gaps_kept = true;
     for (int64_t r = 0; r < rows_; ++r) {
-      const float* row = all.data() + r * (cols_ + kGap);
-      for (int64_t c = 0; c < cols_; ++c) values(r, c) = row[c];
-      for (int64_t c = cols_; c < cols_ + kGap; ++c) gaps_kept = gaps_kept && row[c] == kSentinel;
+      const T* row = all.data() + r * (cols_ + kGap);
+      for (int64_t c = 0; c < cols_; ++c) values(r, c) = widened(row[c]);
+      for (int64_t c = cols_; c < cols_ + kGap; ++c) gaps_kept = gaps_kept && widened(row[c]) == kSentinel;
     }
     CHECK(gaps_kept);
     return values;
   }
 
  private:
+  static constexpr Type kType = std::is_same_v<T, float> ? Type::f32 : Type::bf16;
   static constexpr int64_t kGap = 3;
-  static constexpr float kSentinel = 1234.5f;
+  static constexpr double kSentinel = 1232;  // a bfloat16 number
 
   int64_t rows_, cols_;
-  Buffer<float> buffer_;
+  Buffer<T> buffer_;
 };
+
+using Strided = StridedOf<float>;
+using StridedBf16 = StridedOf<Bf16>;
 
 /// A float64 vector as a float32 device vector.
 inline std::vector<float> narrow(const Dense& values) { return {values.values.begin(), values.values.end()}; }
@@ -164,7 +200,7 @@ inline void for_each_device(int threads, const std::function<void(Device&, const
     for (const char* gemm : {"onednn", "portable"}) {
       std::unique_ptr<Device> device;
       try {
-        device = open_cpu_device(threads, isa, gemm);
+        device = open_cpu_device(threads, Type::f32, isa, gemm);
       } catch (const std::invalid_argument&) {
         continue;  // not in this build, or not on this processor
       }

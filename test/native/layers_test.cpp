@@ -258,26 +258,26 @@ void test_cross_entropy(int64_t vocabulary, double size) {
     Buffer<int32_t> label_(device, label);
     Buffer<double> scale_(device, scale.values);
     Buffer<double> loss_(device, rows), loss_dot_(device, rows), lse_(device, rows);
-    device.cross_entropy(x, label_.data(), nullptr, loss_.data(), lse_.data());
+    device.cross_entropy(x, label_.data(), nullptr, loss_.data(), lse_.data(), x);
     expect_close(name + " loss", widen(loss_.get()), loss, 1e-7);
     expect_close(name + " lse", widen(lse_.get()), lse, 1e-7);
     CHECK(x.get().values == logits.values);
-    device.cross_entropy_panel(part, label_.data(), first, scale_.data(), lse_.data());
+    device.cross_entropy_panel(part, label_.data(), first, scale_.data(), lse_.data(), part);
     expect_close(name + " loss gradient on a panel", part.get(), columns_of(gradient, first, panel), 4e-7);
     device.one_hot(label_.data(), first, part);
     CHECK(part.get().values == one_hot(label, first, panel).values);
 
-    device.cross_entropy_tangent(x, x_dot, label_.data(), nullptr, loss_.data(), loss_dot_.data());
+    device.cross_entropy_tangent(x, x_dot, label_.data(), nullptr, loss_.data(), loss_dot_.data(), x, x_dot);
     expect_close(name + " loss tangent alone", widen(loss_dot_.get()), loss_dot, 4e-7);
     CHECK(x.get().values == logits.values && x_dot.get().values == logits_dot.values);
-    device.cross_entropy_tangent(x, x_dot, label_.data(), scale_.data(), loss_.data(), loss_dot_.data());
+    device.cross_entropy_tangent(x, x_dot, label_.data(), scale_.data(), loss_.data(), loss_dot_.data(), x, x_dot);
     expect_close(name + " loss of the dual pass", widen(loss_.get()), loss, 1e-7);
     expect_close(name + " loss tangent", widen(loss_dot_.get()), loss_dot, 4e-7);
     expect_close(name + " loss gradient of the dual pass", x.get(), gradient, 4e-7);
     expect_close(name + " loss gradient tangent", x_dot.get(), gradient_dot, 4e-7);
 
     x.set(logits);
-    device.cross_entropy(x, label_.data(), scale_.data(), loss_.data(), nullptr);
+    device.cross_entropy(x, label_.data(), scale_.data(), loss_.data(), nullptr, x);
     expect_close(name + " loss with gradient", widen(loss_.get()), loss, 1e-7);
     expect_close(name + " loss gradient", x.get(), gradient, 4e-7);
   });

@@ -63,9 +63,9 @@ void Head::block(Pass& pass, const State& state, int64_t first, int64_t rows, co
   const double* scale = dhidden ? pass.scale + first : nullptr;
   if (pass.dual()) {
     pass.device.cross_entropy_tangent(logits.value, logits.tangent, labels, scale, state.loss + first,
-                                      state.loss_tangent + first);
+                                      state.loss_tangent + first, logits.value, logits.tangent);
   } else {
-    pass.device.cross_entropy(logits.value, labels, scale, state.loss + first, state.lse + first);
+    pass.device.cross_entropy(logits.value, labels, scale, state.loss + first, state.lse + first, logits.value);
   }
   if (!dhidden) return;
   projection_.backward(pass, logits, rows_of(*dhidden, first, rows));
@@ -151,7 +151,7 @@ void Head::deferred_gradient(Pass& pass, const State& state, const Mat& dembeddi
     const Mat gradient = pass.arena.matrix(rows, cols);
     const Mat logits = rows_of(gradient, 0, n);
     pass.device.matmul(state.hidden.value, false, pass.value_matrix(panel), true, logits, 0);
-    pass.device.cross_entropy_panel(logits, pass.labels, first, pass.scale, state.lse);
+    pass.device.cross_entropy_panel(logits, pass.labels, first, pass.scale, state.lse, logits);
     if (!tied_) {
       Linear(panel).parameter_gradient(pass, {gradient, {}}, {inputs, {}}, ranges);
       continue;

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <omp.h>
 
+#include "typed.h"
+
 namespace gradfold::GRADFOLD_ISA {
 
 /// Scores become exp(scale s − max) in place; returns their sum in `sum`, and the log-sum-exp of the scaled scores.
@@ -23,7 +25,9 @@ static float softmax_numerators(float* s, int64_t count, float scale, double* su
   return float(shift + log(total));
 }
 
-void CpuDevice::attention(const AttentionShape& shape, ConstMat qkv, Mat out, float* lse) {
+void CpuDevice::attention(const AttentionShape& shape, ConstAnyMat qkv_, AnyMat out_, float* lse) {
+  const ConstMat qkv = f32(qkv_);
+  const Mat out = f32(out_);
   const size_t bytes = size_t(strip_floats(shape)) * sizeof(float);
   for (int t = 0; t < threads_; ++t) scratch(t, bytes);  // here, where a failure can still be thrown
 #pragma omp parallel num_threads(threads_)

@@ -5,6 +5,7 @@
 #include <omp.h>
 
 #include "attention_shares.h"
+#include "typed.h"
 
 namespace gradfold::GRADFOLD_ISA {
 
@@ -23,8 +24,11 @@ static void score_gradients(float* s, float* dp, int64_t count, float scale, flo
   for (int64_t j = 0; j < count; ++j) dp[j] = scale * s[j] * float(double(dp[j]) - d);
 }
 
-void CpuDevice::attention_backward(const AttentionShape& shape, ConstMat qkv, ConstMat /*out*/, const float* lse,
-                                   ConstMat dout, Mat dqkv) {
+void CpuDevice::attention_backward(const AttentionShape& shape, ConstAnyMat qkv_, ConstAnyMat /*out*/, const float* lse,
+                                   ConstAnyMat dout_, AnyMat dqkv_) {
+  const ConstMat qkv = f32(qkv_);
+  const ConstMat dout = f32(dout_);
+  const Mat dqkv = f32(dqkv_);
   const ShareDivision division(shape, threads_);
   const int64_t strip = strip_floats(shape), partial = division.partial_floats(shape);
   const size_t bytes = size_t(2 * strip + 2 * partial) * sizeof(float);

@@ -6,6 +6,7 @@
 #include <omp.h>
 
 #include "attention_shares.h"
+#include "typed.h"
 
 namespace gradfold::GRADFOLD_ISA {
 
@@ -36,8 +37,15 @@ static void score_gradient_tangents(float* s, float* s_dot, float* dp, float* dp
   }
 }
 
-void CpuDevice::attention_backward_tangent(const AttentionShape& shape, ConstMat qkv, ConstMat qkv_dot,
-                                           const float* lse, ConstMat dout, ConstMat dout_dot, Mat dqkv, Mat dqkv_dot) {
+void CpuDevice::attention_backward_tangent(const AttentionShape& shape, ConstAnyMat qkv_, ConstAnyMat qkv_dot_,
+                                           const float* lse, ConstAnyMat dout_, ConstAnyMat dout_dot_, AnyMat dqkv_,
+                                           AnyMat dqkv_dot_) {
+  const ConstMat qkv = f32(qkv_);
+  const ConstMat qkv_dot = f32(qkv_dot_);
+  const ConstMat dout = f32(dout_);
+  const ConstMat dout_dot = f32(dout_dot_);
+  const Mat dqkv = f32(dqkv_);
+  const Mat dqkv_dot = f32(dqkv_dot_);
   const ShareDivision division(shape, threads_);
   const int64_t strip = strip_floats(shape), partial = division.partial_floats(shape);
   const size_t bytes = size_t(4 * strip + 4 * partial) * sizeof(float);

@@ -2,6 +2,7 @@
 #include <omp.h>
 
 #include "attention.h"
+#include "typed.h"
 
 namespace gradfold::GRADFOLD_ISA {
 
@@ -19,8 +20,11 @@ static void probability_tangents(float* s, float* s_dot, int64_t count, float sc
   for (int64_t j = 0; j < count; ++j) s_dot[j] = scale * s[j] * (s_dot[j] - shift);
 }
 
-void CpuDevice::attention_tangent(const AttentionShape& shape, ConstMat qkv, ConstMat qkv_dot, const float* lse,
-                                  Mat out_dot) {
+void CpuDevice::attention_tangent(const AttentionShape& shape, ConstAnyMat qkv_, ConstAnyMat qkv_dot_, const float* lse,
+                                  AnyMat out_dot_) {
+  const ConstMat qkv = f32(qkv_);
+  const ConstMat qkv_dot = f32(qkv_dot_);
+  const Mat out_dot = f32(out_dot_);
   const size_t bytes = 2 * size_t(strip_floats(shape)) * sizeof(float);
   for (int t = 0; t < threads_; ++t) scratch(t, bytes);  // here, where a failure can still be thrown
 #pragma omp parallel num_threads(threads_)

@@ -17,12 +17,13 @@ namespace GRADFOLD_ISA {
 class CpuDevice final : public Device {
  public:
   /// product: null for the portable one of this instruction set.
-  CpuDevice(int threads, Product product, const char* product_name);
+  CpuDevice(int threads, Type precision, Product product, const char* product_name);
   ~CpuDevice() override;
 
   const char* isa() const override;
   const char* gemm() const override { return product_name_; }
   int threads() const override { return threads_; }
+  Type precision() const override { return precision_; }
 
   void* allocate(size_t bytes) override;
   void release(void* memory) override;
@@ -35,47 +36,77 @@ class CpuDevice final : public Device {
   void axpy(float* y, double a, const float* x, int64_t count) override;
   double dot(const float* x, const float* y, int64_t count) override;
 
-  void matmul(ConstMat a, bool transpose_a, ConstMat b, bool transpose_b, Mat c, float beta) override;
-  void sample_products(ConstMat g, ConstMat x, const SampleStatistics& s, const WeightTarget& t) override;
+  void matmul(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool transpose_b, AnyMat c, float beta) override;
+
+  size_t prepared_bytes(int64_t rows, int64_t cols) const override;
+  void prepare_weight(ConstMat weight, void* prepared) override;
+  void apply_weight(ConstAnyMat x, const WeightOperand& w, bool transpose, AnyMat y, float beta) override;
+
+  void sample_products(ConstAnyMat g, ConstAnyMat x, const SampleStatistics& s, const WeightTarget& t) override;
   void sample_rows(ConstMat rows, const SampleStatistics& s, const WeightTarget& t) override;
   void sample_embedding(const EmbeddingGroups& e, ConstMat dx, const SampleStatistics& s,
                         const WeightTarget& t) override;
 
-  void gather_rows(ConstMat table, const int32_t* index, Mat out) override;
+  void convert(ConstAnyMat from, AnyMat to) override;
+  void gather_rows(ConstAnyMat table, const int32_t* index, AnyMat out) override;
+  void add_gathered_rows(ConstMat table, const int32_t* index, Mat out) override;
   void scatter_rows(ConstMat rows, const int32_t* index, Mat out) override;
+  void add_bias(const float* bias, AnyMat y) override;
+  void sum_rows(ConstAnyMat x, int64_t samples, const int32_t* begin, Mat rows) override;
+  void mean_rows(ConstMat x, int64_t samples, const int32_t* begin, Mat rows) override;
+  void spread_rows(ConstMat rows, int64_t samples, const int32_t* begin, Mat out) override;
 
-  void rms_norm(ConstMat x, const float* w, double eps, Mat y, float* rstd) override;
-  void rms_norm_tangent(ConstMat x, ConstMat x_dot, const float* w, const float* w_dot, const float* rstd, Mat y_dot,
+  void rms_norm(ConstMat x, const float* w, double eps, AnyMat y, float* rstd) override;
+  void rms_norm_tangent(ConstMat x, ConstMat x_dot, const float* w, const float* w_dot, const float* rstd, AnyMat y_dot,
                         float* rstd_dot) override;
-  void rms_norm_backward(ConstMat dy, ConstMat x, const float* w, const float* rstd, int64_t samples,
+  void rms_norm_backward(ConstAnyMat dy, ConstMat x, const float* w, const float* rstd, int64_t samples,
                          const int32_t* begin, Mat dx, Mat rows) override;
-  void rms_norm_backward_tangent(ConstMat dy, ConstMat dy_dot, ConstMat x, ConstMat x_dot, const float* w,
+  void rms_norm_backward_tangent(ConstAnyMat dy, ConstAnyMat dy_dot, ConstMat x, ConstMat x_dot, const float* w,
                                  const float* w_dot, const float* rstd, const float* rstd_dot, Mat dx_dot,
                                  float* dw_dot) override;
 
-  void rotary(Mat x, int64_t heads, int64_t head_dim, const float* cos_sin, const int32_t* position,
+  void layer_norm(ConstMat x, const float* wb, double eps, AnyMat y, float* mean, float* rstd) override;
+  void layer_norm_tangent(ConstMat x, ConstMat x_dot, const float* wb, const float* wb_dot, const float* mean,
+                          const float* rstd, AnyMat y_dot, float* mean_dot, float* rstd_dot) override;
+  void layer_norm_backward(ConstAnyMat dy, ConstMat x, const float* wb, const float* mean, const float* rstd,
+                           int64_t samples, const int32_t* begin, Mat dx, Mat rows) override;
+  void layer_norm_backward_tangent(ConstAnyMat dy, ConstAnyMat dy_dot, ConstMat x, ConstMat x_dot, const float* wb,
+                                   const float* wb_dot, const float* mean, const float* rstd, const float* mean_dot,
+                                   const float* rstd_dot, Mat dx_dot, float* dwb_dot) override;
+
+  void rotary(AnyMat x, int64_t heads, int64_t head_dim, const float* cos_sin, const int32_t* position,
               int direction) override;
 
-  void attention(const AttentionShape& shape, ConstMat qkv, Mat out, float* lse) override;
-  void attention_backward(const AttentionShape& shape, ConstMat qkv, ConstMat out, const float* lse, ConstMat dout,
-                          Mat dqkv) override;
-  void attention_tangent(const AttentionShape& shape, ConstMat qkv, ConstMat qkv_dot, const float* lse,
-                         Mat out_dot) override;
-  void attention_backward_tangent(const AttentionShape& shape, ConstMat qkv, ConstMat qkv_dot, const float* lse,
-                                  ConstMat dout, ConstMat dout_dot, Mat dqkv, Mat dqkv_dot) override;
+  void attention(const AttentionShape& shape, ConstAnyMat qkv, AnyMat out, float* lse) override;
+  void attention_backward(const AttentionShape& shape, ConstAnyMat qkv, ConstAnyMat out, const float* lse,
+                          ConstAnyMat dout, AnyMat dqkv) override;
+  void attention_tangent(const AttentionShape& shape, ConstAnyMat qkv, ConstAnyMat qkv_dot, const float* lse,
+                         AnyMat out_dot) override;
+  void attention_backward_tangent(const AttentionShape& shape, ConstAnyMat qkv, ConstAnyMat qkv_dot, const float* lse,
+                                  ConstAnyMat dout, ConstAnyMat dout_dot, AnyMat dqkv, AnyMat dqkv_dot) override;
 
-  void swiglu(ConstMat gate_up, Mat act) override;
-  void swiglu_tangent(ConstMat gate_up, ConstMat gate_up_dot, Mat act_dot) override;
-  void swiglu_backward(ConstMat gate_up, ConstMat dact, Mat dgate_up) override;
-  void swiglu_backward_tangent(ConstMat gate_up, ConstMat gate_up_dot, ConstMat dact, ConstMat dact_dot,
-                               Mat dgate_up_dot) override;
+  void swiglu(ConstAnyMat gate_up, AnyMat act) override;
+  void swiglu_tangent(ConstAnyMat gate_up, ConstAnyMat gate_up_dot, AnyMat act_dot) override;
+  void swiglu_backward(ConstAnyMat gate_up, ConstAnyMat dact, AnyMat dgate_up) override;
+  void swiglu_backward_tangent(ConstAnyMat gate_up, ConstAnyMat gate_up_dot, ConstAnyMat dact, ConstAnyMat dact_dot,
+                               AnyMat dgate_up_dot) override;
 
-  void cross_entropy(Mat logits, const int32_t* label, const double* scale, double* loss, double* lse) override;
-  void cross_entropy_panel(Mat logits, const int32_t* label, int64_t first, const double* scale,
-                           const double* lse) override;
-  void one_hot(const int32_t* index, int64_t first, Mat out) override;
-  void cross_entropy_tangent(Mat logits, Mat logits_dot, const int32_t* label, const double* scale, double* loss,
-                             double* loss_dot) override;
+  void gelu(Gelu form, ConstAnyMat x, AnyMat y) override;
+  void gelu_tangent(Gelu form, ConstAnyMat x, ConstAnyMat x_dot, AnyMat y_dot) override;
+  void gelu_backward(Gelu form, ConstAnyMat x, ConstAnyMat dy, AnyMat dx) override;
+  void gelu_backward_tangent(Gelu form, ConstAnyMat x, ConstAnyMat x_dot, ConstAnyMat dy, ConstAnyMat dy_dot,
+                             AnyMat dx_dot) override;
+
+  void cross_entropy(ConstMat logits, const int32_t* label, const double* scale, double* loss, double* lse,
+                     AnyMat gradient) override;
+  void cross_entropy_panel(ConstMat logits, const int32_t* label, int64_t first, const double* scale, const double* lse,
+                           AnyMat gradient) override;
+  void one_hot(const int32_t* index, int64_t first, AnyMat out) override;
+  void cross_entropy_tangent(ConstMat logits, ConstMat logits_dot, const int32_t* label, const double* scale,
+                             double* loss, double* loss_dot, AnyMat gradient, AnyMat gradient_dot) override;
+
+  void random_signs(uint64_t seed, uint64_t stream, Mat out) override;
+  void add_sample_outer(ConstMat a, ConstMat b, double scale, int64_t samples, const int32_t* begin, Mat rows) override;
 
   void adamw(float* theta, float* m, float* v, const float* gradient, const AdamwConstants& c, int64_t count) override;
 
@@ -86,6 +117,7 @@ class CpuDevice final : public Device {
   void add_weighted_product(ConstMat g, ConstMat x, const SampleStatistics& s, float* gradient);
 
   int threads_;
+  Type precision_;
   Product product_;
   const char* product_name_;
   void** scratch_;
@@ -96,7 +128,7 @@ class CpuDevice final : public Device {
 void portable_product(ConstMat a, bool transpose_a, ConstMat b, bool transpose_b, Mat c, float beta);
 
 /// What open.cpp calls for each instruction set.
-Device* make_cpu_device(int threads, Product product, const char* product_name);
+Device* make_cpu_device(int threads, Type precision, Product product, const char* product_name);
 
 }  // namespace GRADFOLD_ISA
 }  // namespace gradfold

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "cpu_device.h"
+#include "typed.h"
 #include "vector_math.h"
 
 namespace gradfold::GRADFOLD_ISA {
@@ -35,11 +36,13 @@ static double exp_sum_in_place(float* x, int64_t count, float shift) {
   return sum;
 }
 
-void CpuDevice::cross_entropy(Mat logits, const int32_t* label, const double* scale, double* loss, double* lse) {
+void CpuDevice::cross_entropy(ConstMat logits, const int32_t* label, const double* scale, double* loss, double* lse,
+                              AnyMat gradient_) {
+  (void)gradient_;
   const int64_t vocabulary = logits.cols;
 #pragma omp parallel for num_threads(threads_) schedule(static)
   for (int64_t r = 0; r < logits.rows; ++r) {
-    float* x = logits.data + r * logits.stride;
+    float* x = const_cast<float*>(logits.data) + r * logits.stride;
     const float shift = row_max(x, vocabulary);
     const double offset = double(shift) - double(x[label[r]]);
     const double sum = scale ? exp_sum_in_place(x, vocabulary, shift) : exp_sum(x, vocabulary, shift);
@@ -55,11 +58,12 @@ void CpuDevice::cross_entropy(Mat logits, const int32_t* label, const double* sc
   }
 }
 
-void CpuDevice::cross_entropy_panel(Mat logits, const int32_t* label, int64_t first, const double* scale,
-                                    const double* lse) {
+void CpuDevice::cross_entropy_panel(ConstMat logits, const int32_t* label, int64_t first, const double* scale,
+                                    const double* lse, AnyMat gradient_) {
+  (void)gradient_;
 #pragma omp parallel for num_threads(threads_) schedule(static)
   for (int64_t r = 0; r < logits.rows; ++r) {
-    float* x = logits.data + r * logits.stride;
+    float* x = const_cast<float*>(logits.data) + r * logits.stride;
     // What float32 drops of the log-sum-exp goes into the factor.
     const float shift = float(lse[r]);
     const double factor = scale[r] * exp(double(shift) - lse[r]);
@@ -72,7 +76,8 @@ void CpuDevice::cross_entropy_panel(Mat logits, const int32_t* label, int64_t fi
   }
 }
 
-void CpuDevice::one_hot(const int32_t* index, int64_t first, Mat out) {
+void CpuDevice::one_hot(const int32_t* index, int64_t first, AnyMat out_) {
+  const Mat out = f32(out_);
 #pragma omp parallel for num_threads(threads_) schedule(static)
   for (int64_t r = 0; r < out.rows; ++r) {
     float* row = out.data + r * out.stride;
@@ -83,13 +88,15 @@ void CpuDevice::one_hot(const int32_t* index, int64_t first, Mat out) {
   }
 }
 
-void CpuDevice::cross_entropy_tangent(Mat logits, Mat logits_dot, const int32_t* label, const double* scale,
-                                      double* loss, double* loss_dot) {
+void CpuDevice::cross_entropy_tangent(ConstMat logits, ConstMat logits_dot, const int32_t* label, const double* scale,
+                                      double* loss, double* loss_dot, AnyMat gradient_, AnyMat gradient_dot_) {
+  (void)gradient_;
+  (void)gradient_dot_;
   const int64_t vocabulary = logits.cols;
 #pragma omp parallel for num_threads(threads_) schedule(static)
   for (int64_t r = 0; r < logits.rows; ++r) {
-    float* x = logits.data + r * logits.stride;
-    float* x_dot = logits_dot.data + r * logits_dot.stride;
+    float* x = const_cast<float*>(logits.data) + r * logits.stride;
+    float* x_dot = const_cast<float*>(logits_dot.data) + r * logits_dot.stride;
     const float shift = row_max(x, vocabulary);
     const double offset = double(shift) - double(x[label[r]]);
     double sum = 0, sum_dot = 0;

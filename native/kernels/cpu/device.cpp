@@ -15,8 +15,9 @@ namespace gradfold::GRADFOLD_ISA {
 constexpr size_t kCacheLine = 64;
 constexpr size_t kHugePage = size_t{2} << 20;
 
-CpuDevice::CpuDevice(int threads, Product product, const char* product_name)
+CpuDevice::CpuDevice(int threads, Type precision, Product product, const char* product_name)
     : threads_(threads),
+      precision_(precision),
       product_(product != nullptr ? product : portable_product),
       product_name_(product_name),
       scratch_(static_cast<void**>(calloc(static_cast<size_t>(threads), sizeof(void*)))),
@@ -69,8 +70,8 @@ void* CpuDevice::scratch(int thread, size_t bytes) {
   return scratch_[thread];
 }
 
-Device* make_cpu_device(int threads, Product product, const char* product_name) {
-  return new CpuDevice(threads, product, product_name);
+Device* make_cpu_device(int threads, Type precision, Product product, const char* product_name) {
+  return new CpuDevice(threads, precision, product, product_name);
 }
 
 }  // namespace gradfold::GRADFOLD_ISA

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cpu_device.h"
+#include "typed.h"
 
 namespace gradfold::GRADFOLD_ISA {
 namespace {
@@ -15,7 +16,9 @@ inline void copy_row(float* to, const float* from, int64_t count) {
 
 }  // namespace
 
-void CpuDevice::gather_rows(ConstMat table, const int32_t* index, Mat out) {
+void CpuDevice::gather_rows(ConstAnyMat table_, const int32_t* index, AnyMat out_) {
+  const ConstMat table = f32(table_);
+  const Mat out = f32(out_);
 #pragma omp parallel for schedule(static) num_threads(threads_) if (out.rows * out.cols > kWorthwhile)
   for (int64_t r = 0; r < out.rows; ++r)
     copy_row(out.data + r * out.stride, table.data + index[r] * table.stride, out.cols);

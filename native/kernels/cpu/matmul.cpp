@@ -1,12 +1,22 @@
+// Products of whole matrices.
 #include <omp.h>
 
 #include "cpu_device.h"
+#include "typed.h"
 
 namespace gradfold::GRADFOLD_ISA {
 
-void CpuDevice::matmul(ConstMat a, bool transpose_a, ConstMat b, bool transpose_b, Mat c, float beta) {
+void CpuDevice::matmul(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool transpose_b, AnyMat c, float beta) {
   omp_set_num_threads(threads_);  // products take their team from the calling thread
-  product_(a, transpose_a, b, transpose_b, c, beta);
+  product_(f32(a), transpose_a, f32(b), transpose_b, f32(c), beta);
+}
+
+size_t CpuDevice::prepared_bytes(int64_t, int64_t) const { return 0; }
+
+void CpuDevice::prepare_weight(ConstMat, void*) {}
+
+void CpuDevice::apply_weight(ConstAnyMat x, const WeightOperand& w, bool transpose, AnyMat y, float beta) {
+  matmul(x, false, w.weight, transpose, y, beta);
 }
 
 }  // namespace gradfold::GRADFOLD_ISA

@@ -10,14 +10,14 @@ namespace gradfold {
 
 #ifndef GRADFOLD_BASELINE_ONLY
 namespace avx512 {
-Device* make_cpu_device(int threads, Product product, const char* product_name);
+Device* make_cpu_device(int threads, Type precision, Product product, const char* product_name);
 }
 namespace avx2 {
-Device* make_cpu_device(int threads, Product product, const char* product_name);
+Device* make_cpu_device(int threads, Type precision, Product product, const char* product_name);
 }
 #endif
 namespace baseline {
-Device* make_cpu_device(int threads, Product product, const char* product_name);
+Device* make_cpu_device(int threads, Type precision, Product product, const char* product_name);
 }
 
 namespace {
@@ -25,7 +25,7 @@ namespace {
 struct Isa {
   const char* name;
   bool supported;  // by this processor and its operating system
-  Device* (*make)(int, Product, const char*);
+  Device* (*make)(int, Type, Product, const char*);
 };
 
 struct Gemm {
@@ -49,7 +49,7 @@ const Entry& choose(const char* kind, const char* wanted, std::initializer_list<
 
 }  // namespace
 
-std::unique_ptr<Device> open_cpu_device(int threads, const char* isa, const char* gemm) {
+std::unique_ptr<Device> open_cpu_device(int threads, Type precision, const char* isa, const char* gemm) {
   if (threads < 1) throw std::invalid_argument("threads must be at least 1, not " + std::to_string(threads));
   const Isa chosen_isa =
       choose<Isa>("instruction set", isa,
@@ -72,7 +72,7 @@ std::unique_ptr<Device> open_cpu_device(int threads, const char* isa, const char
                                             {"portable", nullptr, "portable"},
                                         },
                                         [](const Gemm&) { return true; });
-  return std::unique_ptr<Device>(chosen_isa.make(threads, chosen_gemm.product, chosen_gemm.full_name));
+  return std::unique_ptr<Device>(chosen_isa.make(threads, precision, chosen_gemm.product, chosen_gemm.full_name));
 }
 
 }  // namespace gradfold

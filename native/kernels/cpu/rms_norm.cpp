@@ -4,6 +4,7 @@
 
 #include "cpu_device.h"
 #include "simd.h"
+#include "typed.h"
 
 namespace gradfold::GRADFOLD_ISA {
 
@@ -28,7 +29,8 @@ static inline void sum_tokens(int64_t begin, int64_t end, int64_t columns, doubl
   }
 }
 
-void CpuDevice::rms_norm(ConstMat x, const float* w, double eps, Mat y, float* rstd) {
+void CpuDevice::rms_norm(ConstMat x, const float* w, double eps, AnyMat y_, float* rstd) {
+  const Mat y = f32(y_);
   const int64_t d = x.cols;
 #pragma omp parallel for num_threads(threads_) schedule(static)
   for (int64_t t = 0; t < x.rows; ++t) {
@@ -43,7 +45,8 @@ void CpuDevice::rms_norm(ConstMat x, const float* w, double eps, Mat y, float* r
 
 // ṙ = −r³ mean(x ∘ ẋ); ẏ = (ẋ r + x ṙ) ∘ w + x r ∘ ẇ
 void CpuDevice::rms_norm_tangent(ConstMat x, ConstMat x_dot, const float* w, const float* w_dot, const float* rstd,
-                                 Mat y_dot, float* rstd_dot) {
+                                 AnyMat y_dot_, float* rstd_dot) {
+  const Mat y_dot = f32(y_dot_);
   const int64_t d = x.cols;
 #pragma omp parallel for num_threads(threads_) schedule(static)
   for (int64_t t = 0; t < x.rows; ++t) {
@@ -59,8 +62,9 @@ void CpuDevice::rms_norm_tangent(ConstMat x, ConstMat x_dot, const float* w, con
 }
 
 // With g = dy ∘ w: dx = r g − x r³ mean(g ∘ x)
-void CpuDevice::rms_norm_backward(ConstMat dy, ConstMat x, const float* w, const float* rstd, int64_t samples,
+void CpuDevice::rms_norm_backward(ConstAnyMat dy_, ConstMat x, const float* w, const float* rstd, int64_t samples,
                                   const int32_t* begin, Mat dx, Mat rows) {
+  const ConstMat dy = f32(dy_);
   const int64_t d = x.cols, blocks = (d + kColumns - 1) / kColumns;
 #pragma omp parallel num_threads(threads_)
   {
@@ -93,9 +97,11 @@ void CpuDevice::rms_norm_backward(ConstMat dy, ConstMat x, const float* w, const
 
 // With g = dy ∘ w, ġ = dẏ ∘ w + dy ∘ ẇ, c = mean(g ∘ x), ċ = mean(ġ ∘ x + g ∘ ẋ):
 //   ḋx = ṙ g + r ġ − ẋ r³ c − x (3 r² ṙ c + r³ ċ),  ḋw = Σ_t dẏ ∘ x r + dy ∘ (ẋ r + x ṙ)
-void CpuDevice::rms_norm_backward_tangent(ConstMat dy, ConstMat dy_dot, ConstMat x, ConstMat x_dot, const float* w,
-                                          const float* w_dot, const float* rstd, const float* rstd_dot, Mat dx_dot,
-                                          float* dw_dot) {
+void CpuDevice::rms_norm_backward_tangent(ConstAnyMat dy_, ConstAnyMat dy_dot_, ConstMat x, ConstMat x_dot,
+                                          const float* w, const float* w_dot, const float* rstd, const float* rstd_dot,
+                                          Mat dx_dot, float* dw_dot) {
+  const ConstMat dy = f32(dy_);
+  const ConstMat dy_dot = f32(dy_dot_);
   const int64_t d = x.cols, blocks = (d + kColumns - 1) / kColumns;
 #pragma omp parallel num_threads(threads_)
   {

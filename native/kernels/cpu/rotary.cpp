@@ -1,11 +1,13 @@
 // Rotary positions (Su et al. 2021, "RoFormer") in the rotate-half layout, in place. The map is linear and orthogonal,
 // so its tangent is itself and its backward pass the turn in the other direction.
 #include "cpu_device.h"
+#include "typed.h"
 
 namespace gradfold::GRADFOLD_ISA {
 
-void CpuDevice::rotary(Mat x, int64_t heads, int64_t head_dim, const float* cos_sin, const int32_t* position,
+void CpuDevice::rotary(AnyMat x_, int64_t heads, int64_t head_dim, const float* cos_sin, const int32_t* position,
                        int direction) {
+  const Mat x = f32(x_);
   const int64_t half = head_dim / 2;
   const float sign = direction < 0 ? -1.0f : 1.0f;
 #pragma omp parallel for num_threads(threads_) schedule(static)

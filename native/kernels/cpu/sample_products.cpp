@@ -9,6 +9,7 @@
 #include "cpu_device.h"
 #include "integers.h"
 #include "statistics.h"
+#include "typed.h"
 
 namespace gradfold::GRADFOLD_ISA {
 namespace {
@@ -46,7 +47,9 @@ ConstMat block(const ConstMat& m, int64_t row, int64_t rows, int64_t col, int64_
 
 }  // namespace
 
-void CpuDevice::sample_products(ConstMat g, ConstMat x, const SampleStatistics& s, const WeightTarget& t) {
+void CpuDevice::sample_products(ConstAnyMat g_, ConstAnyMat x_, const SampleStatistics& s, const WeightTarget& t) {
+  const ConstMat g = f32(g_);
+  const ConstMat x = f32(x_);
   omp_set_num_threads(threads_);  // products take their team from the calling thread
   const int64_t outputs = g.cols, inputs = x.cols;
   if (s.samples == 0 || outputs == 0 || inputs == 0) return;

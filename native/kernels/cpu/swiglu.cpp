@@ -1,11 +1,14 @@
 // SwiGLU, act = silu(gate) ∘ up (Shazeer 2020, "GLU Variants Improve Transformer"), and its three derivatives. One pass
 // over memory each; silu and its derivatives are recomputed from the gate.
 #include "cpu_device.h"
+#include "typed.h"
 #include "vector_math.h"
 
 namespace gradfold::GRADFOLD_ISA {
 
-void CpuDevice::swiglu(ConstMat gate_up, Mat act) {
+void CpuDevice::swiglu(ConstAnyMat gate_up_, AnyMat act_) {
+  const ConstMat gate_up = f32(gate_up_);
+  const Mat act = f32(act_);
   const int64_t ff = act.cols;
 #pragma omp parallel for num_threads(threads_) schedule(static)
   for (int64_t t = 0; t < act.rows; ++t) {
@@ -17,7 +20,10 @@ void CpuDevice::swiglu(ConstMat gate_up, Mat act) {
   }
 }
 
-void CpuDevice::swiglu_tangent(ConstMat gate_up, ConstMat gate_up_dot, Mat act_dot) {
+void CpuDevice::swiglu_tangent(ConstAnyMat gate_up_, ConstAnyMat gate_up_dot_, AnyMat act_dot_) {
+  const ConstMat gate_up = f32(gate_up_);
+  const ConstMat gate_up_dot = f32(gate_up_dot_);
+  const Mat act_dot = f32(act_dot_);
   const int64_t ff = act_dot.cols;
 #pragma omp parallel for num_threads(threads_) schedule(static)
   for (int64_t t = 0; t < act_dot.rows; ++t) {
@@ -34,7 +40,10 @@ void CpuDevice::swiglu_tangent(ConstMat gate_up, ConstMat gate_up_dot, Mat act_d
   }
 }
 
-void CpuDevice::swiglu_backward(ConstMat gate_up, ConstMat dact, Mat dgate_up) {
+void CpuDevice::swiglu_backward(ConstAnyMat gate_up_, ConstAnyMat dact_, AnyMat dgate_up_) {
+  const ConstMat gate_up = f32(gate_up_);
+  const ConstMat dact = f32(dact_);
+  const Mat dgate_up = f32(dgate_up_);
   const int64_t ff = dact.cols;
 #pragma omp parallel for num_threads(threads_) schedule(static)
   for (int64_t t = 0; t < dact.rows; ++t) {
@@ -52,8 +61,13 @@ void CpuDevice::swiglu_backward(ConstMat gate_up, ConstMat dact, Mat dgate_up) {
   }
 }
 
-void CpuDevice::swiglu_backward_tangent(ConstMat gate_up, ConstMat gate_up_dot, ConstMat dact, ConstMat dact_dot,
-                                        Mat dgate_up_dot) {
+void CpuDevice::swiglu_backward_tangent(ConstAnyMat gate_up_, ConstAnyMat gate_up_dot_, ConstAnyMat dact_,
+                                        ConstAnyMat dact_dot_, AnyMat dgate_up_dot_) {
+  const ConstMat gate_up = f32(gate_up_);
+  const ConstMat gate_up_dot = f32(gate_up_dot_);
+  const ConstMat dact = f32(dact_);
+  const ConstMat dact_dot = f32(dact_dot_);
+  const Mat dgate_up_dot = f32(dgate_up_dot_);
   const int64_t ff = dact.cols;
 #pragma omp parallel for num_threads(threads_) schedule(static)
   for (int64_t t = 0; t < dact.rows; ++t) {

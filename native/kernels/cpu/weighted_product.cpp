@@ -31,8 +31,9 @@ int64_t sample_of(const SampleStatistics& s, int64_t token) {
 void CpuDevice::add_weighted_product(ConstMat g, ConstMat x, const SampleStatistics& s, float* gradient) {
   const int64_t begin = s.begin[0], end = s.begin[s.samples], inputs = x.cols;
   if (all_one(s)) {
-    matmul({g.data + begin * g.stride, end - begin, g.cols, g.stride}, true,
-           {x.data + begin * x.stride, end - begin, inputs, x.stride}, false, {gradient, g.cols, inputs, inputs}, 1.0f);
+    matmul(ConstMat{g.data + begin * g.stride, end - begin, g.cols, g.stride}, true,
+           ConstMat{x.data + begin * x.stride, end - begin, inputs, x.stride}, false,
+           Mat{gradient, g.cols, inputs, inputs}, 1.0f);
     return;
   }
   float* scaled = static_cast<float*>(
@@ -48,8 +49,9 @@ void CpuDevice::add_weighted_product(ConstMat g, ConstMat x, const SampleStatist
         float* to = scaled + token * outputs;
         for (int64_t c = 0; c < outputs; ++c) to[c] = weight * from[c];
       }
-      matmul({scaled, tokens, outputs, outputs}, true, {x.data + first * x.stride, tokens, inputs, x.stride}, false,
-             {gradient + output * inputs, outputs, inputs, inputs}, 1.0f);
+      matmul(ConstMat{scaled, tokens, outputs, outputs}, true,
+             ConstMat{x.data + first * x.stride, tokens, inputs, x.stride}, false,
+             Mat{gradient + output * inputs, outputs, inputs, inputs}, 1.0f);
     }
   }
 }
