@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "../engine/batch.h"
-#include "../engine/decoder.h"
+#include "../engine/config.h"
 #include "../engine/parameters.h"
 
 namespace gradfold {
@@ -19,10 +19,13 @@ double get_number(const Napi::Object& object, const char* name);
 int64_t get_integer(const Napi::Object& object, const char* name);
 bool get_flag(const Napi::Object& object, const char* name);
 
-/// {vocabSize, hiddenSize, …} of lib/model/config.ts.
-DecoderConfig decoder_config(const Napi::Object& shape);
-/// [{name, offset, shape}, …]
-Layout parameter_layout(const Napi::Array& slots);
+std::string get_string(const Napi::Object& object, const char* name);
+
+/// TransformerShape of lib/model/shape.ts.
+TransformerConfig transformer_config(const Napi::Object& shape);
+Pooling pooling_of(const Napi::Object& shape);
+/// [{role, offset, rows, cols, stream}, …]
+std::vector<Slot> parameter_slots(const Napi::Array& slots);
 
 /// A batch's arrays, copied so that the caller may reuse them at once.
 struct BatchCopy {
@@ -31,7 +34,7 @@ struct BatchCopy {
 
   int64_t batch, time;
   bool sample_is_document;
-  std::vector<int32_t> input_ids, labels, document_ids;
+  std::vector<int32_t> input_ids, labels, document_ids, token_types;
   std::vector<uint8_t> attention_mask;
 };
 
@@ -40,6 +43,8 @@ Napi::Float64Array float64_array(Napi::Env env, const std::vector<double>& value
 inline Napi::Float64Array float64_array(Napi::Env env, const std::vector<double>& values) {
   return float64_array(env, values, 0, values.size());
 }
+
+Napi::Float32Array float32_array(Napi::Env env, const std::vector<float>& values);
 
 /// An Error with the engine's code, for lib/ to make a GradfoldError of. To be called while an exception is handled.
 Napi::Error current_exception_as_error(Napi::Env env);

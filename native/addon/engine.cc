@@ -10,12 +10,13 @@ namespace gradfold {
 Napi::Function EngineObject::define(Napi::Env env) {
   return DefineClass(
       env, "NativeEngine",
-      {InstanceMethod<&EngineObject::create_model>("createModel"), InstanceMethod<&EngineObject::describe>("describe"),
+      {InstanceMethod<&EngineObject::create_model>("createModel"),
+       InstanceMethod<&EngineObject::create_rater>("createRater"), InstanceMethod<&EngineObject::describe>("describe"),
        InstanceMethod<&EngineObject::measure_product>("measureProduct"),
        InstanceMethod<&EngineObject::close>("close")});
 }
 
-/// new NativeEngine({threads, isa?, gemm?})
+/// new NativeEngine({threads, precision, isa?, gemm?})
 EngineObject::EngineObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   guarded(info.Env(), [&] {
     const auto options = info[0].As<Napi::Object>();
@@ -24,23 +25,40 @@ EngineObject::EngineObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
       return value.IsString() ? value.As<Napi::String>().Utf8Value() : std::string();
     };
     const std::string isa = name("isa"), gemm = name("gemm");
+    const Type precision = name("precision") == "bf16" ? Type::bf16 : Type::f32;
     std::shared_ptr<Device> device =
-        open_cpu_device(static_cast<int>(get_integer(options, "threads")), Type::f32,
+        open_cpu_device(static_cast<int>(get_integer(options, "threads")), precision,
                         isa.empty() ? nullptr : isa.c_str(), gemm.empty() ? nullptr : gemm.c_str());
     runtime_ = std::make_shared<Runtime>(info.Env(), std::move(device));
   });
 }
 
+/// A network made on the engine thread; the device outlives it.
+template <typename T, typename... Arguments>
+std::shared_ptr<T> EngineObject::create_network(const Arguments&... arguments) {
+  const auto& device = runtime_->device();
+  T* created = nullptr;
+  runtime_->run([&] { created = new T(*device, arguments...); });
+  return {created, [device](T* network) { delete network; }};
+}
+
+/// createModel(shape, slots)
 Napi::Value EngineObject::create_model(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    const DecoderConfig config = decoder_config(info[0].As<Napi::Object>());
-    const Layout layout = parameter_layout(info[1].As<Napi::Array>());
-    const auto& device = runtime_->device();
-    Decoder* created = nullptr;
-    runtime_->run([&] { created = new Decoder(*device, config, layout); });
-    // The device outlives every model on it.
-    std::shared_ptr<Decoder> decoder(created, [device](Decoder* model) { delete model; });
-    return ModelObject::create(info.Env(), runtime_, std::move(decoder));
+    const TransformerConfig config = transformer_config(info[0].As<Napi::Object>());
+    const std::vector<Slot> slots = parameter_slots(info[1].As<Napi::Array>());
+    return ModelObject::create(info.Env(), {runtime_, create_network<LanguageModel>(config, slots)});
+  });
+}
+
+/// createRater(shape with pooling, slots)
+Napi::Value EngineObject::create_rater(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto shape = info[0].As<Napi::Object>();
+    const TransformerConfig config = transformer_config(shape);
+    const Pooling pooling = pooling_of(shape);
+    const std::vector<Slot> slots = parameter_slots(info[1].As<Napi::Array>());
+    return RaterObject::create(info.Env(), {runtime_, create_network<SequenceRater>(config, pooling, slots)});
   });
 }
 

@@ -21,6 +21,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   environment->engine = Napi::Persistent(EngineObject::define(env));
   environment->vector = Napi::Persistent(VectorObject::define(env));
   environment->model = Napi::Persistent(ModelObject::define(env));
+  environment->rater = Napi::Persistent(RaterObject::define(env));
   env.SetInstanceData(environment);
   exports.Set("NativeEngine", environment->engine.Value());
   exports.Set("createStop", Napi::Function::New<create_stop>(env));

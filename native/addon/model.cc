@@ -2,7 +2,7 @@
 
 #include "../engine/batch.h"
 #include "../engine/error.h"
-#include "../engine/optimizer.h"
+#include "../engine/memory_plan.h"
 #include "guard.h"
 #include "job.h"
 #include "objects.h"
@@ -28,58 +28,42 @@ Napi::Function ModelObject::define(Napi::Env env) {
       env, "NativeModel",
       {InstanceMethod<&ModelObject::parameters>("parameters"), InstanceMethod<&ModelObject::zeros>("zeros"),
        InstanceMethod<&ModelObject::loss>("loss"), InstanceMethod<&ModelObject::backward>("backward"),
-       InstanceMethod<&ModelObject::hvp>("hvp"), InstanceMethod<&ModelObject::sgd_step>("sgdStep"),
-       InstanceMethod<&ModelObject::adamw_step>("adamwStep"), InstanceMethod<&ModelObject::dispose>("dispose")});
+       InstanceMethod<&ModelObject::hvp>("hvp"), InstanceMethod<&ModelObject::memory>("memory"),
+       InstanceMethod<&ModelObject::dispose>("dispose")});
 }
 
 ModelObject::ModelObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {}
 
-Napi::Object ModelObject::create(Napi::Env env, std::shared_ptr<Runtime> runtime, std::shared_ptr<Decoder> decoder) {
+Napi::Object ModelObject::create(Napi::Env env, NetworkHandle handle) {
   Napi::Object object = env.GetInstanceData<Environment>()->model.New({});
-  ModelObject* self = Unwrap(object);
-  self->runtime_ = std::move(runtime);
-  self->decoder_ = std::move(decoder);
+  Unwrap(object)->handle_ = std::move(handle);
   return object;
 }
 
-const std::shared_ptr<Decoder>& ModelObject::decoder() const {
-  if (!decoder_) throw Error("DISPOSED", "the model was disposed");
-  return decoder_;
-}
+Napi::Value ModelObject::parameters(const Napi::CallbackInfo& info) { return handle_.parameters(info.Env()); }
 
-Napi::Value ModelObject::parameters(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] {
-    return VectorObject::create(info.Env(), runtime_, std::make_shared<VectorMemory>(runtime_->device(), decoder()));
-  });
-}
-
-Napi::Value ModelObject::zeros(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] {
-    const auto memory = std::make_shared<VectorMemory>(runtime_->device(), decoder()->parameter_count());
-    runtime_->send([memory] { memory->device->fill(memory->data, 0, memory->length); });
-    return VectorObject::create(info.Env(), runtime_, memory);
-  });
-}
+Napi::Value ModelObject::zeros(const Napi::CallbackInfo& info) { return handle_.zeros(info.Env()); }
 
 /// loss(batch, stop?) → Float64Array
 Napi::Value ModelObject::loss(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto batch = std::make_shared<BatchCopy>(info[0].As<Napi::Object>());
-    return enqueue(info.Env(), *runtime_, info[1], [model = decoder(), batch](const StopFlag& stop) -> Result {
-      auto losses = model->loss(TokenBatch(batch->view()), stop.get());
-      return [losses = std::move(losses)](Napi::Env env) { return float64_array(env, losses); };
-    });
+    return enqueue(info.Env(), *handle_.runtime, info[1],
+                   [model = handle_.alive<LanguageModel>(), batch](const StopFlag& stop) -> Result {
+                     auto losses = model->loss(model->tokens(batch->view()), stop.get());
+                     return [losses = std::move(losses)](Napi::Env env) { return float64_array(env, losses); };
+                   });
   });
 }
 
-/// backward(batch, {weights, into, dots, gradients, norms, gram}, stop?); gradients: vectors to fill, one a sample, or
-/// none
+/// backward(batch, {weights, into, dots, gradients, norms, gram, sketch?}, stop?); gradients: vectors to fill, one a
+/// sample, or none
 Napi::Value ModelObject::backward(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto batch = std::make_shared<BatchCopy>(info[0].As<Napi::Object>());
     const auto options = info[1].As<Napi::Object>();
-    const auto model = decoder();
-    const int64_t length = model->parameter_count();
+    const auto model = handle_.alive<LanguageModel>();
+    const int64_t length = model->parameters().length();
     auto vectors = vectors_of(get(options, "dots"), length);
     auto gradients = vectors_of(get(options, "gradients"), length);
     const auto into = options.Get("into");
@@ -90,15 +74,19 @@ Napi::Value ModelObject::backward(const Napi::CallbackInfo& info) {
     request.weights = doubles(get(options, "weights"));
     request.norms = get_flag(options, "norms");
     request.gram = get_flag(options, "gram");
+    if (const auto sketch = options.Get("sketch"); sketch.IsObject()) {
+      request.sketch = {get_integer(sketch.As<Napi::Object>(), "dimensions"),
+                        static_cast<uint64_t>(get_integer(sketch.As<Napi::Object>(), "seed"))};
+    }
     if (!target.empty()) request.gradient = target[0]->data;
     for (const auto& v : vectors) request.vectors.push_back(v->data);
     for (const auto& g : gradients) request.gradients.push_back(g->data);
 
     return enqueue(
-        info.Env(), *runtime_, info[2],
+        info.Env(), *handle_.runtime, info[2],
         [model, batch, request = std::move(request), vectors = std::move(vectors), gradients = std::move(gradients),
          target = std::move(target)](const StopFlag& stop) -> Result {
-          const TokenBatch tokens(batch->view());
+          const TokenBatch tokens = model->tokens(batch->view());
           check(static_cast<int64_t>(request.weights.size()) == tokens.samples(), "one weight a sample");
           check(request.gradients.empty() || static_cast<int64_t>(request.gradients.size()) == tokens.samples(),
                 "one gradient vector a sample");
@@ -109,6 +97,7 @@ Napi::Value ModelObject::backward(const Napi::CallbackInfo& info) {
             object.Set("losses", float64_array(env, result.losses));
             if (norms) object.Set("norms", float64_array(env, result.norms));
             if (gram) object.Set("gram", float64_array(env, result.gram));
+            if (!result.sketch.empty()) object.Set("sketch", float32_array(env, result.sketch));
             auto dots = Napi::Array::New(env);
             for (size_t k = 0; samples && k < result.dots.size() / samples; k++) {
               dots.Set(static_cast<uint32_t>(k), float64_array(env, result.dots, k * samples, samples));
@@ -126,12 +115,12 @@ Napi::Value ModelObject::hvp(const Napi::CallbackInfo& info) {
     const auto batch = std::make_shared<BatchCopy>(info[0].As<Napi::Object>());
     const auto v = VectorObject::memory_of(info[1]), into = VectorObject::memory_of(info[3]);
     auto weights = doubles(info[2]);
-    const auto model = decoder();
-    check(v->length == model->parameter_count() && into->length == v->length, "vectors as long as the parameters");
+    const auto model = handle_.alive<LanguageModel>();
+    check(v->length == model->parameters().length() && into->length == v->length, "vectors as long as the parameters");
     check(v != into, "the product does not overwrite its vector");
-    return enqueue(info.Env(), *runtime_, info[4],
+    return enqueue(info.Env(), *handle_.runtime, info[4],
                    [model, batch, v, into, weights = std::move(weights)](const StopFlag& stop) -> Result {
-                     const TokenBatch tokens(batch->view());
+                     const TokenBatch tokens = model->tokens(batch->view());
                      check(static_cast<int64_t>(weights.size()) == tokens.samples(), "one weight a sample");
                      auto result = model->hvp(tokens, v->data, weights, into->data, stop.get());
                      return [jvp = std::move(result.jvp)](Napi::Env env) { return float64_array(env, jvp); };
@@ -139,39 +128,36 @@ Napi::Value ModelObject::hvp(const Napi::CallbackInfo& info) {
   });
 }
 
-/// sgdStep(gradient, {lr, clipNorm}) → ‖g‖
-Napi::Value ModelObject::sgd_step(const Napi::CallbackInfo& info) {
+/// memory(batch, operation, {vectors, samples, gradient, gradients, norms, gram, sketch}) → {parameters, activations}
+/// in bytes; operation: "loss", "backward" or "hvp"; vectors: how many dots. Nothing is computed.
+Napi::Value ModelObject::memory(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    const auto gradient = VectorObject::memory_of(info[0]);
-    const auto options = info[1].As<Napi::Object>();
-    const SgdStep step{get_number(options, "lr"), get_number(options, "clipNorm")};
-    return enqueue(info.Env(), *runtime_, info[2], [model = decoder(), gradient, step](const StopFlag&) -> Result {
-      const double norm =
-          gradfold::sgd_step(*gradient->device, model->parameters(), gradient->data, step, model->parameter_count());
-      return [norm](Napi::Env env) { return Napi::Number::New(env, norm); };
-    });
+    const BatchCopy batch(info[0].As<Napi::Object>());
+    const std::string operation = info[1].As<Napi::String>();
+    const auto options = info[2].As<Napi::Object>();
+    const auto model = handle_.alive<LanguageModel>();
+    const auto samples = static_cast<size_t>(get_integer(options, "samples"));
+    float* anywhere = model->parameters().data();  // marks a vector as wanted; never touched
+    BackwardRequest request;
+    request.weights.assign(samples, 1.0);
+    request.norms = get_flag(options, "norms");
+    request.gram = get_flag(options, "gram");
+    request.vectors.assign(static_cast<size_t>(get_integer(options, "vectors")), anywhere);
+    if (get_flag(options, "gradient")) request.gradient = anywhere;
+    if (get_flag(options, "gradients")) request.gradients.assign(samples, anywhere);
+    request.sketch.dimensions = get_integer(options, "sketch");
+    const MemoryPlan plan = plan_memory(*handle_.runtime->device(), model->config(), model->slots(), batch.view(),
+                                        operation == "loss"  ? Operation::loss
+                                        : operation == "hvp" ? Operation::hvp
+                                                             : Operation::backward,
+                                        request);
+    auto object = Napi::Object::New(info.Env());
+    object.Set("parameters", static_cast<double>(plan.parameters));
+    object.Set("activations", static_cast<double>(plan.activations));
+    return object;
   });
 }
 
-/// adamwStep(gradient, m, v, {lr, clipNorm, beta1, beta2, eps, weightDecay, step}) → ‖g‖
-Napi::Value ModelObject::adamw_step(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] {
-    const auto gradient = VectorObject::memory_of(info[0]), m = VectorObject::memory_of(info[1]),
-               v = VectorObject::memory_of(info[2]);
-    const auto options = info[3].As<Napi::Object>();
-    const AdamwStep step{get_number(options, "lr"),    get_number(options, "clipNorm"),
-                         get_number(options, "beta1"), get_number(options, "beta2"),
-                         get_number(options, "eps"),   get_number(options, "weightDecay"),
-                         get_integer(options, "step")};
-    return enqueue(info.Env(), *runtime_, info[4],
-                   [model = decoder(), gradient, m, v, step](const StopFlag&) -> Result {
-                     const double norm = gradfold::adamw_step(*gradient->device, model->parameters(), m->data, v->data,
-                                                              gradient->data, step, model->parameter_count());
-                     return [norm](Napi::Env env) { return Napi::Number::New(env, norm); };
-                   });
-  });
-}
-
-void ModelObject::dispose(const Napi::CallbackInfo&) { decoder_.reset(); }
+void ModelObject::dispose(const Napi::CallbackInfo&) { handle_.network.reset(); }
 
 }  // namespace gradfold

@@ -1,11 +1,12 @@
-// The JavaScript classes of the addon: Engine, Model, Vector. Thin: convert, queue, convert back.
+// The JavaScript classes of the addon: Engine, Model, Rater, Vector. Thin: convert, queue, convert back.
 #pragma once
 
 #include <napi.h>
 
 #include <memory>
 
-#include "../engine/decoder.h"
+#include "../engine/language_model.h"
+#include "../engine/sequence_rater.h"
 #include "runtime.h"
 
 namespace gradfold {
@@ -13,14 +14,19 @@ namespace gradfold {
 /// A vector's memory; jobs hold it while they run, whatever JavaScript does meanwhile.
 struct VectorMemory {
   VectorMemory(std::shared_ptr<Device> device_, int64_t length_);
-  /// The live parameters of a model, which owns them.
-  VectorMemory(std::shared_ptr<Device> device_, std::shared_ptr<Decoder> owner_);
+  /// The live parameters of a network, which owns them.
+  VectorMemory(std::shared_ptr<Device> device_, std::shared_ptr<Network> owner_);
   ~VectorMemory();
   VectorMemory(const VectorMemory&) = delete;
   VectorMemory& operator=(const VectorMemory&) = delete;
 
+  /// To be called by a job that wrote to the memory.
+  void changed() const {
+    if (owner) owner->parameters().changed();
+  }
+
   std::shared_ptr<Device> device;
-  std::shared_ptr<Decoder> owner;  // null when the memory is its own
+  std::shared_ptr<Network> owner;  // null when the memory is its own
   float* data;
   int64_t length;
 };
@@ -32,6 +38,9 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
 
  private:
   Napi::Value create_model(const Napi::CallbackInfo& info);
+  Napi::Value create_rater(const Napi::CallbackInfo& info);
+  template <typename T, typename... Arguments>
+  std::shared_ptr<T> create_network(const Arguments&... arguments);
   Napi::Value describe(const Napi::CallbackInfo& info);
   Napi::Value measure_product(const Napi::CallbackInfo& info);
   void close(const Napi::CallbackInfo& info);
@@ -61,10 +70,29 @@ class VectorObject : public Napi::ObjectWrap<VectorObject> {
   Napi::Value dot(const Napi::CallbackInfo& info);
   Napi::Value read(const Napi::CallbackInfo& info);
   void write(const Napi::CallbackInfo& info);
+  Napi::Value sgd_step(const Napi::CallbackInfo& info);
+  Napi::Value adamw_step(const Napi::CallbackInfo& info);
   void dispose(const Napi::CallbackInfo& info);
 
   std::shared_ptr<Runtime> runtime_;
   std::shared_ptr<VectorMemory> memory_;
+};
+
+/// What models and raters share: a network on a runtime, until it is disposed.
+struct NetworkHandle {
+  std::shared_ptr<Runtime> runtime;
+  std::shared_ptr<Network> network;
+
+  /// The network as what it is; throws DISPOSED when it is gone.
+  template <typename T>
+  std::shared_ptr<T> alive() const {
+    if (!network) throw Error("DISPOSED", "the model was disposed");
+    return std::static_pointer_cast<T>(network);
+  }
+  /// The live parameters as a JavaScript vector.
+  Napi::Value parameters(Napi::Env env) const;
+  /// A new vector of zeros as long as the parameters.
+  Napi::Value zeros(Napi::Env env) const;
 };
 
 class ModelObject : public Napi::ObjectWrap<ModelObject> {
@@ -72,7 +100,7 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
   static Napi::Function define(Napi::Env env);
   explicit ModelObject(const Napi::CallbackInfo& info);
 
-  static Napi::Object create(Napi::Env env, std::shared_ptr<Runtime> runtime, std::shared_ptr<Decoder> decoder);
+  static Napi::Object create(Napi::Env env, NetworkHandle handle);
 
  private:
   Napi::Value parameters(const Napi::CallbackInfo& info);
@@ -80,18 +108,32 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
   Napi::Value loss(const Napi::CallbackInfo& info);
   Napi::Value backward(const Napi::CallbackInfo& info);
   Napi::Value hvp(const Napi::CallbackInfo& info);
-  Napi::Value sgd_step(const Napi::CallbackInfo& info);
-  Napi::Value adamw_step(const Napi::CallbackInfo& info);
+  Napi::Value memory(const Napi::CallbackInfo& info);
   void dispose(const Napi::CallbackInfo& info);
-  const std::shared_ptr<Decoder>& decoder() const;
 
-  std::shared_ptr<Runtime> runtime_;
-  std::shared_ptr<Decoder> decoder_;
+  NetworkHandle handle_;
+};
+
+class RaterObject : public Napi::ObjectWrap<RaterObject> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  explicit RaterObject(const Napi::CallbackInfo& info);
+
+  static Napi::Object create(Napi::Env env, NetworkHandle handle);
+
+ private:
+  Napi::Value parameters(const Napi::CallbackInfo& info);
+  Napi::Value zeros(const Napi::CallbackInfo& info);
+  Napi::Value score(const Napi::CallbackInfo& info);
+  Napi::Value backward(const Napi::CallbackInfo& info);
+  void dispose(const Napi::CallbackInfo& info);
+
+  NetworkHandle handle_;
 };
 
 /// What an environment (main thread or worker) holds.
 struct Environment {
-  Napi::FunctionReference engine, vector, model;
+  Napi::FunctionReference engine, vector, model, rater;
 };
 
 }  // namespace gradfold

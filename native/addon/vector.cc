@@ -1,5 +1,7 @@
 #include "../engine/error.h"
+#include "../engine/optimizer.h"
 #include "guard.h"
+#include "job.h"
 #include "objects.h"
 
 namespace gradfold {
@@ -9,11 +11,11 @@ VectorMemory::VectorMemory(std::shared_ptr<Device> device_, int64_t length_)
       data(static_cast<float*>(device->allocate(static_cast<size_t>(length_) * sizeof(float)))),
       length(length_) {}
 
-VectorMemory::VectorMemory(std::shared_ptr<Device> device_, std::shared_ptr<Decoder> owner_)
+VectorMemory::VectorMemory(std::shared_ptr<Device> device_, std::shared_ptr<Network> owner_)
     : device(std::move(device_)),
       owner(std::move(owner_)),
-      data(owner->parameters()),
-      length(owner->parameter_count()) {}
+      data(owner->parameters().data()),
+      length(owner->parameters().length()) {}
 
 VectorMemory::~VectorMemory() {
   if (!owner) device->release(data);
@@ -26,6 +28,7 @@ Napi::Function VectorObject::define(Napi::Env env) {
        InstanceMethod<&VectorObject::copy_from>("copyFrom"), InstanceMethod<&VectorObject::scale>("scale"),
        InstanceMethod<&VectorObject::axpy>("axpy"), InstanceMethod<&VectorObject::dot>("dot"),
        InstanceMethod<&VectorObject::read>("read"), InstanceMethod<&VectorObject::write>("write"),
+       InstanceMethod<&VectorObject::sgd_step>("sgdStep"), InstanceMethod<&VectorObject::adamw_step>("adamwStep"),
        InstanceMethod<&VectorObject::dispose>("dispose")});
 }
 
@@ -74,7 +77,10 @@ void VectorObject::fill(const Napi::CallbackInfo& info) {
   guarded(info.Env(), [&] {
     const auto x = memory();
     const auto value = info[0].As<Napi::Number>().FloatValue();
-    runtime_->send([x, value] { x->device->fill(x->data, value, x->length); });
+    runtime_->send([x, value] {
+      x->device->fill(x->data, value, x->length);
+      x->changed();
+    });
   });
 }
 
@@ -83,7 +89,10 @@ void VectorObject::copy_from(const Napi::CallbackInfo& info) {
     const auto to = memory(), from = memory_of(info[0]);
     check(to->length == from->length, "vectors of equal length");
     if (to == from) return;
-    runtime_->send([to, from] { to->device->copy(to->data, from->data, to->length); });
+    runtime_->send([to, from] {
+      to->device->copy(to->data, from->data, to->length);
+      to->changed();
+    });
   });
 }
 
@@ -91,7 +100,10 @@ void VectorObject::scale(const Napi::CallbackInfo& info) {
   guarded(info.Env(), [&] {
     const auto x = memory();
     const double a = info[0].As<Napi::Number>().DoubleValue();
-    runtime_->send([x, a] { x->device->scale(x->data, a, x->length); });
+    runtime_->send([x, a] {
+      x->device->scale(x->data, a, x->length);
+      x->changed();
+    });
   });
 }
 
@@ -100,7 +112,10 @@ void VectorObject::axpy(const Napi::CallbackInfo& info) {
     const auto y = memory(), x = memory_of(info[1]);
     const double a = info[0].As<Napi::Number>().DoubleValue();
     check(y->length == x->length, "vectors of equal length");
-    runtime_->send([y, a, x] { y->device->axpy(y->data, a, x->data, y->length); });
+    runtime_->send([y, a, x] {
+      y->device->axpy(y->data, a, x->data, y->length);
+      y->changed();
+    });
   });
 }
 
@@ -136,6 +151,41 @@ void VectorObject::write(const Napi::CallbackInfo& info) {
     check(offset >= 0 && offset + length <= x->length, "a range inside the vector");
     runtime_->run([&, from = values.Data()] {
       x->device->upload(x->data + offset, from, static_cast<size_t>(length) * sizeof(float));
+      x->changed();
+    });
+  });
+}
+
+/// theta.sgdStep(gradient, {lr, clipNorm}) → ‖g‖
+Napi::Value VectorObject::sgd_step(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto theta = memory(), gradient = memory_of(info[0]);
+    check(theta->length == gradient->length, "vectors of equal length");
+    const auto options = info[1].As<Napi::Object>();
+    const SgdStep step{get_number(options, "lr"), get_number(options, "clipNorm")};
+    return enqueue(info.Env(), *runtime_, info[2], [theta, gradient, step](const StopFlag&) -> Result {
+      const double norm = gradfold::sgd_step(*theta->device, theta->data, gradient->data, step, theta->length);
+      theta->changed();
+      return [norm](Napi::Env env) { return Napi::Number::New(env, norm); };
+    });
+  });
+}
+
+/// theta.adamwStep(gradient, m, v, {lr, clipNorm, beta1, beta2, eps, weightDecay, step}) → ‖g‖
+Napi::Value VectorObject::adamw_step(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto theta = memory(), gradient = memory_of(info[0]), m = memory_of(info[1]), v = memory_of(info[2]);
+    for (const auto& x : {gradient, m, v}) check(x->length == theta->length, "vectors of equal length");
+    const auto options = info[3].As<Napi::Object>();
+    const AdamwStep step{get_number(options, "lr"),    get_number(options, "clipNorm"),
+                         get_number(options, "beta1"), get_number(options, "beta2"),
+                         get_number(options, "eps"),   get_number(options, "weightDecay"),
+                         get_integer(options, "step")};
+    return enqueue(info.Env(), *runtime_, info[4], [theta, gradient, m, v, step](const StopFlag&) -> Result {
+      const double norm =
+          gradfold::adamw_step(*theta->device, theta->data, m->data, v->data, gradient->data, step, theta->length);
+      theta->changed();
+      return [norm](Napi::Env env) { return Napi::Number::New(env, norm); };
     });
   });
 }

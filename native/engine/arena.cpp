@@ -18,13 +18,12 @@ void Arena::release_blocks() {
 
 void Arena::reset() {
   if (blocks_.size() > 1) {
-    size_t total = 0;
-    for (const Block& block : blocks_) total += block.bytes;
     release_blocks();
-    blocks_.push_back({static_cast<char*>(device_.allocate(total)), total});
+    blocks_.push_back({static_cast<char*>(device_.allocate(peak_)), peak_});
   }
   block_ = 0;
   used_ = 0;
+  handed_out_ = 0;
 }
 
 void* Arena::take_bytes(size_t bytes) {
@@ -39,6 +38,8 @@ void* Arena::take_bytes(size_t bytes) {
   }
   void* memory = blocks_[block_].memory + used_;
   used_ += bytes;
+  handed_out_ += bytes;
+  peak_ = std::max(peak_, handed_out_);
   return memory;
 }
 

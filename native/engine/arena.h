@@ -16,14 +16,20 @@ class Arena {
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
-  /// Forgets everything handed out. After a pass that had to grow, the blocks are joined into one.
+  /// Forgets everything handed out. After a pass that had to grow, one block as large as was needed takes the place of
+  /// its blocks.
   void reset();
+  /// Largest number of bytes handed out at one time.
+  size_t peak() const { return peak_; }
 
   template <typename T>
   T* take(int64_t count) {
     return static_cast<T*>(take_bytes(static_cast<size_t>(count) * sizeof(T)));
   }
   Mat matrix(int64_t rows, int64_t cols) { return {take<float>(rows * cols), rows, cols, cols}; }
+  AnyMat matrix(int64_t rows, int64_t cols, Type type) {
+    return {take<char>(rows * cols * size_of(type)), rows, cols, cols, type};
+  }
   /// A table copied from ordinary memory.
   template <typename T>
   T* table(const std::vector<T>& values) {
@@ -35,17 +41,19 @@ class Arena {
   /// Gives back, at the end of its life, what was taken during it.
   class Scope {
    public:
-    explicit Scope(Arena& arena) : arena_(arena), block_(arena.block_), used_(arena.used_) {}
+    explicit Scope(Arena& arena)
+        : arena_(arena), block_(arena.block_), used_(arena.used_), handed_out_(arena.handed_out_) {}
     ~Scope() {
       arena_.block_ = block_;
       arena_.used_ = used_;
+      arena_.handed_out_ = handed_out_;
     }
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
 
    private:
     Arena& arena_;
-    size_t block_, used_;
+    size_t block_, used_, handed_out_;
   };
 
  private:
@@ -60,6 +68,7 @@ class Arena {
   std::vector<Block> blocks_;
   size_t block_ = 0;  // the block being filled
   size_t used_ = 0;   // of that block
+  size_t handed_out_ = 0, peak_ = 0;
 };
 
 }  // namespace gradfold

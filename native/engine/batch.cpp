@@ -5,7 +5,7 @@
 
 namespace gradfold {
 
-TokenBatch::TokenBatch(const PaddedBatch& padded) {
+TokenBatch::TokenBatch(const PaddedBatch& padded, bool shifted) {
   segment_begin.push_back(0);
   sample_begin.push_back(0);
   prediction_begin.push_back(0);
@@ -31,12 +31,15 @@ TokenBatch::TokenBatch(const PaddedBatch& padded) {
         if (padded.sample_is_document) close_sample();
       }
       positions.push_back(first ? 0 : positions.back() + 1);
-      const int32_t label = is_token(t + 1) && document(t + 1) == document(t) ? padded.labels[start + t + 1] : -100;
+      const int64_t target = shifted ? t + 1 : t;
+      const bool has_target = is_token(target) && document(target) == document(t);
+      const int32_t label = has_target ? padded.labels[start + target] : -100;
       if (label != -100) {
         predicted.push_back(static_cast<int32_t>(ids.size()));
         labels.push_back(label);
       }
       ids.push_back(padded.input_ids[start + t]);
+      types.push_back(padded.token_types ? padded.token_types[start + t] : 0);
     }
     close_segment();
     if (!padded.sample_is_document || is_token(0)) close_sample();
@@ -54,22 +57,19 @@ std::vector<double> TokenBatch::sample_means(const std::vector<double>& per_pred
   return means;
 }
 
-TokenGroups::TokenGroups(const TokenBatch& batch, bool one_sample) : positions(batch.tokens()) {
+TokenGroups::TokenGroups(const std::vector<int32_t>& rows, const std::vector<int32_t>& sample_begin)
+    : positions(rows.size()) {
   std::iota(positions.begin(), positions.end(), 0);
-  // Samples are contiguous and in order, so a stable sort by id leaves equal ids ordered by sample.
-  std::stable_sort(positions.begin(), positions.end(),
-                   [&](int32_t a, int32_t b) { return batch.ids[a] < batch.ids[b]; });
-  std::vector<int32_t> sample_of(batch.tokens(), 0);
-  if (!one_sample) {
-    for (int64_t i = 0; i < batch.samples(); i++) {
-      std::fill(sample_of.begin() + batch.sample_begin[i], sample_of.begin() + batch.sample_begin[i + 1],
-                static_cast<int32_t>(i));
-    }
+  // Samples are contiguous and in order, so a stable sort by row leaves equal rows ordered by sample.
+  std::stable_sort(positions.begin(), positions.end(), [&](int32_t a, int32_t b) { return rows[a] < rows[b]; });
+  std::vector<int32_t> sample_of(rows.size());
+  for (size_t i = 0; i + 1 < sample_begin.size(); i++) {
+    std::fill(sample_of.begin() + sample_begin[i], sample_of.begin() + sample_begin[i + 1], static_cast<int32_t>(i));
   }
   for (size_t p = 0; p < positions.size(); p++) {
-    const int32_t id = batch.ids[positions[p]], owner = sample_of[positions[p]];
-    if (token.empty() || token.back() != id || sample.back() != owner) {
-      token.push_back(id);
+    const int32_t row = rows[positions[p]], owner = sample_of[positions[p]];
+    if (token.empty() || token.back() != row || sample.back() != owner) {
+      token.push_back(row);
       sample.push_back(owner);
       begin.push_back(static_cast<int32_t>(p));
     }

@@ -10,14 +10,16 @@ namespace gradfold {
 struct PaddedBatch {
   int64_t batch, time;
   const int32_t* input_ids;
-  const int32_t* labels;          // −100: nothing to predict; shifted by one here
+  const int32_t* labels;          // −100: nothing to predict
   const uint8_t* attention_mask;  // 1 = token; padding on the right only
   const int32_t* document_ids;    // or null: every row is one document
+  const int32_t* token_types;     // or null: all 0
   bool sample_is_document;        // else a sample is a row
 };
 
 struct TokenBatch {
-  explicit TokenBatch(const PaddedBatch& padded);
+  /// shifted: position t predicts label t + 1 of its document (next token); else label t (masked token).
+  TokenBatch(const PaddedBatch& padded, bool shifted);
 
   int64_t tokens() const { return static_cast<int64_t>(ids.size()); }
   int64_t predictions() const { return static_cast<int64_t>(labels.size()); }
@@ -26,6 +28,7 @@ struct TokenBatch {
 
   std::vector<int32_t> ids;        // [N]
   std::vector<int32_t> positions;  // [N], restarting in every segment
+  std::vector<int32_t> types;      // [N] token types
   std::vector<int32_t> segment_begin;
   std::vector<int32_t> sample_begin;      // token ranges
   std::vector<int32_t> predicted;         // [n] the token from which labels[r] is predicted
@@ -37,9 +40,10 @@ struct TokenBatch {
   std::vector<double> sample_means(const std::vector<double>& per_prediction) const;
 };
 
-/// Tokens grouped by (id, sample), ids ascending: see EmbeddingGroups. With `one_sample` all tokens count as sample 0.
+/// The tokens of a batch grouped by (row of a table, sample), rows ascending: see EmbeddingGroups. sample_begin: token
+/// ranges of the samples, together all tokens.
 struct TokenGroups {
-  TokenGroups(const TokenBatch& batch, bool one_sample);
+  TokenGroups(const std::vector<int32_t>& rows, const std::vector<int32_t>& sample_begin);
 
   std::vector<int32_t> token, sample, begin, positions;
 };

@@ -1,7 +1,8 @@
-// Grouped-query self-attention with rotary positions, on projected queries, keys and values lying side by side.
+// Grouped-query self-attention on projected queries, keys and values lying side by side, positions rotary or none.
 #pragma once
 
 #include "../pass.h"
+#include "rotary.h"
 
 namespace gradfold {
 
@@ -14,27 +15,24 @@ struct AttentionGeometry {
   int64_t qkv_width() const { return (heads + 2 * kv_heads) * head_dim; }
 };
 
-/// cos and sin of every (position, pair), on the device.
-struct RotaryTable {
-  const float* cos_sin;
-};
-
 class Attention {
  public:
-  explicit Attention(const AttentionGeometry& geometry) : g_(geometry) {}
+  /// The table outlives the layer.
+  Attention(const AttentionGeometry& geometry, const Rotary& rotary) : g_(geometry), rotary_(&rotary) {}
+  const AttentionGeometry& geometry() const { return g_; }
 
   /// Turns queries and keys in place, then attends. lse [heads × N] is kept for backward.
-  void forward(Pass& pass, const RotaryTable& rotary, const Dual& qkv, const Dual& out, float* lse) const;
+  void forward(Pass& pass, const AnyDual& qkv, const AnyDual& out, float* lse) const;
 
   /// d(qkv before turning) from d(out); qkv as forward left it.
-  void backward(Pass& pass, const RotaryTable& rotary, const Dual& qkv, const Dual& out, const float* lse,
-                const Dual& dout, const Dual& dqkv) const;
+  void backward(Pass& pass, const AnyDual& qkv, const AnyDual& out, const float* lse, const AnyDual& dout,
+                const AnyDual& dqkv) const;
 
  private:
   AttentionShape shape(const Pass& pass) const;
-  void turn(Pass& pass, const RotaryTable& rotary, const Dual& qkv, int direction) const;
 
   AttentionGeometry g_;
+  const Rotary* rotary_;
 };
 
 }  // namespace gradfold

@@ -1,29 +1,40 @@
-// x_t = E[id_t], E [vocabulary × hidden].
+// x_t = E[id_t] (+ P[position_t]) (+ K[type_t]), then normed where the architecture does so.
 #pragma once
 
-#include "../pass.h"
+#include <memory>
+#include <optional>
+
+#include "norm.h"
 
 namespace gradfold {
 
 class Embedding {
  public:
-  Embedding() = default;
-  explicit Embedding(const Weight& w) : w_(w) {}
-  const Weight& weight() const { return w_; }
+  struct Tables {
+    Weight tokens;                           // [vocabulary × hidden]
+    std::optional<Weight> positions, types;  // [learned positions × hidden], [token types × hidden]
+    std::unique_ptr<Norm> norm;              // or null
+  };
+  /// What backward needs where there is a norm.
+  struct Saved {
+    Dual sum;
+    Norm::Saved norm;
+  };
 
-  void forward(Pass& pass, const Dual& x) const {
-    pass.device.gather_rows(pass.value_matrix(w_), pass.ids, x.value);
-    if (pass.dual()) pass.device.gather_rows(pass.tangent_matrix(w_), pass.ids, x.tangent);
-  }
+  explicit Embedding(Tables tables) : tables_(std::move(tables)) {}
+  const Weight& tokens() const { return tables_.tokens; }
+  bool has_positions() const { return tables_.positions.has_value(); }
+  bool has_types() const { return tables_.types.has_value(); }
 
-  /// The lookup is linear in E, so the Hessian product's share is the same scatter applied to the tangent.
-  void backward(Pass& pass, const Dual& dx) const {
-    pass.device.sample_embedding(pass.groups, pass.dual() ? dx.tangent : dx.value,
-                                 pass.statistics_over(pass.token_ranges), TargetOf(pass, w_));
-  }
+  Saved take_saved(Pass& pass) const;
+  void forward(Pass& pass, const Saved& saved, const Dual& x) const;
+  /// dx: gradient of x on entry, of the sum of rows on return.
+  void backward_norm(Pass& pass, const Saved& saved, const Dual& dx) const;
+  /// The tables' gradients from that of the sum of rows; with_tokens: the token table's too.
+  void backward_tables(Pass& pass, const Dual& dsum, bool with_tokens) const;
 
  private:
-  Weight w_{};
+  Tables tables_;
 };
 
 }  // namespace gradfold

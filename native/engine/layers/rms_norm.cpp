@@ -1,30 +1,46 @@
-#include "rms_norm.h"
+#include "../sample_gradient.h"
+#include "norm.h"
 
 namespace gradfold {
 
-RmsNorm::Saved RmsNorm::take_saved(Pass& pass, int64_t rows) const {
-  return {pass.arena.take<float>(rows), pass.dual() ? pass.arena.take<float>(rows) : nullptr};
-}
+namespace {
 
-void RmsNorm::forward(Pass& pass, const Dual& x, const Dual& y, const Saved& saved) const {
-  pass.device.rms_norm(x.value, pass.value_of(w_), eps_, y.value, saved.rstd);
-  if (!pass.dual()) return;
-  pass.device.rms_norm_tangent(x.value, x.tangent, pass.value_of(w_), pass.tangent_of(w_), saved.rstd, y.tangent,
-                               saved.rstd_tangent);
-}
+class RmsNorm final : public Norm {
+ public:
+  RmsNorm(const Weight& w, double eps) : w_(w), eps_(eps) {}
 
-void RmsNorm::backward(Pass& pass, const Dual& dy, const Dual& x, const Saved& saved, const Ranges& ranges,
-                       const Dual& dx) const {
-  Arena::Scope scope(pass.arena);
-  const Mat rows = pass.arena.matrix(ranges.samples(), w_.cols);
-  if (pass.dual()) {
-    pass.device.rms_norm_backward_tangent(dy.value, dy.tangent, x.value, x.tangent, pass.value_of(w_),
-                                          pass.tangent_of(w_), saved.rstd, saved.rstd_tangent, dx.tangent,
-                                          pass.gradient + w_.offset);
+  Saved take_saved(Pass& pass, int64_t rows) const override {
+    return {nullptr, pass.arena.take<float>(rows), nullptr, pass.dual() ? pass.arena.take<float>(rows) : nullptr};
   }
-  pass.device.rms_norm_backward(dy.value, x.value, pass.value_of(w_), saved.rstd, ranges.samples(),
-                                ranges.begin_on_device, dx.value, rows);
-  if (!pass.dual()) pass.device.sample_rows(rows, pass.statistics_over(ranges), TargetOf(pass, w_));
-}
+
+  void forward(Pass& pass, const Dual& x, const AnyDual& y, const Saved& saved) const override {
+    pass.device.rms_norm(x.value, pass.value_of(w_), eps_, y.value, saved.rstd);
+    if (!pass.dual()) return;
+    pass.device.rms_norm_tangent(x.value, x.tangent, pass.value_of(w_), pass.tangent_of(w_), saved.rstd, y.tangent,
+                                 saved.rstd_tangent);
+  }
+
+  void backward(Pass& pass, const AnyDual& dy, const Dual& x, const Saved& saved, const Ranges& ranges,
+                const Dual& dx) const override {
+    Arena::Scope scope(pass.arena);
+    const Mat rows = pass.arena.matrix(ranges.samples(), w_.cols);
+    if (pass.dual()) {
+      pass.device.rms_norm_backward_tangent(dy.value, dy.tangent, x.value, x.tangent, pass.value_of(w_),
+                                            pass.tangent_of(w_), saved.rstd, saved.rstd_tangent, dx.tangent,
+                                            pass.gradient + w_.offset);
+    }
+    pass.device.rms_norm_backward(dy.value, x.value, pass.value_of(w_), saved.rstd, rows.rows, ranges.begin_on_device,
+                                  dx.value, rows);
+    if (!pass.dual()) add_sample_rows(pass, w_, rows);
+  }
+
+ private:
+  Weight w_;
+  double eps_;
+};
+
+}  // namespace
+
+std::unique_ptr<Norm> make_rms_norm(const Weight& w, double eps) { return std::make_unique<RmsNorm>(w, eps); }
 
 }  // namespace gradfold

@@ -1,21 +1,20 @@
-// Final norm, output projection and cross-entropy. The matrix of all logits never exists: it is walked in blocks of
-// predictions, or, where a statistic couples predictions of different blocks, in panels of the vocabulary.
+// Output projection and cross-entropy over the predicted positions. The matrix of all logits never exists: it is walked
+// in blocks of predictions, or, where a statistic couples predictions of different blocks, in panels of the vocabulary.
 #pragma once
 
-#include "linear.h"
-#include "rms_norm.h"
+#include "head_transform.h"
 
 namespace gradfold {
 
-class Head {
+class LanguageHead {
  public:
-  Head() = default;
   /// tied: the projection is the embedding table.
-  Head(const RmsNorm& norm, const Linear& projection, bool tied) : norm_(norm), projection_(projection), tied_(tied) {}
+  LanguageHead(HeadTransform transform, const Linear& projection, bool tied)
+      : transform_(std::move(transform)), projection_(projection), tied_(tied) {}
 
   /// What the sweep leaves for deferred_gradient and for the caller.
   struct State {
-    Dual hidden;           // [n × d] final hidden states of the predicted positions, normed
+    AnyDual hidden;        // [n × d] what the projection reads
     double* loss;          // [n]
     double* loss_tangent;  // [n], null in a plain pass
     double* lse;           // [n]
@@ -35,11 +34,13 @@ class Head {
 
  private:
   bool defers(const Pass& pass) const;
-  void block(Pass& pass, const State& state, int64_t first, int64_t rows, const Dual* dhidden) const;
+  State take_state(Pass& pass, int64_t width) const;
+  Dual select(Pass& pass, const Dual& x) const;
+  void block(Pass& pass, const State& state, int64_t first, int64_t rows, const AnyDual* dhidden) const;
 
-  RmsNorm norm_;
+  HeadTransform transform_;
   Linear projection_;
-  bool tied_ = false;
+  bool tied_;
 };
 
 }  // namespace gradfold

@@ -1,0 +1,59 @@
+// A language model, causal or masked: losses per sample, gradients with their per-sample statistics, Hessian-vector
+// products.
+#pragma once
+
+#include <vector>
+
+#include "layers/language_head.h"
+#include "network.h"
+
+namespace gradfold {
+
+struct SketchRequest {
+  int64_t dimensions = 0;  // 0: not wanted
+  uint64_t seed = 0;
+};
+
+/// What a backward sweep is asked for; pointers may be null where not wanted.
+struct BackwardRequest {
+  std::vector<double> weights;        // [samples]
+  float* gradient = nullptr;          // overwritten with Σ w_i g_i
+  std::vector<const float*> vectors;  // v_k
+  std::vector<float*> gradients;      // overwritten with g_i, one a sample
+  bool norms = false, gram = false;
+  SketchRequest sketch;
+
+  bool per_sample() const { return norms || gram || !vectors.empty() || !gradients.empty() || sketch.dimensions > 0; }
+};
+
+struct BackwardResult {
+  std::vector<double> losses, norms;  // [samples]
+  std::vector<double> dots;           // [vectors × samples]
+  std::vector<double> gram;           // [samples × samples]
+  std::vector<float> sketch;          // [samples × dimensions]
+};
+
+struct HvpResult {
+  std::vector<double> losses, jvp;  // [samples]
+};
+
+class LanguageModel : public Network {
+ public:
+  LanguageModel(Device& device, const TransformerConfig& config, const std::vector<Slot>& slots);
+
+  TokenBatch tokens(const PaddedBatch& batch) const { return {batch, config_.objective == Objective::next_token}; }
+
+  std::vector<double> loss(const TokenBatch& batch, const Flag* cancelled);
+  BackwardResult backward(const TokenBatch& batch, const BackwardRequest& request, const Flag* cancelled);
+  /// hvp is overwritten with (Σ w_i ∇²ℓ_i) v.
+  HvpResult hvp(const TokenBatch& batch, const float* v, const std::vector<double>& weights, float* hvp,
+                const Flag* cancelled);
+
+ private:
+  void ask(Pass& pass, const BackwardRequest& request) const;
+  LanguageHead::State sweep(Pass& pass);
+
+  LanguageHead head_;
+};
+
+}  // namespace gradfold

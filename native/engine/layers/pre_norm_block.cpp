@@ -1,0 +1,67 @@
+#include <utility>
+
+#include "block.h"
+
+namespace gradfold {
+
+namespace {
+
+/// Saved: first is the stream after attention; second is not used.
+class PreNormBlock final : public Block {
+ public:
+  explicit PreNormBlock(BlockParts parts) : parts_(std::move(parts)) {}
+
+  Saved take_saved(Pass& pass, const Dual& input) const override {
+    const int64_t n = input.value.rows;
+    return {input,
+            pass.take(n, input.value.cols),
+            {},
+            parts_.attention.take_saved(pass),
+            parts_.mlp.take_saved(pass),
+            parts_.attention_norm->take_saved(pass, n),
+            parts_.mlp_norm->take_saved(pass, n)};
+  }
+
+  void forward(Pass& pass, const Saved& saved, const Dual& output) const override {
+    Arena::Scope scope(pass.arena);
+    const AnyDual normed = pass.take_stored(output.value.rows, output.value.cols);
+    const Dual& middle = saved.first;
+    parts_.attention_norm->forward(pass, saved.input, normed, saved.attention_norm);
+    pass.copy(saved.input, middle);
+    parts_.attention.forward(pass, normed, saved.attention, middle);
+    parts_.mlp_norm->forward(pass, middle, normed, saved.mlp_norm);
+    pass.copy(middle, output);
+    parts_.mlp.forward(pass, normed, saved.mlp, output);
+  }
+
+  void backward(Pass& pass, const Saved& saved, const Dual& dx) const override {
+    Arena::Scope scope(pass.arena);
+    const AnyDual normed = pass.take_stored(dx.value.rows, dx.value.cols);
+    const AnyDual dnormed = pass.take_stored(dx.value.rows, dx.value.cols);
+    const Dual& middle = saved.first;
+    parts_.mlp_norm->forward(pass, middle, normed, saved.mlp_norm);
+    {
+      Arena::Scope inner(pass.arena);
+      parts_.mlp.backward(pass, normed, saved.mlp, pass.stored(dx), dnormed, 0);
+    }
+    parts_.mlp_norm->backward(pass, dnormed, middle, saved.mlp_norm, pass.token_ranges, dx);
+    pass.stop_if_cancelled();
+    parts_.attention_norm->forward(pass, saved.input, normed, saved.attention_norm);
+    {
+      Arena::Scope inner(pass.arena);
+      parts_.attention.backward(pass, normed, saved.attention, pass.stored(dx), dnormed, 0);
+    }
+    parts_.attention_norm->backward(pass, dnormed, saved.input, saved.attention_norm, pass.token_ranges, dx);
+  }
+
+ private:
+  BlockParts parts_;
+};
+
+}  // namespace
+
+std::unique_ptr<Block> make_pre_norm_block(BlockParts parts) {
+  return std::make_unique<PreNormBlock>(std::move(parts));
+}
+
+}  // namespace gradfold

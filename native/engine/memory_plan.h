@@ -1,0 +1,22 @@
+// How much memory an operation takes, found by running it on a device that only counts.
+#pragma once
+
+#include <vector>
+
+#include "language_model.h"
+
+namespace gradfold {
+
+enum class Operation { loss, backward, hvp };
+
+/// Bytes; vectors of parameters other than the model's own are the caller's.
+struct MemoryPlan {
+  size_t parameters;   // the model's own, and their forms prepared for products
+  size_t activations;  // everything of one pass
+};
+
+/// The request's pointers say what is wanted, but nothing is read or written through them.
+MemoryPlan plan_memory(const Device& device, const TransformerConfig& config, const std::vector<Slot>& slots,
+                       const PaddedBatch& batch, Operation operation, const BackwardRequest& request);
+
+}  // namespace gradfold

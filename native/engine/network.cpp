@@ -1,0 +1,43 @@
+#include "network.h"
+
+#include <utility>
+
+namespace gradfold {
+
+Network::Network(Device& device, const TransformerConfig& config, const std::vector<Slot>& slots)
+    : device_(device),
+      config_(config),
+      slots_(slots),
+      layout_(slots),
+      parameters_(device, layout_.length()),
+      backbone_(device, config, layout_, parameters_),
+      arena_(device) {}
+
+Pass Network::begin(const TokenBatch& batch, const Flag* cancelled) {
+  arena_.reset();
+  parameters_.refresh();
+  Pass pass(device_, arena_, batch, parameters_);
+  pass.cancelled = cancelled;
+  backbone_.begin(pass);
+  return pass;
+}
+
+void Network::one_sample(Pass& pass) const {
+  pass.token_ranges = ranges_of(pass, {0, static_cast<int32_t>(pass.batch.tokens())});
+  pass.prediction_ranges = ranges_of(pass, {0, static_cast<int32_t>(pass.batch.predictions())});
+  pass.statistics.weights = pass.arena.table(std::vector<float>{1.0f});
+  backbone_.group_rows(pass);
+}
+
+Ranges ranges_of(Pass& pass, std::vector<int32_t> begin) {
+  const int32_t* on_device = pass.arena.table(begin);
+  return {std::move(begin), on_device};
+}
+
+std::vector<double> download(Device& device, const double* memory, int64_t count) {
+  std::vector<double> values(count);
+  device.download(values.data(), memory, values.size() * sizeof(double));
+  return values;
+}
+
+}  // namespace gradfold

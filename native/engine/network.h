@@ -1,0 +1,48 @@
+// What every network is: parameters in the layout of a checkpoint, a backbone over them, and an arena for its passes.
+#pragma once
+
+#include <atomic>
+#include <vector>
+
+#include "backbone.h"
+
+namespace gradfold {
+
+class Network {
+ public:
+  using Flag = std::atomic<bool>;
+
+  Network(Device& device, const TransformerConfig& config, const std::vector<Slot>& slots);
+  virtual ~Network() = default;
+  Network(const Network&) = delete;
+  Network& operator=(const Network&) = delete;
+
+  /// The live parameters.
+  ParameterMemory& parameters() { return parameters_; }
+  const TransformerConfig& config() const { return config_; }
+  const std::vector<Slot>& slots() const { return slots_; }
+  /// Largest number of bytes that a pass so far has taken for its tables, activations and gradients.
+  size_t activation_bytes() const { return arena_.peak(); }
+
+ protected:
+  /// A pass with the batch's tables on the device and everything taken before forgotten.
+  Pass begin(const TokenBatch& batch, const Flag* cancelled);
+  /// Counts the whole batch as one sample of weight 1: the same kernels then do plain products.
+  void one_sample(Pass& pass) const;
+
+  Device& device_;
+  TransformerConfig config_;
+  std::vector<Slot> slots_;
+  Layout layout_;
+  ParameterMemory parameters_;
+  Backbone backbone_;
+  Arena arena_;
+};
+
+/// Division of tokens or predictions into samples, its table on the device.
+Ranges ranges_of(Pass& pass, std::vector<int32_t> begin);
+
+/// A table of float64 numbers back in ordinary memory.
+std::vector<double> download(Device& device, const double* memory, int64_t count);
+
+}  // namespace gradfold

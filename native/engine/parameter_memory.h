@@ -1,0 +1,50 @@
+// The live parameters of a network, and the forms of its weights that products want: made once for each state of the
+// parameters, however many batches are computed at it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "../kernels/kernels.h"
+#include "parameters.h"
+
+namespace gradfold {
+
+class ParameterMemory {
+ public:
+  /// All zero.
+  ParameterMemory(Device& device, int64_t length);
+  ~ParameterMemory();
+  ParameterMemory(const ParameterMemory&) = delete;
+  ParameterMemory& operator=(const ParameterMemory&) = delete;
+
+  float* data() { return data_; }
+  int64_t length() const { return length_; }
+
+  /// Says that numbers were written.
+  void changed() { current_ = false; }
+
+  /// Has a weight prepared for products.
+  void add_operand(const Weight& w);
+  /// Prepares all operands anew if numbers were written since.
+  void refresh();
+  WeightOperand operand(const Weight& w) const;
+
+  /// Bytes that the prepared forms take.
+  size_t prepared_bytes() const;
+
+ private:
+  struct Prepared {
+    Weight weight;
+    size_t bytes;
+    void* memory;  // null until the first refresh
+  };
+  Device& device_;
+  int64_t length_;
+  float* data_;
+  bool current_ = false;
+  std::map<int64_t, Prepared> operands_;  // by offset
+};
+
+}  // namespace gradfold
