@@ -26,6 +26,22 @@ Mat signs(Pass& pass, uint64_t stream, int64_t rows, int64_t cols) {
   return out;
 }
 
+/// The two sides of a tensor's projection; a tensor of one row is projected like a vector.
+struct Projection {
+  Mat rows, cols;  // [R × a], [C × b]
+};
+
+Projection projection_of(Pass& pass, const Slot& tensor) {
+  const int64_t k = pass.sketch.dimensions;
+  if (tensor.rows == 1) {
+    const Mat one = pass.arena.matrix(1, 1);
+    pass.device.fill(one.data, 1, 1);
+    return {one, signs(pass, 2 * tensor.stream, tensor.cols, k)};
+  }
+  const auto [a, b] = sides_of(k);
+  return {signs(pass, 2 * tensor.stream, tensor.rows, a), signs(pass, 2 * tensor.stream + 1, tensor.cols, b)};
+}
+
 ConstAnyMat columns(const ConstAnyMat& m, int64_t first, int64_t count) {
   const char* data = static_cast<const char*>(m.data) + first * size_of(m.type);
   return {data, m.rows, count, m.stride, m.type};
@@ -68,12 +84,10 @@ Mat projected(Pass& pass, const ConstAnyMat& x, const ConstMat& signs) {
 }  // namespace
 
 void sketch_products(Pass& pass, const Weight& w, ConstAnyMat left, ConstAnyMat right, const Ranges& ranges) {
-  const auto [a, b] = sides_of(pass.sketch.dimensions);
   for (const Part& part : parts_of(w)) {
     Arena::Scope scope(pass.arena);
     const Slot& tensor = part.tensor;
-    const Mat p = signs(pass, 2 * tensor.stream, tensor.rows, a),
-              q = signs(pass, 2 * tensor.stream + 1, tensor.cols, b);
+    const auto [p, q] = projection_of(pass, tensor);
     const Mat lefts = projected(pass, columns(left, part.in_weight, part.rows), rows_of(p, part.in_tensor, part.rows));
     pass.device.add_sample_outer(lefts, projected(pass, right, q), scale_of(pass.sketch), ranges.samples(),
                                  pass.arena.table(ranges.begin), pass.sketch.rows);
@@ -97,11 +111,9 @@ void sketch_rows(Pass& pass, const Weight& w, ConstMat rows) {
 }
 
 void sketch_embedding(Pass& pass, const Weight& w, const int32_t* index, ConstMat dx) {
-  const auto [a, b] = sides_of(pass.sketch.dimensions);
-  const Slot& table = w.tensors->front();
   Arena::Scope scope(pass.arena);
-  const Mat p = signs(pass, 2 * table.stream, table.rows, a), q = signs(pass, 2 * table.stream + 1, table.cols, b);
-  const Mat lefts = pass.arena.matrix(dx.rows, a);
+  const auto [p, q] = projection_of(pass, w.tensors->front());
+  const Mat lefts = pass.arena.matrix(dx.rows, p.cols);
   pass.device.gather_rows(p, index, lefts);
   pass.device.add_sample_outer(lefts, projected(pass, dx, q), scale_of(pass.sketch), pass.token_ranges.samples(),
                                pass.token_ranges.begin_on_device, pass.sketch.rows);

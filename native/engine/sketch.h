@@ -3,8 +3,9 @@
 //
 // A matrix of gradients g [R × C], a tensor as it is stored, is projected by a Kronecker product of sign matrices,
 // share[p b + q] = (1/√k) Σ P[r, p] g[r, c] Q[c, q] with P [R × a], Q [C × b], a b = k: for a weight whose gradient is
-// LᵀR that is Σ_t (P L_t) ⊗ (Q R_t). A vector of n gradients is projected by one sign matrix [n × k]. The shares of all
-// tensors add up, and E⟨sketch_i, sketch_j⟩ = ⟨g_i, g_j⟩ (signs of different entries are independent).
+// LᵀR that is Σ_t (P L_t) ⊗ (Q R_t). A vector of n gradients, or a matrix of one row, is projected by one sign matrix
+// [n × k]. The shares of all tensors add up, and E⟨sketch_i, sketch_j⟩ = ⟨g_i, g_j⟩ (signs of different entries are
+// independent).
 #pragma once
 
 #include "pass.h"
