@@ -60,7 +60,7 @@ export function describeFixtures(tested: TestedBackend): void {
     return Promise.all(['v0', 'v1'].map(async (v) => model.vector(await fixture.tensors('vectors', v))));
   }
 
-  describe.each(['llama', 'mistral', 'packed'])('%s', (name) => {
+  describe.each(['llama', 'mistral', 'packed', 'gpt2', 'encoder'])('%s', (name) => {
     it('losses, norms, dots, Gram matrix and mean gradient', async () => {
       const { fixture, model, batch } = await load(name);
       const expected = await fixture.json<Expected>('expected');
@@ -90,7 +90,7 @@ export function describeFixtures(tested: TestedBackend): void {
     });
   });
 
-  describe.each(['llama', 'mistral'])('%s', (name) => {
+  describe.each(['llama', 'mistral', 'gpt2', 'encoder'])('%s', (name) => {
     it('weighted Hessian product', async () => {
       const { fixture, model, raw, batch } = await load(name);
       const expected = await fixture.json<{ hvp_norm: number; v0_norm: number; v0_hvp_v0: number }>('expected');

@@ -1,7 +1,7 @@
-import type { ModelConfig } from '../../lib/model/config.ts';
+import type { LlamaConfig } from '../../lib/model/config.ts';
 
 /** A small model for tests of what does not depend on size. */
-export const TINY: ModelConfig = {
+export const TINY: LlamaConfig = {
   model_type: 'llama',
   vocab_size: 11,
   hidden_size: 8,
