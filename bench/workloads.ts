@@ -1,9 +1,9 @@
-import { collate, type Batch, type ModelConfig } from 'gradfold';
+import { collate, type Batch, type LlamaConfig } from 'gradfold';
 
 /** A model and batch shape that figures are quoted for; the same shapes as the usual PyTorch comparisons. */
 export interface Workload {
   name: string;
-  config: ModelConfig;
+  config: LlamaConfig;
   batch: number;
   /** Predicted positions a row; rows hold one token more. */
   time: number;
@@ -11,7 +11,7 @@ export interface Workload {
   products: [m: number, n: number, k: number][];
 }
 
-function workload(name: string, config: ModelConfig, batch: number, time: number): Workload {
+function workload(name: string, config: LlamaConfig, batch: number, time: number): Workload {
   const tokens = batch * time;
   const { hidden_size: d, intermediate_size: ff, vocab_size: vocabulary } = config;
   return {
@@ -34,7 +34,7 @@ export const WORKLOADS: Record<'tiny' | 'm160', Workload> = {
   m160: workload('m160', decoder({ vocabulary: 32000, hidden: 768, layers: 12, heads: 12, ff: 3072 }), 4, 512),
 };
 
-function decoder(size: { vocabulary: number; hidden: number; layers: number; heads: number; ff: number }): ModelConfig {
+function decoder(size: { vocabulary: number; hidden: number; layers: number; heads: number; ff: number }): LlamaConfig {
   return {
     model_type: 'llama',
     vocab_size: size.vocabulary,

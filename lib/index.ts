@@ -3,18 +3,28 @@ export { GradfoldError, type ErrorCode } from './errors.ts';
 
 export { availableBackends, openBackend } from './backend/open.ts';
 export { measureProduct } from './backend/measure.ts';
-export type { Backend, BackendInfo, BackendName, BackendOptions, FloatArray, ProductShape } from './backend/types.ts';
+export type {
+  Backend,
+  BackendInfo,
+  BackendName,
+  BackendOptions,
+  FloatArray,
+  ProductShape,
+  SketchRequest,
+} from './backend/types.ts';
 
-export type { ModelConfig } from './model/config.ts';
+export type { BertConfig, Gpt2Config, LlamaConfig, ModelConfig, RaterConfig, RaterSettings } from './model/config.ts';
+export type { Pooling } from './model/shape.ts';
 export type { RopeParameters } from './model/rope.ts';
 export {
   LanguageModel,
-  type CallOptions,
   type GradientOptions,
   type PerSampleRequest,
   type PerSampleResult,
   type WeightOptions,
 } from './model/language-model.ts';
+export { SequenceRater, type RaterBatch, type RaterLoadOptions } from './model/sequence-rater.ts';
+export type { CallOptions, TransformerModel } from './model/transformer-model.ts';
 export type { ParameterVector } from './model/parameter-vector.ts';
 export {
   createOptimizer,

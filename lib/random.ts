@@ -99,6 +99,23 @@ export function randomNormals(out: Float32Array | Float64Array, seed: number, st
   }
 }
 
+const BLOCK_BITS = 128;
+
+/**
+ * Fills `out` with fair signs, element i being sign `offset + i` of the stream: +1 where bit (index mod 128) of block
+ * ⌊index / 128⌋ is 0, else −1; bit j of a block is bit (j mod 32) of its word ⌊j / 32⌋.
+ */
+export function randomSigns(out: Int8Array, seed: number, stream: number, offset = 0): void {
+  const blocks = new BlockStream(seed, stream);
+  let loaded = -1;
+  for (let i = 0; i < out.length; i++) {
+    const block = Math.floor((offset + i) / BLOCK_BITS);
+    const bit = (offset + i) % BLOCK_BITS;
+    if (block !== loaded) blocks.load((loaded = block));
+    out[i] = (blocks.words[bit >>> 5] >>> (bit & 31)) & 1 ? -1 : 1;
+  }
+}
+
 /** A uniform permutation of 0 … n − 1 (Fisher and Yates; Durstenfeld 1964). */
 export function randomPermutation(n: number, seed: number, stream: number): Uint32Array {
   checkInteger('n', n, 0, TWO_32);

@@ -2,9 +2,8 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { OrderAddon } from '../order/native.ts';
-import type { DecoderShape } from '../model/config.ts';
-import type { ParameterSlot } from '../model/layout.ts';
-import type { EngineBatch, ProductShape } from './types.ts';
+import type { RaterShape, TransformerShape } from '../model/shape.ts';
+import type { EngineBatch, ProductShape, SketchRequest } from './types.ts';
 
 /** A vector of native/addon/vector.cc. Calls wait for everything queued before them. */
 export interface NativeVector {
@@ -16,7 +15,19 @@ export interface NativeVector {
   dot(x: NativeVector): number;
   read(offset: number, length: number): Float32Array;
   write(offset: number, values: Float32Array): void;
+  sgdStep(gradient: NativeVector, step: { lr: number; clipNorm: number }): Promise<number>;
+  adamwStep(gradient: NativeVector, m: NativeVector, v: NativeVector, step: NativeAdamwStep): Promise<number>;
   dispose(): void;
+}
+
+/** One tensor; vectors have one row. Tensors of one role are neighbours. */
+export interface NativeSlot {
+  role: string;
+  offset: number;
+  rows: number;
+  cols: number;
+  /** streamOf(its name): the stream of its sketch. */
+  stream: number;
 }
 
 /** Handed to a job and raised to end it early. */
@@ -30,6 +41,7 @@ export interface NativeBackwardRequest {
   gradients: NativeVector[];
   norms: boolean;
   gram: boolean;
+  sketch?: SketchRequest;
 }
 
 export interface NativeBackwardResult {
@@ -37,6 +49,7 @@ export interface NativeBackwardResult {
   norms?: Float64Array;
   gram?: Float64Array;
   dots: Float64Array[];
+  sketch?: Float32Array;
 }
 
 export interface NativeAdamwStep {
@@ -62,20 +75,40 @@ export interface NativeModel {
     into: NativeVector,
     stop?: StopFlag,
   ): Promise<Float64Array>;
-  sgdStep(gradient: NativeVector, step: { lr: number; clipNorm: number }): Promise<number>;
-  adamwStep(gradient: NativeVector, m: NativeVector, v: NativeVector, step: NativeAdamwStep): Promise<number>;
   dispose(): void;
 }
 
+/** A rater of the addon. */
+export interface NativeRater {
+  parameters(): NativeVector;
+  zeros(): NativeVector;
+  score(batch: EngineBatch, stop?: StopFlag): Promise<Float64Array>;
+  backward(
+    batch: EngineBatch,
+    scoreGradients: Float64Array,
+    into: NativeVector,
+    stop?: StopFlag,
+  ): Promise<Float64Array>;
+  dispose(): void;
+}
+
+export interface NativeEngineOptions {
+  threads: number;
+  precision: 'f32' | 'bf16';
+  isa?: string;
+  gemm?: string;
+}
+
 export interface NativeEngine {
-  createModel(shape: DecoderShape, slots: readonly ParameterSlot[]): NativeModel;
+  createModel(shape: TransformerShape, slots: readonly NativeSlot[]): NativeModel;
+  createRater(shape: RaterShape, slots: readonly NativeSlot[]): NativeRater;
   measureProduct(shape: ProductShape): Promise<number>;
   describe(): { isa: string; gemm: string; threads: number };
   close(): void;
 }
 
 export interface Addon extends OrderAddon {
-  NativeEngine: new (options: { threads: number; isa?: string; gemm?: string }) => NativeEngine;
+  NativeEngine: new (options: NativeEngineOptions) => NativeEngine;
   createStop(): StopFlag;
   raiseStop(flag: StopFlag): void;
 }

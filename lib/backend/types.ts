@@ -1,6 +1,6 @@
 import type { Batch } from '../data/batch.ts';
-import type { DecoderShape } from '../model/config.ts';
 import type { ParameterLayout } from '../model/layout.ts';
+import type { RaterShape, TransformerShape } from '../model/shape.ts';
 
 export type BackendName = 'reference' | 'cpu' | 'cuda';
 
@@ -61,7 +61,8 @@ export type FloatArray = Float32Array | Float64Array;
 export interface Engine {
   /** Seconds of one matrix product after an untimed one; absent where products are not what limits the engine. */
   measureProduct?(shape: ProductShape): Promise<number>;
-  createModel(shape: DecoderShape, layout: ParameterLayout): EngineModel;
+  createModel(shape: TransformerShape, layout: ParameterLayout): EngineModel;
+  createRater(shape: RaterShape, layout: ParameterLayout): EngineRater;
 }
 
 /** A dense vector of `length` parameters on the backend. */
@@ -78,6 +79,13 @@ export interface EngineVector {
   /** Copies [offset, offset + length) out; Float64Array on the reference backend, Float32Array elsewhere. */
   read(offset: number, length: number): FloatArray;
   write(offset: number, values: ArrayLike<number>): void;
+  /**
+   * this ← this − lr·s·g with s = min(1, clipNorm/(‖g‖+1e-6)); resolves to ‖g‖ before clipping. When ‖g‖ is not finite,
+   * nothing is updated (adamwStep: neither are m and v).
+   */
+  sgdStep(gradient: EngineVector, step: SgdStep): Promise<number>;
+  /** AdamW with decoupled weight decay on all parameters (fixture `optim`); resolves to ‖g‖ before clipping. */
+  adamwStep(gradient: EngineVector, m: EngineVector, v: EngineVector, step: AdamwStep): Promise<number>;
   dispose(): void;
 }
 
@@ -91,6 +99,18 @@ export interface EngineBatch extends Batch {
   samples: number;
 }
 
+/**
+ * A random projection of sample gradients to k = `dimensions` numbers, R of independent fair signs / √k for each tensor,
+ * shares summed over tensors (Achlioptas 2003). Of a matrix W [rows × columns], as stored, with k = a·b and a the largest divisor of k
+ * with a ≤ √k: share[p·b + q] = Σ P[r, p] g[r, c] Q[c, q] / √k, P [rows × a] and Q [columns × b] (a Kronecker product,
+ * Choe et al. 2024). Of a vector [n], or a matrix of one row: share[p] = Σ P[r, p]
+ * g[r] / √k, P [n × k]. P is stream 2s and Q stream 2s + 1 of `randomSigns`, row-major, s = streamOf(tensor name).
+ */
+export interface SketchRequest {
+  dimensions: number;
+  seed: number;
+}
+
 export interface BackwardRequest {
   /** One weight a sample. */
   weights: Float64Array;
@@ -100,6 +120,7 @@ export interface BackwardRequest {
   dots?: EngineVector[];
   gram?: boolean;
   gradients?: boolean;
+  sketch?: SketchRequest;
 }
 
 export interface BackwardResult {
@@ -111,12 +132,19 @@ export interface BackwardResult {
   /** ⟨g_i, g_j⟩, row-major [samples, samples] */
   gram?: Float64Array;
   gradients?: EngineVector[];
+  /** Row-major [samples, dimensions]. */
+  sketch?: Float32Array;
 }
 
-export interface EngineModel {
+/** Parameters on a backend, and the vectors beside them. */
+export interface EngineNetwork {
   /** The live parameters. */
   readonly parameters: EngineVector;
   zeros(): EngineVector;
+  dispose(): void;
+}
+
+export interface EngineModel extends EngineNetwork {
   /** Mean cross-entropy of each sample over its predicted positions; 0 for a sample that predicts nothing. */
   loss(batch: EngineBatch, signal?: AbortSignal): Promise<Float64Array>;
   backward(batch: EngineBatch, request: BackwardRequest, signal?: AbortSignal): Promise<BackwardResult>;
@@ -128,14 +156,18 @@ export interface EngineModel {
     into: EngineVector,
     signal?: AbortSignal,
   ): Promise<Float64Array>;
-  /**
-   * θ ← θ − lr·s·g with s = min(1, clipNorm/(‖g‖+1e-6)); resolves to ‖g‖ before clipping. When ‖g‖ is not finite,
-   * nothing is updated (adamwStep: neither are m and v).
-   */
-  sgdStep(gradient: EngineVector, step: SgdStep): Promise<number>;
-  /** AdamW with decoupled weight decay on all parameters (METHODS: fixture `optim`); resolves to ‖g‖ before clipping. */
-  adamwStep(gradient: EngineVector, m: EngineVector, v: EngineVector, step: AdamwStep): Promise<number>;
-  dispose(): void;
+}
+
+export interface EngineRater extends EngineNetwork {
+  /** A score for each row; labels play no part. */
+  score(batch: EngineBatch, signal?: AbortSignal): Promise<Float64Array>;
+  /** `into` is overwritten with Σ_i c_i ∂score_i/∂θ, c one a row; resolves to the scores. */
+  backward(
+    batch: EngineBatch,
+    scoreGradients: Float64Array,
+    into: EngineVector,
+    signal?: AbortSignal,
+  ): Promise<Float64Array>;
 }
 
 export interface SgdStep {

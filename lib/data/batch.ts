@@ -1,17 +1,23 @@
 import type { EngineBatch } from '../backend/types.ts';
 import { checkInteger, checkLength, invalid } from '../check.ts';
+import type { TransformerShape } from '../model/shape.ts';
 
 /** Token rows of one step, row-major [batch, time]. Padding, if any, is on the right. */
 export interface Batch {
   batch: number;
   time: number;
   inputIds: Int32Array;
-  /** Hugging Face convention: as long as inputIds, −100 ignored, shifted by one inside the loss. */
+  /**
+   * Hugging Face convention: as long as inputIds, −100 ignored. A decoder's are shifted by one inside the loss; those of
+   * a masked-token model stand where they are predicted.
+   */
   labels: Int32Array;
   /** 1 = token, 0 = padding; all ones when absent. */
   attentionMask?: Uint8Array;
   /** Packed rows: attention and labels never cross documents, positions restart; −1 on padding. */
   documentIds?: Int32Array;
+  /** For models with token types (BERT's segments); all 0 when absent. */
+  tokenTypeIds?: Int32Array;
 }
 
 /** One row before padding. */
@@ -21,6 +27,8 @@ export interface TokenRow {
   labels?: ArrayLike<number>;
   /** As long as inputIds, for packed rows; either all rows of a batch have them or none. */
   documentIds?: ArrayLike<number>;
+  /** As long as inputIds, for models with token types; either all rows of a batch have them or none. */
+  tokenTypeIds?: ArrayLike<number>;
 }
 
 export interface CollateOptions {
@@ -30,6 +38,9 @@ export interface CollateOptions {
   length?: number;
 }
 
+/** What a model can take: 0 positions are as many as come, 0 token types none. */
+export type BatchLimits = Pick<TransformerShape, 'vocabSize' | 'learnedPositions' | 'tokenTypes'>;
+
 /** The label of a position that is not predicted. */
 export const IGNORED_LABEL = -100;
 const NO_DOCUMENT = -1;
@@ -37,8 +48,8 @@ const INT32_MAX = 2 ** 31 - 1;
 
 /**
  * Puts rows of any lengths into one batch, padded on the right.
- * @throws GradfoldError INVALID_ARGUMENT naming the row: no rows, a row longer than `length`, labels or documentIds of
- * another length than inputIds, a value that is not a 32-bit integer.
+ * @throws GradfoldError INVALID_ARGUMENT naming the row: no rows, a row longer than `length`, labels, documentIds or
+ * tokenTypeIds of another length than inputIds, a value that is not a 32-bit integer.
  */
 export function collate(rows: readonly TokenRow[], options: CollateOptions = {}): Batch {
   if (rows.length === 0) throw invalid('rows', 'at least one row', rows);
@@ -54,23 +65,27 @@ export function collate(rows: readonly TokenRow[], options: CollateOptions = {})
     attentionMask: new Uint8Array(tokens),
   };
   const documentIds = rows[0].documentIds && new Int32Array(tokens).fill(NO_DOCUMENT);
+  const tokenTypeIds = rows[0].tokenTypeIds && new Int32Array(tokens);
+  const optional = [
+    ['documentIds', documentIds],
+    ['tokenTypeIds', tokenTypeIds],
+  ] as const;
   rows.forEach((row, r) => {
     const length = row.inputIds.length;
     if (length > time) throw invalid(`rows[${r}].inputIds`, `at most ${time} tokens`, length);
-    if (!row.documentIds !== !documentIds) {
-      throw invalid(
-        `rows[${r}].documentIds`,
-        documentIds ? 'ids, as in rows[0]' : 'none, as in rows[0]',
-        row.documentIds,
-      );
-    }
     const start = r * time;
     fillRow(batch.inputIds, start, row.inputIds, length, `rows[${r}].inputIds`);
     fillRow(batch.labels, start, row.labels ?? row.inputIds, length, `rows[${r}].labels`);
-    if (documentIds) fillRow(documentIds, start, row.documentIds!, length, `rows[${r}].documentIds`);
+    for (const [name, into] of optional) {
+      const ids = row[name];
+      if (!ids !== !into) {
+        throw invalid(`rows[${r}].${name}`, into ? 'ids, as in rows[0]' : 'none, as in rows[0]', ids);
+      }
+      if (into) fillRow(into, start, ids!, length, `rows[${r}].${name}`);
+    }
     batch.attentionMask.fill(1, start, start + length);
   });
-  return documentIds ? { ...batch, documentIds } : batch;
+  return { ...batch, ...(documentIds && { documentIds }), ...(tokenTypeIds && { tokenTypeIds }) };
 }
 
 function fillRow(into: Int32Array, start: number, values: ArrayLike<number>, length: number, name: string): void {
@@ -80,10 +95,10 @@ function fillRow(into: Int32Array, start: number, values: ArrayLike<number>, len
 }
 
 /**
- * Checks a batch against a vocabulary and resolves what a sample is.
+ * Checks a batch against a model and resolves what a sample is.
  * @throws GradfoldError INVALID_ARGUMENT naming the row and position of the first thing that is wrong.
  */
-export function checkBatch(batch: Batch, vocabularySize: number, granularity: 'row' | 'document' = 'row'): EngineBatch {
+export function checkBatch(batch: Batch, limits: BatchLimits, granularity: 'row' | 'document' = 'row'): EngineBatch {
   const rows = checkInteger('batch.batch', batch.batch, 1);
   const time = checkInteger('batch.time', batch.time, 1);
   const attentionMask = batch.attentionMask ?? new Uint8Array(rows * time).fill(1);
@@ -91,6 +106,10 @@ export function checkBatch(batch: Batch, vocabularySize: number, granularity: 'r
   checkArray('labels', batch.labels, Int32Array, rows, time);
   checkArray('attentionMask', attentionMask, Uint8Array, rows, time);
   if (batch.documentIds) checkArray('documentIds', batch.documentIds, Int32Array, rows, time);
+  if (batch.tokenTypeIds) checkArray('tokenTypeIds', batch.tokenTypeIds, Int32Array, rows, time);
+  if (batch.tokenTypeIds && limits.tokenTypes === 0) {
+    throw invalid('batch.tokenTypeIds', 'none (the model has no token types)', batch.tokenTypeIds);
+  }
   if (granularity !== 'row' && granularity !== 'document') {
     throw invalid('granularity', '"row" or "document"', granularity);
   }
@@ -100,10 +119,27 @@ export function checkBatch(batch: Batch, vocabularySize: number, granularity: 'r
   let documents = 0;
   for (let row = 0; row < rows; row++) {
     const length = checkMask(attentionMask, row, time);
-    checkTokens(batch, row, length, vocabularySize);
-    if (batch.documentIds) documents += checkDocuments(batch.documentIds, row, length, time);
+    checkTokens(batch, row, length, limits);
+    const starts = batch.documentIds ? documentStarts(batch.documentIds, row, length, time) : [0];
+    checkPositions(row, [...starts, length], limits.learnedPositions);
+    documents += starts.length;
   }
   return { ...batch, attentionMask, granularity, samples: granularity === 'document' ? documents : rows };
+}
+
+/**
+ * The same for rows that are rated: labels play no part, and each row needs a token.
+ * @throws GradfoldError INVALID_ARGUMENT as checkBatch, or naming a row without any token.
+ */
+export function checkRows(batch: Omit<Batch, 'labels'>, limits: BatchLimits): EngineBatch {
+  const size = checkInteger('batch.batch', batch.batch, 1) * checkInteger('batch.time', batch.time, 1);
+  const checked = checkBatch({ ...batch, labels: new Int32Array(size).fill(IGNORED_LABEL) }, limits);
+  for (let row = 0; row < checked.batch; row++) {
+    if (checked.attentionMask[row * checked.time] === 0) {
+      throw invalid(`batch.attentionMask, row ${row}`, 'at least one token to rate', 'a row of padding');
+    }
+  }
+  return checked;
 }
 
 function checkArray(
@@ -131,25 +167,29 @@ function checkMask(mask: Uint8Array, row: number, time: number): number {
   return length;
 }
 
-function checkTokens(batch: Batch, row: number, length: number, vocabularySize: number): void {
-  const known = (id: number) => id >= 0 && id < vocabularySize;
+function checkTokens(batch: Batch, row: number, length: number, { vocabSize, tokenTypes }: BatchLimits): void {
+  const known = (id: number) => id >= 0 && id < vocabSize;
   for (let t = 0; t < batch.time; t++) {
     const id = batch.inputIds[row * batch.time + t];
     const label = batch.labels[row * batch.time + t];
     if (t < length && !known(id)) {
-      throw invalid(at('inputIds', row, t), `an id in [0, ${vocabularySize}), the model's vocabulary`, id);
+      throw invalid(at('inputIds', row, t), `an id in [0, ${vocabSize}), the model's vocabulary`, id);
+    }
+    const type = batch.tokenTypeIds?.[row * batch.time + t] ?? 0;
+    if (t < length && batch.tokenTypeIds && (type < 0 || type >= tokenTypes)) {
+      throw invalid(at('tokenTypeIds', row, t), `a type in [0, ${tokenTypes})`, type);
     }
     if (label === IGNORED_LABEL) continue;
     if (t >= length) throw invalid(at('labels', row, t), `${IGNORED_LABEL} on padding`, label);
     if (!known(label)) {
-      throw invalid(at('labels', row, t), `${IGNORED_LABEL} or an id in [0, ${vocabularySize})`, label);
+      throw invalid(at('labels', row, t), `${IGNORED_LABEL} or an id in [0, ${vocabSize})`, label);
     }
   }
 }
 
-/** The number of documents of a row. */
-function checkDocuments(documentIds: Int32Array, row: number, length: number, time: number): number {
-  let documents = 0;
+/** Where the documents of a row begin. */
+function documentStarts(documentIds: Int32Array, row: number, length: number, time: number): number[] {
+  const starts: number[] = [];
   for (let t = 0; t < time; t++) {
     const id = documentIds[row * time + t];
     const previous = t === 0 ? NO_DOCUMENT : documentIds[row * time + t - 1];
@@ -158,9 +198,26 @@ function checkDocuments(documentIds: Int32Array, row: number, length: number, ti
     } else if (id < Math.max(0, previous)) {
       const expected = previous < 1 ? 'an id >= 0 on a token' : `an id >= ${previous}, that of the token before`;
       throw invalid(at('documentIds', row, t), expected, id);
-    } else if (id !== previous) documents++;
+    } else if (id !== previous) starts.push(t);
   }
-  return documents;
+  return starts;
+}
+
+/** Positions count from 0 in each document, which lie between neighbouring bounds. */
+function checkPositions(row: number, bounds: number[], positions: number): void {
+  if (positions === 0) return;
+  for (let i = 1; i < bounds.length; i++) {
+    const length = bounds[i] - bounds[i - 1];
+    if (length <= positions) continue;
+    throw invalid(
+      at('inputIds', row, bounds[i - 1]),
+      `at most ${positions} tokens, the model's max positions`,
+      length,
+      {
+        fix: 'cut longer sequences',
+      },
+    );
+  }
 }
 
 function at(name: string, row: number, position: number): string {

@@ -5,10 +5,9 @@ import { GradfoldError } from '../errors.ts';
 import { syncDirectory, temporaryName, writeTextAtomically } from '../atomic-file.ts';
 import { fileError, readJsonObject } from '../files.ts';
 import type { EngineVector } from '../backend/types.ts';
-import { decoderShape, type ModelConfig } from './config.ts';
+import type { ModelConfig } from './config.ts';
 import type { ParameterLayout } from './layout.ts';
 import { readTensors } from './read-tensors.ts';
-import type { RopeParameters } from './rope.ts';
 import { SafetensorsFile, writeSafetensors, type TensorSource } from './safetensors.ts';
 
 const CONFIG = 'config.json';
@@ -18,14 +17,9 @@ const INDEX = 'model.safetensors.index.json';
 /** Weights above this go into several files. */
 const MAX_SHARD_BYTES = 4 * 2 ** 30;
 
-const ARCHITECTURES: Record<ModelConfig['model_type'], string> = {
-  llama: 'LlamaForCausalLM',
-  mistral: 'MistralForCausalLM',
-};
-
 /** The configuration of a Hugging Face model directory, unchecked. */
 export async function readConfig(directory: string): Promise<ModelConfig> {
-  return (await readJsonObject(join(directory, CONFIG))) as ModelConfig;
+  return (await readJsonObject(join(directory, CONFIG))) as unknown as ModelConfig;
 }
 
 /**
@@ -38,16 +32,12 @@ export async function readWeights(
   directory: string,
   layout: ParameterLayout,
   parameters: EngineVector,
-  options: { tiedEmbeddings: boolean; signal?: AbortSignal },
+  options: { nameOf: (name: string) => string | null; signal?: AbortSignal },
 ): Promise<void> {
   const files: SafetensorsFile[] = [];
   try {
     for (const name of await weightFiles(directory)) files.push(await SafetensorsFile.open(join(directory, name)));
-    await readTensors(directory, files, layout, parameters, {
-      signal: options.signal,
-      // Old checkpoints carry rotary angles, and some tied ones the output matrix beside the embeddings.
-      ignored: (name) => name.endsWith('.rotary_emb.inv_freq') || (options.tiedEmbeddings && name === 'lm_head.weight'),
-    });
+    await readTensors(directory, files, layout, parameters, options);
   } finally {
     await Promise.all(files.map((file) => file.close()));
   }
@@ -79,13 +69,13 @@ async function exists(path: string): Promise<boolean> {
 }
 
 /**
- * Writes a directory that Hugging Face transformers loads (versions 4 and 5), weights in float32. A new directory
+ * Writes a Hugging Face model directory, weights in float32. A new directory
  * appears complete or not at all; in one that is there already the files are replaced, config.json last, and others
  * are left alone.
  */
 export async function writeCheckpoint(
   directory: string,
-  config: ModelConfig,
+  config: Record<string, unknown>,
   tensors: readonly TensorSource[],
   options: { maxShardBytes?: number; signal?: AbortSignal } = {},
 ): Promise<void> {
@@ -107,13 +97,13 @@ export async function writeCheckpoint(
 
 async function writeFiles(
   directory: string,
-  config: ModelConfig,
+  config: Record<string, unknown>,
   tensors: readonly TensorSource[],
   { maxShardBytes = MAX_SHARD_BYTES, signal }: { maxShardBytes?: number; signal?: AbortSignal },
 ): Promise<void> {
   await writeWeights(directory, tensors, maxShardBytes, signal);
   signal?.throwIfAborted();
-  const json = `${JSON.stringify(transformersConfig(config), null, 2)}\n`;
+  const json = `${JSON.stringify(config, null, 2)}\n`;
   await writeTextAtomically(join(directory, CONFIG), json);
 }
 
@@ -173,25 +163,4 @@ async function publish(staging: string, directory: string): Promise<void> {
     await syncDirectory(directory);
   }
   await syncDirectory(dirname(directory));
-}
-
-/** The configuration with what transformers 4 and 5 each look for; defaults in which the two differ are spelled out. */
-function transformersConfig(config: ModelConfig): Record<string, unknown> {
-  const shape = decoderShape(config);
-  const rope: RopeParameters = config.rope_parameters ?? config.rope_scaling ?? {};
-  const { rope_theta = config.rope_theta ?? 10000, type, rope_type = type ?? 'default', ...scaling } = rope;
-  return {
-    ...config,
-    architectures: [ARCHITECTURES[config.model_type]],
-    dtype: 'float32',
-    torch_dtype: 'float32',
-    head_dim: shape.headDim,
-    num_key_value_heads: shape.kvHeads,
-    rms_norm_eps: shape.normEps,
-    tie_word_embeddings: shape.tiedEmbeddings,
-    ...(config.model_type === 'mistral' && { sliding_window: shape.slidingWindow }),
-    rope_theta, // transformers 4
-    rope_scaling: rope_type === 'default' ? null : { rope_type, ...scaling },
-    rope_parameters: { rope_type, rope_theta, ...scaling }, // transformers 5
-  };
 }

@@ -7,8 +7,9 @@ import type { ParameterLayout } from './layout.ts';
 const CHUNK = 2 ** 18;
 
 /**
- * Fresh parameters as Hugging Face transformers draws them: matrices normal(0, standardDeviation), norm weights one. A
- * tensor's numbers depend on the seed and its name alone and are float32 numbers on every backend.
+ * Fresh parameters as Hugging Face transformers draws them: matrices normal(0, standardDeviation), GPT-2's projections
+ * onto the residual stream normal(0, standardDeviation / √(2 layers)), norm gains one, biases and the padding token's
+ * embedding zero. A tensor's numbers depend on the seed and its name alone and are float32 numbers on every backend.
  */
 export async function initializeParameters(
   parameters: EngineVector,
@@ -16,11 +17,12 @@ export async function initializeParameters(
   options: { seed: number; standardDeviation: number; signal?: AbortSignal },
 ): Promise<void> {
   const { seed, standardDeviation, signal } = options;
-  for (const { name, shape, offset, size } of layout.slots) {
-    if (shape.length === 1) {
-      parameters.write(offset, new Float32Array(size).fill(1));
+  for (const { name, shape, offset, size, initial } of layout.slots) {
+    if (typeof initial === 'string') {
+      parameters.write(offset, new Float32Array(size).fill(initial === 'ones' ? 1 : 0));
       continue;
     }
+    const deviation = initial.scale * standardDeviation;
     const stream = streamOf(name);
     for (let from = 0; from < size; from += CHUNK) {
       signal?.throwIfAborted();
@@ -28,9 +30,13 @@ export async function initializeParameters(
       randomNormals(values, seed, stream, from);
       parameters.write(
         offset + from,
-        values.map((x) => x * standardDeviation),
+        values.map((x) => x * deviation),
       );
       await setImmediate();
+    }
+    if (initial.zeroRow !== undefined) {
+      const width = shape[1];
+      parameters.write(offset + initial.zeroRow * width, new Float32Array(width));
     }
   }
 }

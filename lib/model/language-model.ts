@@ -1,18 +1,16 @@
-import type { Backend, BackwardRequest, EngineBatch, EngineModel } from '../backend/types.ts';
-import { checkFinite, checkFiniteArray, checkInteger, checkLength, invalid } from '../check.ts';
+import type { Backend, BackwardRequest, EngineBatch, EngineModel, SketchRequest } from '../backend/types.ts';
+import { checkFiniteArray, checkInteger, checkLength, invalid } from '../check.ts';
 import { checkBatch, type Batch } from '../data/batch.ts';
-import { GradfoldError } from '../errors.ts';
-import { readConfig, readWeights, writeCheckpoint } from './checkpoint.ts';
-import { decoderShape, type DecoderShape, type ModelConfig } from './config.ts';
-import { initializeParameters } from './initialize.ts';
-import { decoderLayout } from './layout.ts';
-import { ParameterVector, type ParameterSpace } from './parameter-vector.ts';
-import { release, releaseWhenCollected } from './release.ts';
+import { transformerShape } from './architectures/index.ts';
+import { readConfig } from './checkpoint.ts';
+import type { ModelConfig } from './config.ts';
+import { modelLayout } from './layout.ts';
+import { ParameterVector } from './parameter-vector.ts';
+import type { TransformerShape } from './shape.ts';
+import { TransformerModel, type CallOptions } from './transformer-model.ts';
 
-export interface CallOptions {
-  /** Aborting rejects the call with the signal's reason. */
-  signal?: AbortSignal;
-}
+/** More is a full projection rather than a sketch. */
+const MAX_SKETCH_DIMENSIONS = 2 ** 20;
 
 export interface WeightOptions extends CallOptions {
   /** One finite number a sample; default 1 / samples. They weigh the gradient, not what is reported per sample. */
@@ -33,6 +31,8 @@ export interface PerSampleRequest extends GradientOptions {
   gram?: boolean;
   /** The g_i themselves: as many vectors of the model's size as there are samples. */
   gradients?: boolean;
+  /** R g_i for a seeded random R with E⟨R a, R b⟩ = ⟨a, b⟩, equal on every backend; see SketchRequest. */
+  sketch?: SketchRequest;
   /** What a sample is: a row (default), or a document of a packed row. */
   granularity?: 'row' | 'document';
 }
@@ -47,30 +47,26 @@ export interface PerSampleResult {
   /** Row-major [samples, samples]. */
   gram?: Float64Array;
   gradients?: ParameterVector[];
+  /** Row-major [samples, dimensions]. */
+  sketch?: Float32Array;
   /** Σ_i w_i g_i; where `weights` or `into` was given. */
   gradient?: ParameterVector;
 }
 
 /**
- * A decoder-only language model on a backend. The loss ℓ_i of a sample is the mean cross-entropy over its predicted
- * positions (0, with a zero gradient, where there are none); g_i is its gradient.
+ * A language model on a backend: a decoder that predicts next tokens, or an encoder that predicts masked ones. The loss
+ * ℓ_i of a sample is the mean cross-entropy over its predicted positions (0, with a zero gradient, where there are
+ * none); g_i is its gradient.
  */
-export class LanguageModel {
-  readonly config: ModelConfig;
-  /** The live parameters: writing to them changes the model. */
-  readonly parameters: ParameterVector;
-  readonly #space: ParameterSpace;
-  readonly #shape: DecoderShape;
-  readonly #model: EngineModel;
-  #disposed = false;
+export class LanguageModel extends TransformerModel<ModelConfig, EngineModel> {
+  readonly #shape: TransformerShape;
 
   private constructor(config: ModelConfig, backend: Backend) {
-    this.config = config;
-    this.#shape = decoderShape(config);
-    this.#space = { backend, layout: decoderLayout(this.#shape), name: config.model_type };
-    this.#model = backend.engine.createModel(this.#shape, this.#space.layout);
-    this.parameters = new ParameterVector(this.#space, this.#model.parameters, this);
-    releaseWhenCollected(this, this.#model);
+    const shape = transformerShape(config);
+    const layout = modelLayout(config, shape);
+    const network = backend.engine.createModel(shape, layout);
+    super(config, { backend, layout, network, kind: 'language', name: config.model_type });
+    this.#shape = shape;
   }
 
   /**
@@ -81,56 +77,20 @@ export class LanguageModel {
    */
   static async fromPretrained(directory: string, options: CallOptions & { backend: Backend }): Promise<LanguageModel> {
     const model = new LanguageModel(await readConfig(directory), options.backend);
-    return model.#filled(() =>
-      readWeights(directory, model.#space.layout, model.#model.parameters, {
-        tiedEmbeddings: model.#shape.tiedEmbeddings,
-        signal: options.signal,
-      }),
-    );
+    return model.filled(() => model.read(directory, model.space.layout, { signal: options.signal, kind: 'language' }));
   }
 
   /**
-   * A model with fresh parameters: matrices normal(0, config.initializer_range), norm weights one; a function of the
-   * seed and the tensors' names, equal on every backend.
+   * A model with fresh parameters, as transformers draws them: matrices normal(0, config.initializer_range), norm gains
+   * one, biases zero; a function of the seed and the tensors' names, equal on every backend.
    */
   static async initialize(
     config: ModelConfig,
     options: CallOptions & { backend: Backend; seed: number },
   ): Promise<LanguageModel> {
     const seed = checkInteger('seed', options.seed, 0);
-    const standardDeviation = checkFinite('initializer_range', config.initializer_range ?? 0.02, { min: 0 });
     const model = new LanguageModel(config, options.backend);
-    return model.#filled(() =>
-      initializeParameters(model.#model.parameters, model.#space.layout, {
-        seed,
-        standardDeviation,
-        signal: options.signal,
-      }),
-    );
-  }
-
-  /**
-   * Writes config.json and the weights in float32, so that Hugging Face transformers loads them: a new directory
-   * appears complete or not at all, files of an existing one are replaced.
-   * @param options.maxShardBytes weights above this go into several files with an index; default 4 GiB
-   * @throws GradfoldError IO naming the directory (disk full, no permission).
-   */
-  async savePretrained(directory: string, options: CallOptions & { maxShardBytes?: number } = {}): Promise<void> {
-    await writeCheckpoint(directory, this.config, this.#alive().parameters.tensorSources(), options);
-  }
-
-  get parameterCount(): number {
-    return this.#space.layout.length;
-  }
-
-  /**
-   * A new vector over the model's parameters: zeros, or the given tensors.
-   * @throws GradfoldError INVALID_ARGUMENT naming a missing or unknown tensor, or one of another size.
-   */
-  vector(init?: Readonly<Record<string, Float32Array | Float64Array>>): ParameterVector {
-    const vector = new ParameterVector(this.#space, this.engine.zeros());
-    if (init) vector.setFrom(init);
-    return vector;
+    return model.filled(() => model.draw(model.space.layout, { signal: options.signal, seed }));
   }
 
   /** Loss of each row, and their plain mean. */
@@ -155,25 +115,23 @@ export class LanguageModel {
    * numbers unless `gradients` asks for them.
    */
   async perSample(batch: Batch, request: PerSampleRequest): Promise<PerSampleResult> {
-    if ('sketch' in request && request.sketch !== undefined) {
-      throw new GradfoldError('UNSUPPORTED', 'perSample: sketch is not supported');
-    }
     const checked = this.#check(batch, request, request.granularity);
     const wanted = request.weights !== undefined || request.into !== undefined;
     const { request: backward, gradient } = this.#backwardRequest(checked, request, wanted);
-    const dots = request.dots?.map((vector, k) => vector.within(this.#space, `dots[${k}]`));
+    const dots = request.dots?.map((vector, k) => vector.within(this.space, `dots[${k}]`));
     if (dots && backward.into && dots.includes(backward.into)) {
       throw invalid('into', 'a vector other than those of dots', 'one of them');
     }
     const { norms, gram, gradients: wantGradients } = request;
+    const sketch = request.sketch && checkSketch(request.sketch);
     const { gradients, ...result } = await this.engine.backward(
       checked,
-      { ...backward, norms, dots, gram, gradients: wantGradients },
+      { ...backward, norms, dots, gram, gradients: wantGradients, sketch },
       request.signal,
     );
     return {
       ...result,
-      ...(gradients && { gradients: gradients.map((g) => new ParameterVector(this.#space, g)) }),
+      ...(gradients && { gradients: gradients.map((g) => new ParameterVector(this.space, g)) }),
       ...(gradient && { gradient }),
     };
   }
@@ -188,48 +146,15 @@ export class LanguageModel {
   ): Promise<{ jvp: Float64Array; hvp: ParameterVector }> {
     const checked = this.#check(batch, options);
     const weights = resolveWeights(options.weights, checked.samples);
-    const tangent = v.within(this.#space, 'v');
+    const tangent = v.within(this.space, 'v');
     const hvp = this.vector();
     const jvp = await this.engine.hvp(checked, tangent, weights, hvp.engine, options.signal);
     return { jvp, hvp };
   }
 
-  /** Frees the model's memory; also done by garbage collection. Vectors made by it stay usable. */
-  dispose(): void {
-    if (this.#disposed) return;
-    this.#disposed = true;
-    release(this, this.#model);
-  }
-
-  /** @internal the backend's model */
-  get engine(): EngineModel {
-    return this.#alive().#model;
-  }
-
-  /** @internal */
-  get space(): ParameterSpace {
-    return this.#space;
-  }
-
-  #alive(): this {
-    if (this.#disposed) throw new GradfoldError('DISPOSED', 'this model was disposed of');
-    return this;
-  }
-
-  /** The model once its parameters are there; its memory is freed when they cannot be. */
-  async #filled(fill: () => Promise<void>): Promise<LanguageModel> {
-    try {
-      await fill();
-      return this;
-    } catch (cause) {
-      this.dispose();
-      throw cause;
-    }
-  }
-
   #check(batch: Batch, { signal }: CallOptions, granularity?: 'row' | 'document'): EngineBatch {
     signal?.throwIfAborted();
-    return checkBatch(batch, this.#shape.vocabSize, granularity);
+    return checkBatch(batch, this.#shape, granularity);
   }
 
   #backwardRequest(
@@ -240,8 +165,7 @@ export class LanguageModel {
     const weights = resolveWeights(options.weights, batch.samples);
     if (!wanted) return { request: { weights } };
     const gradient = options.into ?? this.vector();
-    const into = gradient.within(this.#space, 'into');
-    if (into === this.#model.parameters) throw invalid('into', 'a vector of its own', "the model's parameters");
+    const into = gradient.within(this.space, 'into', { writable: true });
     return { request: { weights, into }, gradient };
   }
 }
@@ -251,4 +175,11 @@ function resolveWeights(weights: ArrayLike<number> | undefined, samples: number)
   checkLength('weights', weights, samples, 'one a sample');
   checkFiniteArray('weights', weights);
   return Float64Array.from(weights);
+}
+
+function checkSketch({ dimensions, seed }: SketchRequest): SketchRequest {
+  return {
+    dimensions: checkInteger('sketch.dimensions', dimensions, 1, MAX_SKETCH_DIMENSIONS),
+    seed: checkInteger('sketch.seed', seed, 0),
+  };
 }

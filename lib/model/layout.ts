@@ -1,55 +1,69 @@
-import type { DecoderShape } from './config.ts';
+import { architectureOf } from './architectures/index.ts';
+import type { ArchitectureName } from './architectures/architecture.ts';
+import type { ModelConfig, RaterConfig } from './config.ts';
+import type { TransformerShape } from './shape.ts';
 
-/** One named tensor inside the flat parameter vector. */
-export interface ParameterSlot {
+/** How a fresh tensor is filled. */
+export type InitialValues =
+  | 'zeros'
+  | 'ones'
+  /** normal(0, scale · initializer_range), except that one row may be zeros */
+  | { scale: number; zeroRow?: number };
+
+/** A tensor of a model. */
+export interface TensorSpec {
+  /** Its Hugging Face name. */
   name: string;
   shape: number[];
+  /** What it is to an engine. Tensors of one role are neighbours and form one matrix, rows stacked. */
+  role: string;
+  initial: InitialValues;
+}
+
+/** One named tensor inside the flat parameter vector. */
+export interface ParameterSlot extends TensorSpec {
   /** Index of its first element. */
   offset: number;
   /** Number of elements. */
   size: number;
 }
 
-/** Where each tensor lies in a model's flat parameter vector, in checkpoint order. */
+/** Where each tensor lies in a model's flat parameter vector. */
 export interface ParameterLayout {
+  /** Whose tensor names these are. */
+  architecture: ArchitectureName;
   length: number;
   slots: readonly ParameterSlot[];
 }
 
-/**
- * The layout of a LLaMA-style decoder under its Hugging Face tensor names. Within a layer q, k, v and gate, up are
- * neighbours with equal input width, so that an engine may treat each group as one matrix.
- */
-export function decoderLayout(shape: DecoderShape): ParameterLayout {
-  const { hiddenSize: d, intermediateSize: ff, headDim } = shape;
-  const entries: [string, number[]][] = [['model.embed_tokens.weight', [shape.vocabSize, d]]];
-  for (let layer = 0; layer < shape.layers; layer++) {
-    const at = `model.layers.${layer}`;
-    entries.push(
-      [`${at}.input_layernorm.weight`, [d]],
-      [`${at}.self_attn.q_proj.weight`, [shape.heads * headDim, d]],
-      [`${at}.self_attn.k_proj.weight`, [shape.kvHeads * headDim, d]],
-      [`${at}.self_attn.v_proj.weight`, [shape.kvHeads * headDim, d]],
-      [`${at}.self_attn.o_proj.weight`, [d, shape.heads * headDim]],
-      [`${at}.post_attention_layernorm.weight`, [d]],
-      [`${at}.mlp.gate_proj.weight`, [ff, d]],
-      [`${at}.mlp.up_proj.weight`, [ff, d]],
-      [`${at}.mlp.down_proj.weight`, [d, ff]],
-    );
-  }
-  entries.push(['model.norm.weight', [d]]);
-  if (!shape.tiedEmbeddings) entries.push(['lm_head.weight', [shape.vocabSize, d]]);
-  return layoutOf(entries);
+/** A language model's layout: backbone, then head. */
+export function modelLayout(config: ModelConfig, shape: TransformerShape): ParameterLayout {
+  const { name, backbone, head } = architectureOf(config);
+  return layoutOf(name, [...backbone(shape, config), ...head(shape)]);
 }
 
-/** Lays tensors end to end in the given order. */
-export function layoutOf(entries: [name: string, shape: number[]][]): ParameterLayout {
+/** A rater's layout: backbone, then `score_head.weight` and, with a bias, `score_head.bias`. */
+export function raterLayout(config: RaterConfig, shape: TransformerShape): ParameterLayout {
+  const { name, backbone } = architectureOf(config);
+  const head: TensorSpec[] = [
+    { name: 'score_head.weight', shape: [1, shape.hiddenSize], role: 'score.weight', initial: { scale: 1 } },
+  ];
+  if (config.bias) head.push({ name: 'score_head.bias', shape: [1], role: 'score.bias', initial: 'zeros' });
+  return layoutOf(name, [...backbone(shape, config), ...head]);
+}
+
+/** The part of a layout whose tensors pass a test, where it lies in the whole. */
+export function partOf(layout: ParameterLayout, belongs: (slot: ParameterSlot) => boolean): ParameterLayout {
+  return { ...layout, slots: layout.slots.filter(belongs) };
+}
+
+function layoutOf(architecture: ArchitectureName, tensors: TensorSpec[]): ParameterLayout {
   let offset = 0;
-  const slots = entries.map(([name, shape]) => {
-    const size = shape.reduce((a, b) => a * b, 1);
-    const slot = { name, shape, offset, size };
+  const slots = tensors.map((tensor) => {
+    const size = tensor.shape.reduce((a, b) => a * b, 1);
+    const slot = { ...tensor, offset, size };
     offset += size;
     return slot;
   });
-  return { length: offset, slots };
+  return { architecture, length: offset, slots };
 }

@@ -1,10 +1,10 @@
 import { checkFinite, invalid } from '../check.ts';
 import { GradfoldError } from '../errors.ts';
 import { parseJsonObject } from '../files.ts';
-import type { LanguageModel } from './language-model.ts';
 import type { ParameterVector } from './parameter-vector.ts';
 import { readTensors } from './read-tensors.ts';
 import { SafetensorsFile, writeSafetensors } from './safetensors.ts';
+import type { TransformerModel } from './transformer-model.ts';
 
 /** θ ← θ − lr·s·g */
 export interface SgdConfig {
@@ -49,9 +49,9 @@ interface SavedState extends Omit<Hyperparameters, 'clipNorm'> {
 
 const METADATA_KEY = 'optimizer';
 
-/** Updates a model's parameters in place. */
+/** Updates the parameters of a language model or a rater in place. */
 export class Optimizer {
-  readonly #model: LanguageModel;
+  readonly #model: TransformerModel;
   #settings: Hyperparameters;
   /** First and second moments of the gradient, for AdamW. */
   readonly #moments: { m: ParameterVector; v: ParameterVector } | undefined;
@@ -59,7 +59,7 @@ export class Optimizer {
   #stepping = false;
 
   /** @internal createOptimizer is the public way in. */
-  constructor(model: LanguageModel, config: OptimizerConfig) {
+  constructor(model: TransformerModel, config: OptimizerConfig) {
     this.#settings = resolve(config);
     this.#model = model;
     if (config.kind === 'adamw') this.#moments = { m: model.vector(), v: model.vector() };
@@ -85,13 +85,13 @@ export class Optimizer {
   async step(gradient: ParameterVector): Promise<{ gradientNorm: number }> {
     if (this.#stepping) throw invalid('step', 'the step before it to be awaited', 'one that is still running');
     const g = gradient.within(this.#model.space, 'gradient');
-    const engine = this.#model.engine;
+    const { parameters } = this.#model.engine;
     const step = this.#stepCount + 1;
     this.#stepping = true;
     try {
       const gradientNorm = this.#moments
-        ? await engine.adamwStep(g, this.#moments.m.engine, this.#moments.v.engine, { ...this.#settings, step })
-        : await engine.sgdStep(g, this.#settings);
+        ? await parameters.adamwStep(g, this.#moments.m.engine, this.#moments.v.engine, { ...this.#settings, step })
+        : await parameters.sgdStep(g, this.#settings);
       if (!Number.isFinite(gradientNorm)) {
         throw invalid('gradient', 'a finite norm', gradientNorm, { code: 'INVALID_DATA', fix: 'nothing was updated' });
       }
@@ -127,7 +127,9 @@ export class Optimizer {
         throw invalid(path, `the state of ${this.#settings.kind}`, settings.kind, { code: 'INVALID_FILE' });
       }
       for (const [name, vector] of Object.entries(this.#moments ?? {})) {
-        await readTensors(path, [file], this.#model.space.layout, vector.engine, { prefix: `${name}/` });
+        const prefix = `${name}/`;
+        const nameOf = (tensor: string) => (tensor.startsWith(prefix) ? tensor.slice(prefix.length) : null);
+        await readTensors(`${path}: ${prefix}`, [file], this.#model.space.layout, vector.engine, { nameOf });
       }
       this.#settings = { ...settings, clipNorm: clipNorm ?? Infinity };
       this.#stepCount = stepCount;
@@ -146,7 +148,7 @@ export class Optimizer {
  * An optimizer of a model's parameters.
  * @throws GradfoldError INVALID_ARGUMENT naming the setting that is wrong.
  */
-export function createOptimizer(model: LanguageModel, config: OptimizerConfig): Optimizer {
+export function createOptimizer(model: TransformerModel, config: OptimizerConfig): Optimizer {
   return new Optimizer(model, config);
 }
 

@@ -140,9 +140,10 @@ export class ParameterVector {
 
   /**
    * @internal The backend's vector, for use in a given space.
+   * @param options.writable it will be overwritten, which a model's live parameters must not be
    * @throws GradfoldError INVALID_ARGUMENT naming both spaces when they differ.
    */
-  within(space: ParameterSpace, name: string): EngineVector {
+  within(space: ParameterSpace, name: string, options: { writable?: boolean } = {}): EngineVector {
     if (!sameSpace(this.#space, space)) {
       const other = this.#space.backend.name === space.backend.name && this.#space.backend !== space.backend;
       throw new GradfoldError(
@@ -150,6 +151,7 @@ export class ParameterVector {
         `${name}: expected a vector of ${describe(space)}, got one of ${describe(this.#space)}${other ? ' opened separately' : ''}`,
       );
     }
+    if (options.writable && this.#model) throw invalid(name, 'a vector of its own', "the model's parameters");
     return this.engine;
   }
 }

@@ -1,5 +1,6 @@
-import { decoderShape, type ModelConfig } from '../model/config.ts';
-import { decoderLayout } from '../model/layout.ts';
+import { transformerShape } from '../model/architectures/index.ts';
+import type { ModelConfig } from '../model/config.ts';
+import { modelLayout } from '../model/layout.ts';
 import type { Recipe } from './schema.ts';
 
 export interface StageEstimate {
@@ -28,12 +29,13 @@ const VECTORS = 5;
 export function estimateRun(recipe: Recipe): RunEstimate {
   const { pretrain, score, train, evaluate, samples } = recipe;
   const config = { ...recipe.model, vocab_size: recipe.tokenizer.vocabulary } as unknown as ModelConfig;
-  const shape = decoderShape(config);
-  const parameters = decoderLayout(shape).length;
+  const shape = transformerShape(config);
+  const parameters = modelLayout(config, shape).length;
   const { hiddenSize: d, intermediateSize: ff, layers } = shape;
   const attentionWidth = shape.heads * shape.headDim;
-  // The input embedding is a look-up, not a product; the head is one, tied or not.
-  const products = parameters - (shape.tiedEmbeddings ? 0 : shape.vocabSize * d);
+  // Embeddings are look-ups, not products; the head is one, tied or not.
+  const lookedUp = (shape.tiedEmbeddings ? 0 : shape.vocabSize) + shape.learnedPositions + shape.tokenTypes;
+  const products = parameters - lookedUp * d;
   const forwardFlops = 2 * products + 4 * layers * attentionWidth * (samples.length / 2);
 
   const runs = Object.keys(recipe.plans).length * train.seeds.length;

@@ -24,12 +24,13 @@ export function digestParameters(parameters: ParameterVector): string {
 /** A digest of everything in the batches that a loss can depend on. */
 export function digestBatches(batches: readonly Batch[]): string {
   return digest(
-    batches.flatMap(({ batch, time, inputIds, labels, attentionMask, documentIds }) => [
+    batches.flatMap(({ batch, time, inputIds, labels, attentionMask, documentIds, tokenTypeIds }) => [
       `${batch}x${time}`,
       inputIds,
       labels,
       attentionMask ?? 'no mask',
       documentIds ?? 'no documents',
+      tokenTypeIds ?? 'no token types',
     ]),
   );
 }

@@ -2,17 +2,17 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadAddon } from '../../lib/backend/addon.ts';
+import { addonReason } from '../../lib/backend/addon.ts';
 import { openCpuBackend } from '../../lib/backend/cpu.ts';
 import type { Backend, BackendOptions } from '../../lib/backend/types.ts';
 import type { ModelConfig } from '../../lib/model/config.ts';
 import { LanguageModel } from '../../lib/model/language-model.ts';
+import { describeUnless, type TestedBackend } from '../support/backends.ts';
 import { compileLibrary, type CompiledLibrary } from '../support/compile-library.ts';
 import { describeFixtures } from '../support/fixture-suite.ts';
 import { relativeError } from '../support/fixtures.ts';
+import { describeRaterFixtures } from '../support/rater-fixture-suite.ts';
 import { randomRows, rowsToBatch } from '../support/random-batch.ts';
-
-const available = loadAddon() !== null;
 
 /** Large enough that a pass takes many milliseconds. */
 const BUSY: ModelConfig = {
@@ -25,27 +25,29 @@ const BUSY: ModelConfig = {
 };
 const busyBatch = rowsToBatch(randomRows('dense', 16, 128, 512, 1), 128);
 
-/** Whether this machine and build have an instruction set and product. */
-function opens(options: BackendOptions): boolean {
+/** Why this machine or build has not an instruction set and product. */
+function reasonAgainst(options: BackendOptions): string | undefined {
   try {
     openCpuBackend(options).dispose();
-    return true;
-  } catch {
-    return false;
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
   }
 }
 
-describe.skipIf(!available)('the CPU engine', () => {
+describeUnless(addonReason(), 'the CPU engine', () => {
   for (const isa of ['baseline', 'avx2', 'avx512'] as const) {
     for (const gemm of ['portable', 'onednn'] as const) {
-      describe.skipIf(available && !opens({ isa, gemm }))(`golden fixtures with ${isa} and ${gemm}`, () =>
-        describeFixtures({
+      describeUnless(reasonAgainst({ isa, gemm }), `golden fixtures with ${isa} and ${gemm}`, () => {
+        const tested: TestedBackend = {
           name: 'cpu',
           available: true,
           tolerance: { value: 2e-5, hvp: 1e-4 },
           open: async () => openCpuBackend({ isa, gemm }),
-        }),
-      );
+        };
+        describeFixtures(tested);
+        describeRaterFixtures(tested);
+      });
     }
   }
 
@@ -120,7 +122,7 @@ describe.skipIf(!available)('the CPU engine', () => {
     expect(() => openCpuBackend({ isa: 'sse9' as BackendOptions['isa'] })).toThrow(/sse9/);
     expect(() => openCpuBackend({ gemm: 'mkl' as BackendOptions['gemm'] })).toThrow(/mkl/);
     expect(() => openCpuBackend({ threads: 0 })).toThrow(/threads: expected an integer/);
-    expect(() => openCpuBackend({ precision: 'bf16' })).toThrow(expect.objectContaining({ code: 'UNSUPPORTED' }));
+    expect(() => openCpuBackend({ precision: 'f16' as BackendOptions['precision'] })).toThrow(/precision.*f16/);
   });
 
   describe('in processes of its own', () => {

@@ -1,9 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadAddon } from '../../lib/backend/addon.ts';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { addonReason } from '../../lib/backend/addon.ts';
 import { openCpuBackend } from '../../lib/backend/cpu.ts';
 import type { Backend } from '../../lib/backend/types.ts';
 import { collate, type TokenRow } from '../../lib/data/batch.ts';
 import { LanguageModel } from '../../lib/model/language-model.ts';
+import { describeUnless } from '../support/backends.ts';
 import { largestRelativeError, relativeError } from '../support/fixtures.ts';
 import { randomRows, rowsToBatch } from '../support/random-batch.ts';
 
@@ -11,7 +12,7 @@ const VOCABULARY = 40_000;
 const TIME = 257;
 
 /** With so large a vocabulary a block of logits holds about 420 predictions: fewer than these batches have. */
-describe.skipIf(loadAddon() === null)('a head that is walked in several blocks and panels', () => {
+describeUnless(addonReason(), 'a head that is walked in several blocks and panels', () => {
   let backend: Backend;
   beforeAll(() => {
     backend = openCpuBackend();

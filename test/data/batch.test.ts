@@ -41,6 +41,8 @@ describe('collate', () => {
   });
 });
 
+const LIMITS = { vocabSize: 10, learnedPositions: 0, tokenTypes: 0 };
+
 describe('checkBatch', () => {
   const good = (): Batch => ({
     batch: 2,
@@ -52,14 +54,14 @@ describe('checkBatch', () => {
   });
 
   it('counts rows or documents as samples', () => {
-    expect(checkBatch(good(), 10)).toEqual({ ...good(), granularity: 'row', samples: 2 });
-    expect(checkBatch(good(), 10, 'document')).toEqual({ ...good(), granularity: 'document', samples: 4 });
+    expect(checkBatch(good(), LIMITS)).toEqual({ ...good(), granularity: 'row', samples: 2 });
+    expect(checkBatch(good(), LIMITS, 'document')).toEqual({ ...good(), granularity: 'document', samples: 4 });
   });
 
   it('takes a missing mask for all ones, and any id on padding', () => {
     const { batch, time, inputIds, labels } = good();
-    expect(checkBatch({ batch, time, inputIds, labels }, 10).attentionMask).toEqual(new Uint8Array(6).fill(1));
-    expect(checkBatch({ ...good(), inputIds: Int32Array.of(1, 2, 3, 4, 5, -1) }, 10).samples).toBe(2);
+    expect(checkBatch({ batch, time, inputIds, labels }, LIMITS).attentionMask).toEqual(new Uint8Array(6).fill(1));
+    expect(checkBatch({ ...good(), inputIds: Int32Array.of(1, 2, 3, 4, 5, -1) }, LIMITS).samples).toBe(2);
   });
 
   it.each<[string, (batch: Batch) => void, RegExp]>([
@@ -94,10 +96,10 @@ describe('checkBatch', () => {
   ])('names %s', (_, spoil, message) => {
     const batch = good();
     spoil(batch);
-    expect(() => checkBatch(batch, 10)).toThrow(message);
+    expect(() => checkBatch(batch, LIMITS)).toThrow(message);
   });
 
   it('needs documentIds for documents', () => {
-    expect(() => checkBatch({ ...good(), documentIds: undefined }, 10, 'document')).toThrow(/batch.documentIds/);
+    expect(() => checkBatch({ ...good(), documentIds: undefined }, LIMITS, 'document')).toThrow(/batch.documentIds/);
   });
 });

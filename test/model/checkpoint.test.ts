@@ -2,7 +2,7 @@ import { cp, mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/p
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { openReferenceBackend } from '../../lib/backend/reference/backend.ts';
-import type { ModelConfig } from '../../lib/model/config.ts';
+import type { LlamaConfig } from '../../lib/model/config.ts';
 import { LanguageModel } from '../../lib/model/language-model.ts';
 import { SafetensorsFile, writeSafetensors, type TensorSource } from '../../lib/model/safetensors.ts';
 import { Fixture, type TensorRecord } from '../support/fixtures.ts';
@@ -90,7 +90,7 @@ describe('savePretrained and fromPretrained', () => {
     expect((await load(saved)).parameters.toRecord()).toEqual(model.parameters.toRecord());
   });
 
-  it.each<[string, Partial<ModelConfig>, object]>([
+  it.each<[string, Partial<LlamaConfig>, object]>([
     [
       'the default',
       { rope_theta: 500 },

@@ -1,7 +1,6 @@
-import { describe } from 'vitest';
-import { TESTED_BACKENDS } from '../support/backends.ts';
+import { describeBackends } from '../support/backends.ts';
 import { describeFixtures } from '../support/fixture-suite.ts';
+import { describeRaterFixtures } from '../support/rater-fixture-suite.ts';
 
-for (const tested of TESTED_BACKENDS) {
-  describe.skipIf(!tested.available)(`golden fixtures on ${tested.name}`, () => describeFixtures(tested));
-}
+describeBackends('golden fixtures', describeFixtures);
+describeBackends('golden fixtures of raters', describeRaterFixtures);

@@ -1,12 +1,15 @@
 import { describe } from 'vitest';
-import { TESTED_BACKENDS } from '../support/backends.ts';
+import { describeBackends } from '../support/backends.ts';
+import { ARCHITECTURES } from '../support/models.ts';
 import { describeProperties, type Grid } from '../support/property-suite.ts';
 
-const shapes = (times: number[]): Grid => times.flatMap((time) => [1, 3, 8].map((size): Grid[0] => [time, size]));
-const SMALL = shapes([1, 7, 33]); // the reference backend is slow
-const FULL = shapes([1, 7, 64, 257]);
+const shapes = (times: number[], sizes: number[]): Grid =>
+  times.flatMap((time) => sizes.map((size): Grid[0] => [time, size]));
+const FULL = shapes([1, 7, 64, 257], [1, 3, 8]);
+const SMALL = [...shapes([1, 7], [1, 3, 8]), ...shapes([33], [2])]; // the reference backend is slow
 
-for (const tested of TESTED_BACKENDS) {
-  const grid = tested.name === 'reference' ? SMALL : FULL;
-  describe.skipIf(!tested.available)(`properties on ${tested.name}`, () => describeProperties(tested, grid));
-}
+describeBackends('properties', (tested) => {
+  describe.each(Object.entries(ARCHITECTURES))('%s', (_, config) => {
+    describeProperties(tested, config, tested.name === 'reference' ? SMALL : FULL);
+  });
+});

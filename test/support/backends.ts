@@ -1,3 +1,4 @@
+import { describe, it } from 'vitest';
 import { availableBackends, openBackend } from '../../lib/backend/open.ts';
 import type { Backend, BackendName } from '../../lib/backend/types.ts';
 
@@ -11,6 +12,8 @@ export interface Tolerance {
 export interface TestedBackend {
   name: BackendName;
   available: boolean;
+  /** Why it is not available. */
+  reason?: string;
   tolerance: Tolerance;
   open: () => Promise<Backend>;
 }
@@ -21,9 +24,23 @@ const TOLERANCES: Record<BackendName, Tolerance> = {
   cuda: { value: 2e-5, hvp: 1e-4 },
 };
 
-export const TESTED_BACKENDS: TestedBackend[] = availableBackends().map(({ name, available }) => ({
+export const TESTED_BACKENDS: TestedBackend[] = availableBackends().map(({ name, available, reason }) => ({
   name,
   available,
+  reason,
   tolerance: TOLERANCES[name],
   open: () => openBackend(name),
 }));
+
+/** A suite on every backend. */
+export function describeBackends(title: string, suite: (tested: TestedBackend) => void): void {
+  for (const tested of TESTED_BACKENDS) {
+    describeUnless(tested.available ? undefined : tested.reason, `${title} on ${tested.name}`, () => suite(tested));
+  }
+}
+
+/** A suite, or a single skipped test that says why it cannot run here. */
+export function describeUnless(reason: string | undefined, title: string, suite: () => void): void {
+  if (reason === undefined) describe(title, suite);
+  else it.skip(`${title}: ${reason}`, () => undefined);
+}

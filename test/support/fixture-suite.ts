@@ -5,15 +5,8 @@ import { LanguageModel } from '../../lib/model/language-model.ts';
 import { createOptimizer, type OptimizerConfig } from '../../lib/model/optimizer.ts';
 import type { ParameterVector } from '../../lib/model/parameter-vector.ts';
 import type { TestedBackend } from './backends.ts';
-import {
-  distance,
-  Fixture,
-  largestRelativeError,
-  relativeError,
-  toBatch,
-  type FixtureBatch,
-  type TensorRecord,
-} from './fixtures.ts';
+import { expectDots, expectTensors } from './expectations.ts';
+import { distance, Fixture, relativeError, toBatch, type FixtureBatch } from './fixtures.ts';
 
 interface Expected {
   losses: number[];
@@ -38,7 +31,7 @@ interface ExpectedRun {
   update_norm: number;
 }
 
-/** All that the golden fixtures say of decoders, checked on one backend. */
+/** All that the golden fixtures say of language models, checked on one backend. */
 export function describeFixtures(tested: TestedBackend): void {
   const { tolerance } = tested;
   let backend: Backend;
@@ -60,7 +53,7 @@ export function describeFixtures(tested: TestedBackend): void {
     return Promise.all(['v0', 'v1'].map(async (v) => model.vector(await fixture.tensors('vectors', v))));
   }
 
-  describe.each(['llama', 'mistral', 'packed'])('%s', (name) => {
+  describe.each(['llama', 'mistral', 'packed', 'gpt2', 'encoder'])('%s', (name) => {
     it('losses, norms, dots, Gram matrix and mean gradient', async () => {
       const { fixture, model, batch } = await load(name);
       const expected = await fixture.json<Expected>('expected');
@@ -90,7 +83,7 @@ export function describeFixtures(tested: TestedBackend): void {
     });
   });
 
-  describe.each(['llama', 'mistral'])('%s', (name) => {
+  describe.each(['llama', 'mistral', 'gpt2', 'encoder'])('%s', (name) => {
     it('weighted Hessian product', async () => {
       const { fixture, model, raw, batch } = await load(name);
       const expected = await fixture.json<{ hvp_norm: number; v0_norm: number; v0_hvp_v0: number }>('expected');
@@ -156,22 +149,4 @@ export function describeFixtures(tested: TestedBackend): void {
     const final = await fixture.tensors('expected', run);
     expect(distance(model.parameters.toRecord(), final) / expected.update_norm).toBeLessThan(tolerance.value);
   });
-}
-
-/** A dot product's rounding error scales with the product of its two norms, not with the dot product. */
-function expectDots(
-  actual: Float64Array,
-  expected: number[],
-  gradientNorms: number[],
-  vectorNorm: number,
-  tolerance: number,
-): void {
-  expect(actual).toHaveLength(expected.length);
-  expected.forEach((dot, i) => {
-    expect(Math.abs(actual[i] - dot)).toBeLessThanOrEqual(tolerance * gradientNorms[i] * vectorNorm);
-  });
-}
-
-async function expectTensors(actual: TensorRecord, fixture: Fixture, prefix: string, tolerance: number): Promise<void> {
-  expect(largestRelativeError(actual, await fixture.tensors('expected', prefix))).toBeLessThan(tolerance);
 }

@@ -8,7 +8,8 @@ import { SafetensorsFile } from '../../lib/model/safetensors.ts';
 export interface FixtureBatch {
   input_ids: number[][];
   attention_mask: number[][];
-  labels: number[][];
+  /** None where rows are rated. */
+  labels?: number[][];
   sample_weights?: number[];
   doc_ids?: number[][];
 }
@@ -30,13 +31,22 @@ export class Fixture {
     return JSON.parse(await readFile(`${this.#root}/${name}.json`, 'utf8')) as T;
   }
 
+  /** The scalar head of the scorer fixture. */
+  head(): Promise<TensorRecord> {
+    return this.#read('head', '');
+  }
+
   /** The tensors `<prefix>/<tensor name>` of a file, by tensor name. */
-  async tensors(file: 'expected' | 'vectors', prefix: string): Promise<TensorRecord> {
+  tensors(file: 'expected' | 'vectors', prefix: string): Promise<TensorRecord> {
+    return this.#read(file, `${prefix}/`);
+  }
+
+  async #read(file: string, prefix: string): Promise<TensorRecord> {
     const opened = await SafetensorsFile.open(`${this.#root}/${file}.safetensors`);
     try {
       const record: TensorRecord = {};
       for (const name of opened.tensors.keys()) {
-        if (name.startsWith(`${prefix}/`)) record[name.slice(prefix.length + 1)] = await opened.read(name);
+        if (name.startsWith(prefix)) record[name.slice(prefix.length)] = await opened.read(name);
       }
       return record;
     } finally {
@@ -50,7 +60,7 @@ export function toBatch(fixture: FixtureBatch): Batch {
     batch: fixture.input_ids.length,
     time: fixture.input_ids[0].length,
     inputIds: Int32Array.from(fixture.input_ids.flat()),
-    labels: Int32Array.from(fixture.labels.flat()),
+    labels: Int32Array.from((fixture.labels ?? fixture.input_ids).flat()),
     attentionMask: Uint8Array.from(fixture.attention_mask.flat()),
     ...(fixture.doc_ids && { documentIds: Int32Array.from(fixture.doc_ids.flat()) }),
   };

@@ -13,25 +13,21 @@ import { randomRows, rowsToBatch, splitDocuments, type BatchKind } from './rando
 /** Shapes [time, rows] to try. */
 export type Grid = [time: number, size: number][];
 
-const CONFIG: ModelConfig = {
-  model_type: 'llama',
-  vocab_size: 29,
-  hidden_size: 16,
-  intermediate_size: 20,
-  num_hidden_layers: 2,
-  num_attention_heads: 4,
-  num_key_value_heads: 2,
-  initializer_range: 0.2,
-};
 const KINDS: BatchKind[] = ['dense', 'ragged', 'packed'];
 const SEED = 11;
+/** Of a sketch, which float32 holds, beside the gradient's norm. */
+const SKETCH_TOLERANCE = 2e-5;
 /** Batches of more tokens are not compared with the reference backend, which would take long. */
 const ORACLE_TOKENS = 300;
 
-/** What must hold of per-sample statistics and Hessian products whatever the model, checked over a grid of shapes. */
-export function describeProperties(tested: TestedBackend, grid: Grid): void {
+/**
+ * What must hold of per-sample statistics and Hessian products whatever the model, checked over a grid of shapes, with
+ * matrices tied and not.
+ */
+export function describeProperties(tested: TestedBackend, architecture: ModelConfig, grid: Grid): void {
   const { tolerance } = tested;
   const exact = tested.name === 'reference';
+  const tokenTypes = architecture.model_type === 'bert' ? 2 : 0;
   let backend: Backend;
   let reference: Backend;
   beforeAll(async () => {
@@ -47,15 +43,15 @@ export function describeProperties(tested: TestedBackend, grid: Grid): void {
     let model: LanguageModel;
     let vectors: ParameterVector[];
     beforeAll(async () => {
-      const config = { ...CONFIG, tie_word_embeddings: tied };
+      const config = { ...architecture, tie_word_embeddings: tied };
       model = await LanguageModel.initialize(config, { backend, seed: SEED });
       vectors = [0, 1].map((stream) => randomVector(model, stream));
-      model.parameters.axpy(0.1, randomVector(model, 2)); // norm weights other than one
+      model.parameters.axpy(0.1, randomVector(model, 2)); // norms other than one, biases other than zero
     });
 
     const cases = grid.flatMap(([time, size]) => KINDS.map((kind) => ({ time, size, kind })));
     describe.each(cases)('$kind, $size rows of $time', ({ time, size, kind }) => {
-      const rows = randomRows(kind, size, time, CONFIG.vocab_size, time * 100 + size);
+      const rows = randomRows(kind, size, time, architecture.vocab_size, time * 100 + size, tokenTypes);
       const batch = rowsToBatch(rows, time);
       const weights = randomWeights(size);
 
@@ -63,10 +59,12 @@ export function describeProperties(tested: TestedBackend, grid: Grid): void {
         await expectLoop(batch, rows, weights, 'row');
       });
 
-      it.runIf(kind === 'packed')('equals its documents one by one', async () => {
-        const documents = rows.flatMap(splitDocuments);
-        await expectLoop(batch, documents, randomWeights(documents.length), 'document');
-      });
+      if (kind === 'packed') {
+        it('equals its documents one by one', async () => {
+          const documents = rows.flatMap(splitDocuments);
+          await expectLoop(batch, documents, randomWeights(documents.length), 'document');
+        });
+      }
 
       it('is permuted as the rows are', async () => {
         const order = [...randomPermutation(size, SEED, time)];
@@ -103,27 +101,30 @@ export function describeProperties(tested: TestedBackend, grid: Grid): void {
         expectVectors(along.hvp, sum, tolerance.hvp);
       });
 
-      it.runIf(exact)('has the Hessian products that differences of gradients have', async () => {
-        const { hvp } = await model.hvp(batch, vectors[0], { weights });
-        const differences = await centralDifference(model, batch, vectors[0], weights);
-        expectVectors(hvp, differences, 1e-6);
-      });
-
-      it.runIf(!exact && time * size <= ORACLE_TOKENS)('agrees with the reference backend', async () => {
-        const oracle = await LanguageModel.initialize(model.config, { backend: reference, seed: SEED });
-        oracle.parameters.setFrom(model.parameters.toRecord());
-        const dots = vectors.map((v) => oracle.vector(v.toRecord()));
-        const request = { norms: true, gram: true, weights };
-        const actual = await model.perSample(batch, { ...request, dots: vectors });
-        const expected = await oracle.perSample(batch, { ...request, dots });
-        expect(relativeError(actual.losses, expected.losses)).toBeLessThan(tolerance.value);
-        expect(relativeError(actual.norms!, expected.norms!)).toBeLessThan(tolerance.value);
-        expect(relativeError(actual.gram!, expected.gram!)).toBeLessThan(tolerance.value);
-        dots.forEach((v, k) => expectScaled(actual.dots![k], expected.dots![k], expected.norms!, v.norm()));
-        expectVectors(actual.gradient!, expected.gradient!, tolerance.value);
-        const { hvp } = await model.hvp(batch, vectors[0], { weights });
-        expectVectors(hvp, (await oracle.hvp(batch, dots[0], { weights })).hvp, tolerance.hvp);
-      });
+      if (exact) {
+        it('has the Hessian products that differences of gradients have', async () => {
+          const { hvp } = await model.hvp(batch, vectors[0], { weights });
+          const differences = await centralDifference(model, batch, vectors[0], weights);
+          expectVectors(hvp, differences, 1e-6);
+        });
+      } else if (time * size <= ORACLE_TOKENS) {
+        it('agrees with the reference backend', async () => {
+          const oracle = await LanguageModel.initialize(model.config, { backend: reference, seed: SEED });
+          oracle.parameters.setFrom(model.parameters.toRecord());
+          const dots = vectors.map((v) => oracle.vector(v.toRecord()));
+          const request = { norms: true, gram: true, weights, sketch: { dimensions: 12, seed: SEED } };
+          const actual = await model.perSample(batch, { ...request, dots: vectors });
+          const expected = await oracle.perSample(batch, { ...request, dots });
+          expect(relativeError(actual.losses, expected.losses)).toBeLessThan(tolerance.value);
+          expect(relativeError(actual.norms!, expected.norms!)).toBeLessThan(tolerance.value);
+          expect(relativeError(actual.gram!, expected.gram!)).toBeLessThan(tolerance.value);
+          expectSketches(actual.sketch!, expected.sketch!, expected.norms!);
+          dots.forEach((v, k) => expectScaled(actual.dots![k], expected.dots![k], expected.norms!, v.norm()));
+          expectVectors(actual.gradient!, expected.gradient!, tolerance.value);
+          const { hvp } = await model.hvp(batch, vectors[0], { weights });
+          expectVectors(hvp, (await oracle.hvp(batch, dots[0], { weights })).hvp, tolerance.hvp);
+        });
+      }
     });
 
     /** Every statistic of a batch against those of its samples, each alone and without padding. */
@@ -158,6 +159,17 @@ export function describeProperties(tested: TestedBackend, grid: Grid): void {
       expect(relativeError(diagonal, together.norms!)).toBeLessThan(tolerance.value);
     }
   });
+
+  /** Each sketch is as exact as its gradient is beside its norm. */
+  function expectSketches(actual: Float32Array, expected: Float32Array, norms: Float64Array): void {
+    const k = expected.length / norms.length;
+    expect(actual).toHaveLength(expected.length);
+    norms.forEach((norm, i) => {
+      const rows = [actual, expected].map((sketches) => sketches.subarray(i * k, (i + 1) * k));
+      const difference = rows[0].map((x, j) => x - rows[1][j]);
+      expect(Math.hypot(...difference)).toBeLessThanOrEqual(SKETCH_TOLERANCE * norm);
+    });
+  }
 
   /** Dot products: rounding errors scale with the product of the two norms. */
   function expectScaled(actual: Float64Array, expected: ArrayLike<number>, norms: Float64Array, norm: number): void {

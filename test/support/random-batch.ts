@@ -5,19 +5,27 @@ import { randomUint32 } from '../../lib/random.ts';
 export type BatchKind = 'dense' | 'ragged' | 'packed';
 
 /** Rows of random ids, reproducible by seed; every row has at least one token. */
-export function randomRows(kind: BatchKind, batch: number, time: number, vocabulary: number, seed: number): TokenRow[] {
+export function randomRows(
+  kind: BatchKind,
+  batch: number,
+  time: number,
+  vocabulary: number,
+  seed: number,
+  tokenTypes = 0,
+): TokenRow[] {
   return Array.from({ length: batch }, (_, row) => {
     const draw = (index: number, below: number) => randomUint32(seed, row, index) % below;
     const length = kind === 'dense' ? time : 1 + draw(0, time);
     const inputIds = Array.from({ length }, (_, t) => draw(1 + t, vocabulary));
-    if (kind === 'dense') return { inputIds };
+    const types = tokenTypes > 0 && { tokenTypeIds: inputIds.map((_, t) => draw(3001 + t, tokenTypes)) };
+    if (kind === 'dense') return { inputIds, ...types };
     const labels = inputIds.map((id, t) => (draw(1001 + t, 4) === 0 ? -100 : id));
-    if (kind === 'ragged') return { inputIds, labels };
+    if (kind === 'ragged') return { inputIds, labels, ...types };
     let document = 0;
     const documentIds = inputIds.map((_, t) =>
       t > 0 && draw(2001 + t, 1 + Math.ceil(time / 4)) === 0 ? ++document : document,
     );
-    return { inputIds, labels, documentIds };
+    return { inputIds, labels, documentIds, ...types };
   });
 }
 
@@ -27,7 +35,8 @@ export function splitDocuments(row: TokenRow): TokenRow[] {
   return [...new Set(ids)].map((id) => {
     const [begin, end] = [ids.indexOf(id), ids.lastIndexOf(id) + 1];
     const cut = (values: ArrayLike<number>) => Array.from(values).slice(begin, end);
-    return { inputIds: cut(row.inputIds), labels: cut(row.labels!) };
+    const types = row.tokenTypeIds && { tokenTypeIds: cut(row.tokenTypeIds) };
+    return { inputIds: cut(row.inputIds), labels: cut(row.labels!), ...types };
   });
 }
 

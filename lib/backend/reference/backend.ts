@@ -1,10 +1,11 @@
 import { totalmem } from 'node:os';
 import { GradfoldError } from '../../errors.ts';
-import type { DecoderShape } from '../../model/config.ts';
 import type { ParameterLayout } from '../../model/layout.ts';
+import type { RaterShape, TransformerShape } from '../../model/shape.ts';
 import type { Backend, BackendInfo, BackendOptions, Engine } from '../types.ts';
 import { ReferenceModel } from './model.ts';
 import { JobQueue } from './queue.ts';
+import { ReferenceRater } from './rater.ts';
 
 /** The reference backend is always available: TypeScript in float64 on the calling thread. */
 export function referenceInfo(): BackendInfo {
@@ -31,9 +32,13 @@ export function openReferenceBackend(options: BackendOptions = {}): Backend {
   }
   const queue = new JobQueue();
   const engine: Engine = {
-    createModel(shape: DecoderShape, layout: ParameterLayout): ReferenceModel {
+    createModel(shape: TransformerShape, layout: ParameterLayout): ReferenceModel {
       queue.checkOpen();
       return new ReferenceModel(shape, layout, queue);
+    },
+    createRater(shape: RaterShape, layout: ParameterLayout): ReferenceRater {
+      queue.checkOpen();
+      return new ReferenceRater(shape, layout, queue);
     },
   };
   return { name: 'reference', precision: 'f32', info: referenceInfo(), engine, dispose: () => queue.close() };

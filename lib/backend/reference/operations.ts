@@ -2,6 +2,7 @@
  * The operations of the tape. Each computes its value in plain loops and states, per input, the vector-Jacobian
  * product in terms of other operations of this file. Shapes are [rows, columns]; nothing broadcasts by itself.
  */
+import { normalCdf as cdf, normalPdf as pdf } from './normal.ts';
 import { record, type Variable } from './tape.ts';
 
 // ---- elementwise, equal shapes --------------------------------------------------------------------------------------
@@ -53,6 +54,22 @@ export function sigmoid(x: Variable): Variable {
   const y = new Float64Array(x.data.length);
   for (let i = 0; i < y.length; i++) y[i] = 1 / (1 + Math.exp(-x.data[i]));
   return record(x.rows, x.columns, y, [x], [(g, s) => multiply(g, subtract(s, multiply(s, s)))]);
+}
+
+/** tanh(x), with tanh' = 1 − tanh² */
+export function tanh(x: Variable): Variable {
+  const y = x.data.map((value) => Math.tanh(value));
+  return record(x.rows, x.columns, y, [x], [(g, t) => subtract(g, multiply(g, multiply(t, t)))]);
+}
+
+/** Φ(x), the distribution function of the normal distribution, with Φ' = φ */
+export function normalCdf(x: Variable): Variable {
+  return record(x.rows, x.columns, x.data.map(cdf), [x], [(g) => multiply(g, normalPdf(x))]);
+}
+
+/** φ(x) = e^{−x²/2} / √(2π), with φ' = −xφ */
+export function normalPdf(x: Variable): Variable {
+  return record(x.rows, x.columns, x.data.map(pdf), [x], [(g, y) => multiply(g, multiply(scale(x, -1), y))]);
 }
 
 // ---- matrix product -------------------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 import type { AdamwStep, SgdStep } from '../types.ts';
-import { innerProduct } from './vector.ts';
+import { innerProduct } from './dense.ts';
 
 /** θ ← θ − lr·s·g with s = min(1, clipNorm / (‖g‖ + 1e-6)). @returns ‖g‖ before clipping */
 export function sgdStep(theta: Float64Array, gradient: Float64Array, step: SgdStep): number {

@@ -1,6 +1,8 @@
 import { invalid } from '../../check.ts';
-import type { EngineVector } from '../types.ts';
-import { disposed, type JobQueue } from './queue.ts';
+import type { AdamwStep, EngineVector, SgdStep } from '../types.ts';
+import { addScaled, innerProduct } from './dense.ts';
+import { adamwStep, sgdStep } from './optimizers.ts';
+import { disposed, type Job, type JobQueue } from './queue.ts';
 
 /** A parameter vector in float64. Every call first finishes the engine's pending work, so calls act in order. */
 export class ReferenceVector implements EngineVector {
@@ -55,9 +57,30 @@ export class ReferenceVector implements EngineVector {
     this.#settled().set(values, offset);
   }
 
+  sgdStep(gradient: EngineVector, step: SgdStep): Promise<number> {
+    return this.#update((theta) => sgdStep(theta, valuesOf(gradient, this.length), step));
+  }
+
+  adamwStep(gradient: EngineVector, m: EngineVector, v: EngineVector, step: AdamwStep): Promise<number> {
+    return this.#update((theta) => {
+      const [g, first, second] = [gradient, m, v].map((x) => valuesOf(x, this.length));
+      return adamwStep(theta, g, first, second, step);
+    });
+  }
+
   dispose(): void {
     this.#disposed = true;
     this.#queue.afterPending(() => (this.#values = null));
+  }
+
+  /** An update takes its place in the queue. */
+  async #update(update: (values: Float64Array) => number): Promise<number> {
+    if (this.#disposed) throw disposed('vector');
+    // eslint-disable-next-line require-yield -- an update is one step
+    const job = function* (vector: ReferenceVector): Job<number> {
+      return update(vector.values);
+    };
+    return this.#queue.run(job(this));
   }
 
   #settled(): Float64Array {
@@ -72,16 +95,4 @@ export function valuesOf(x: EngineVector, length: number): Float64Array {
   if (!(x instanceof ReferenceVector)) throw invalid('vector', 'a vector of the reference backend', x);
   if (x.length !== length) throw invalid('vector', `${length} parameters`, x.length);
   return x.values;
-}
-
-/** y += a x */
-export function addScaled(y: Float64Array, a: number, x: Float64Array): void {
-  for (let i = 0; i < y.length; i++) y[i] += a * x[i];
-}
-
-/** ⟨x, y⟩ */
-export function innerProduct(x: Float64Array, y: Float64Array): number {
-  let sum = 0;
-  for (let i = 0; i < x.length; i++) sum += x[i] * y[i];
-  return sum;
 }

@@ -152,8 +152,8 @@ describe.each([
       losses.push(mean(result.losses));
       norms.push(
         run === 'sgd'
-          ? await model.sgdStep(gradient, { lr: 0.05, clipNorm })
-          : await model.adamwStep(gradient, m, v, {
+          ? await model.parameters.sgdStep(gradient, { lr: 0.05, clipNorm })
+          : await model.parameters.adamwStep(gradient, m, v, {
               lr: 1e-3,
               betas: [0.9, 0.95],
               eps: 1e-8,
@@ -198,7 +198,7 @@ it('fixture lqs: the reverse sweep over a short SGD run', async () => {
   const trainLosses: number[] = [];
   for (const batch of train) {
     trainLosses.push(await meanGradient(batch, gradient));
-    await model.sgdStep(gradient, { lr: expected.lr, clipNorm: Infinity });
+    await model.parameters.sgdStep(gradient, { lr: expected.lr, clipNorm: Infinity });
     iterates.push(model.parameters.copy());
   }
   expect(relativeError(trainLosses, expected.train_losses)).toBeLessThan(TOLERANCE);

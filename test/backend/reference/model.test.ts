@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { openReferenceBackend, referenceInfo } from '../../../lib/backend/reference/backend.ts';
-import type { ModelConfig } from '../../../lib/model/config.ts';
+import type { LlamaConfig } from '../../../lib/model/config.ts';
 import { relativeError } from '../../support/fixtures.ts';
 import { batchOf, engineBatch, meanWeights, openModel, pseudoNormals, TINY, type Opened } from './support.ts';
 
@@ -31,7 +31,7 @@ async function alongDirection(
   return a.map((_, i) => (a[i] - 8 * b[i] + 8 * c[i] - d[i]) / (12 * step));
 }
 
-describe.each<[name: string, changes: Partial<ModelConfig>]>([
+describe.each<[name: string, changes: Partial<LlamaConfig>]>([
   ['tied head, window of 2', {}],
   ['untied head, full attention', { tie_word_embeddings: false, sliding_window: null }],
   ['one key-value head', { num_key_value_heads: 1, sliding_window: 3 }],

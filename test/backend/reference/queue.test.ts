@@ -16,7 +16,7 @@ describe('order of effects', () => {
     const into = model.zeros();
     const pending = model.backward(batch, { weights: meanWeights(2), into });
     expect(into.read(0, into.length)).toEqual(expected.read(0, into.length));
-    const step = model.sgdStep(into, { lr: 1, clipNorm: Infinity });
+    const step = model.parameters.sgdStep(into, { lr: 1, clipNorm: Infinity });
     const before = model.parameters.copy();
     into.fill(0);
     await pending;
@@ -96,7 +96,7 @@ describe('dispose', () => {
     vector.dispose();
     expect(() => vector.fill(1)).toThrow(expect.objectContaining(DISPOSED));
     expect(() => model.parameters.dot(vector)).toThrow(expect.objectContaining(DISPOSED));
-    await expect(model.sgdStep(vector, { lr: 1, clipNorm: 1 })).rejects.toMatchObject(DISPOSED);
+    await expect(model.parameters.sgdStep(vector, { lr: 1, clipNorm: 1 })).rejects.toMatchObject(DISPOSED);
   });
 
   it('of a backend refuses every later call of its models and vectors, but not their disposal', async () => {
@@ -138,7 +138,7 @@ describe('vectors', () => {
   it('cannot be made from a closed backend', () => {
     const backend = openReferenceBackend();
     backend.dispose();
-    expect(() => backend.engine.createModel({} as never, { length: 1, slots: [] })).toThrow(
+    expect(() => backend.engine.createModel({} as never, { architecture: 'llama', length: 1, slots: [] })).toThrow(
       expect.objectContaining(DISPOSED),
     );
   });

@@ -2,8 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { openReferenceBackend } from '../../../lib/backend/reference/backend.ts';
 import type { Backend, EngineBatch, EngineModel, EngineVector } from '../../../lib/backend/types.ts';
 import type { Batch } from '../../../lib/data/batch.ts';
-import { decoderShape, type ModelConfig } from '../../../lib/model/config.ts';
-import { decoderLayout, type ParameterLayout } from '../../../lib/model/layout.ts';
+import { transformerShape } from '../../../lib/model/architectures/index.ts';
+import type { LlamaConfig, ModelConfig } from '../../../lib/model/config.ts';
+import { modelLayout, type ParameterLayout } from '../../../lib/model/layout.ts';
 import { SafetensorsFile } from '../../../lib/model/safetensors.ts';
 import { Fixture, type TensorRecord } from '../../support/fixtures.ts';
 
@@ -13,7 +14,7 @@ export interface Opened {
   layout: ParameterLayout;
 }
 
-export const TINY: ModelConfig = {
+export const TINY: LlamaConfig = {
   model_type: 'mistral',
   vocab_size: 11,
   hidden_size: 6,
@@ -29,8 +30,8 @@ export const TINY: ModelConfig = {
 /** A model with parameters of order one, so that every term of its derivatives is felt. */
 export function openModel(config: ModelConfig): Opened {
   const backend = openReferenceBackend();
-  const shape = decoderShape(config);
-  const layout = decoderLayout(shape);
+  const shape = transformerShape(config);
+  const layout = modelLayout(config, shape);
   const model = backend.engine.createModel(shape, layout);
   model.parameters.write(0, pseudoNormals(layout.length, 0.6));
   return { backend, model, layout };

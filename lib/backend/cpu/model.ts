@@ -1,0 +1,48 @@
+import type { NativeModel } from '../addon.ts';
+import type { BackwardRequest, BackwardResult, EngineBatch, EngineModel, EngineVector } from '../types.ts';
+import { CpuNetwork } from './network.ts';
+import { nativeOf } from './vector.ts';
+
+/** A language model of the addon. */
+export class CpuModel extends CpuNetwork<NativeModel> implements EngineModel {
+  loss(batch: EngineBatch, signal?: AbortSignal): Promise<Float64Array> {
+    return this.job(signal, (stop) => this.native.loss(batch, stop));
+  }
+
+  async backward(batch: EngineBatch, request: BackwardRequest, signal?: AbortSignal): Promise<BackwardResult> {
+    const gradients = request.gradients ? Array.from({ length: batch.samples }, () => this.zeros()) : [];
+    const result = await this.job(signal, (stop) =>
+      this.native.backward(
+        batch,
+        {
+          weights: request.weights,
+          into: request.into && nativeOf(request.into),
+          dots: (request.dots ?? []).map(nativeOf),
+          gradients: gradients.map(nativeOf),
+          norms: request.norms ?? false,
+          gram: request.gram ?? false,
+          sketch: request.sketch,
+        },
+        stop,
+      ),
+    );
+    return {
+      losses: result.losses,
+      norms: result.norms,
+      gram: result.gram,
+      sketch: result.sketch,
+      dots: request.dots && result.dots,
+      gradients: request.gradients ? gradients : undefined,
+    };
+  }
+
+  hvp(
+    batch: EngineBatch,
+    v: EngineVector,
+    weights: Float64Array,
+    into: EngineVector,
+    signal?: AbortSignal,
+  ): Promise<Float64Array> {
+    return this.job(signal, (stop) => this.native.hvp(batch, nativeOf(v), weights, nativeOf(into), stop));
+  }
+}
