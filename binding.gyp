@@ -12,6 +12,8 @@
       'native/kernels/cpu/cross_entropy.cpp',
       'native/kernels/cpu/device.cpp',
       'native/kernels/cpu/gather.cpp',
+      'native/kernels/cpu/gelu.cpp',
+      'native/kernels/cpu/layer_norm.cpp',
       'native/kernels/cpu/matmul.cpp',
       'native/kernels/cpu/product.cpp',
       'native/kernels/cpu/rms_norm.cpp',

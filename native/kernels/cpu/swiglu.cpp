@@ -1,91 +1,91 @@
 // SwiGLU, act = silu(gate) ∘ up (Shazeer 2020, "GLU Variants Improve Transformer"), and its three derivatives. One pass
-// over memory each; silu and its derivatives are recomputed from the gate.
+// over memory each; silu and its derivatives are recomputed from the gate, in float32 whatever the type.
 #include "cpu_device.h"
 #include "typed.h"
 #include "vector_math.h"
 
 namespace gradfold::GRADFOLD_ISA {
 
-void CpuDevice::swiglu(ConstAnyMat gate_up_, AnyMat act_) {
-  const ConstMat gate_up = f32(gate_up_);
-  const Mat act = f32(act_);
-  const int64_t ff = act.cols;
+void CpuDevice::swiglu(ConstAnyMat gate_up, AnyMat act) {
+  with_type(act.type, [&](auto number) {
+    using T = decltype(number);
+    const View<const T> gate_ups = view_as<T>(gate_up);
+    const View<T> acts = view_as<T>(act);
+    const int64_t ff = acts.cols;
 #pragma omp parallel for num_threads(threads_) schedule(static)
-  for (int64_t t = 0; t < act.rows; ++t) {
-    const float* gate = gate_up.data + t * gate_up.stride;
-    const float* up = gate + ff;
-    float* out = act.data + t * act.stride;
+    for (int64_t t = 0; t < acts.rows; ++t) {
+      const T *gate = gate_ups.row(t), *up = gate + ff;
+      T *out = acts.row(t);
 #pragma omp simd
-    for (int64_t j = 0; j < ff; ++j) out[j] = silu(gate[j]).value * up[j];
-  }
+      for (int64_t j = 0; j < ff; ++j) out[j] = from_float<T>(silu(to_float(gate[j])).value * to_float(up[j]));
+    }
+  });
 }
 
-void CpuDevice::swiglu_tangent(ConstAnyMat gate_up_, ConstAnyMat gate_up_dot_, AnyMat act_dot_) {
-  const ConstMat gate_up = f32(gate_up_);
-  const ConstMat gate_up_dot = f32(gate_up_dot_);
-  const Mat act_dot = f32(act_dot_);
-  const int64_t ff = act_dot.cols;
+void CpuDevice::swiglu_tangent(ConstAnyMat gate_up, ConstAnyMat gate_up_dot, AnyMat act_dot) {
+  with_type(act_dot.type, [&](auto number) {
+    using T = decltype(number);
+    const View<const T> gate_ups = view_as<T>(gate_up), gate_ups_dot = view_as<T>(gate_up_dot);
+    const View<T> acts_dot = view_as<T>(act_dot);
+    const int64_t ff = acts_dot.cols;
 #pragma omp parallel for num_threads(threads_) schedule(static)
-  for (int64_t t = 0; t < act_dot.rows; ++t) {
-    const float* gate = gate_up.data + t * gate_up.stride;
-    const float* up = gate + ff;
-    const float* gate_dot = gate_up_dot.data + t * gate_up_dot.stride;
-    const float* up_dot = gate_dot + ff;
-    float* out = act_dot.data + t * act_dot.stride;
+    for (int64_t t = 0; t < acts_dot.rows; ++t) {
+      const T *gate = gate_ups.row(t), *up = gate + ff;
+      const T *gate_dot = gate_ups_dot.row(t), *up_dot = gate_dot + ff;
+      T *out_dot = acts_dot.row(t);
 #pragma omp simd
-    for (int64_t j = 0; j < ff; ++j) {
-      const Silu s = silu(gate[j]);
-      out[j] = s.first * gate_dot[j] * up[j] + s.value * up_dot[j];
+      for (int64_t j = 0; j < ff; ++j) {
+        const Activation s = silu(to_float(gate[j]));
+        out_dot[j] = from_float<T>(s.first * to_float(gate_dot[j]) * to_float(up[j]) + s.value * to_float(up_dot[j]));
+      }
     }
-  }
+  });
 }
 
-void CpuDevice::swiglu_backward(ConstAnyMat gate_up_, ConstAnyMat dact_, AnyMat dgate_up_) {
-  const ConstMat gate_up = f32(gate_up_);
-  const ConstMat dact = f32(dact_);
-  const Mat dgate_up = f32(dgate_up_);
-  const int64_t ff = dact.cols;
+void CpuDevice::swiglu_backward(ConstAnyMat gate_up, ConstAnyMat dact, AnyMat dgate_up) {
+  with_type(dgate_up.type, [&](auto number) {
+    using T = decltype(number);
+    const View<const T> gate_ups = view_as<T>(gate_up), dacts = view_as<T>(dact);
+    const View<T> dgate_ups = view_as<T>(dgate_up);
+    const int64_t ff = dacts.cols;
 #pragma omp parallel for num_threads(threads_) schedule(static)
-  for (int64_t t = 0; t < dact.rows; ++t) {
-    const float* gate = gate_up.data + t * gate_up.stride;
-    const float* up = gate + ff;
-    const float* da = dact.data + t * dact.stride;
-    float* dgate = dgate_up.data + t * dgate_up.stride;
-    float* dup = dgate + ff;
+    for (int64_t t = 0; t < dacts.rows; ++t) {
+      const T *gate = gate_ups.row(t), *up = gate + ff, *da = dacts.row(t);
+      T *dgate = dgate_ups.row(t), *dup = dgate + ff;
 #pragma omp simd
-    for (int64_t j = 0; j < ff; ++j) {
-      const Silu s = silu(gate[j]);
-      dgate[j] = da[j] * up[j] * s.first;
-      dup[j] = da[j] * s.value;
+      for (int64_t j = 0; j < ff; ++j) {
+        const Activation s = silu(to_float(gate[j]));
+        dgate[j] = from_float<T>(to_float(da[j]) * to_float(up[j]) * s.first);
+        dup[j] = from_float<T>(to_float(da[j]) * s.value);
+      }
     }
-  }
+  });
 }
 
-void CpuDevice::swiglu_backward_tangent(ConstAnyMat gate_up_, ConstAnyMat gate_up_dot_, ConstAnyMat dact_,
-                                        ConstAnyMat dact_dot_, AnyMat dgate_up_dot_) {
-  const ConstMat gate_up = f32(gate_up_);
-  const ConstMat gate_up_dot = f32(gate_up_dot_);
-  const ConstMat dact = f32(dact_);
-  const ConstMat dact_dot = f32(dact_dot_);
-  const Mat dgate_up_dot = f32(dgate_up_dot_);
-  const int64_t ff = dact.cols;
+void CpuDevice::swiglu_backward_tangent(ConstAnyMat gate_up, ConstAnyMat gate_up_dot, ConstAnyMat dact,
+                                        ConstAnyMat dact_dot, AnyMat dgate_up_dot) {
+  with_type(dgate_up_dot.type, [&](auto number) {
+    using T = decltype(number);
+    const View<const T> gate_ups = view_as<T>(gate_up), gate_ups_dot = view_as<T>(gate_up_dot);
+    const View<const T> dacts = view_as<T>(dact), dacts_dot = view_as<T>(dact_dot);
+    const View<T> dgate_ups_dot = view_as<T>(dgate_up_dot);
+    const int64_t ff = dacts.cols;
 #pragma omp parallel for num_threads(threads_) schedule(static)
-  for (int64_t t = 0; t < dact.rows; ++t) {
-    const float* gate = gate_up.data + t * gate_up.stride;
-    const float* up = gate + ff;
-    const float* gate_dot = gate_up_dot.data + t * gate_up_dot.stride;
-    const float* up_dot = gate_dot + ff;
-    const float* da = dact.data + t * dact.stride;
-    const float* da_dot = dact_dot.data + t * dact_dot.stride;
-    float* dgate_dot = dgate_up_dot.data + t * dgate_up_dot.stride;
-    float* dup_dot = dgate_dot + ff;
+    for (int64_t t = 0; t < dacts.rows; ++t) {
+      const T *gate = gate_ups.row(t), *up = gate + ff;
+      const T *gate_dot = gate_ups_dot.row(t), *up_dot = gate_dot + ff;
+      const T *da = dacts.row(t), *da_dot = dacts_dot.row(t);
+      T *dgate_dot = dgate_ups_dot.row(t), *dup_dot = dgate_dot + ff;
 #pragma omp simd
-    for (int64_t j = 0; j < ff; ++j) {
-      const Silu s = silu(gate[j]);
-      dgate_dot[j] = (da_dot[j] * up[j] + da[j] * up_dot[j]) * s.first + da[j] * up[j] * s.second * gate_dot[j];
-      dup_dot[j] = da_dot[j] * s.value + da[j] * s.first * gate_dot[j];
+      for (int64_t j = 0; j < ff; ++j) {
+        const Activation s = silu(to_float(gate[j]));
+        const float u = to_float(up[j]), g_dot = to_float(gate_dot[j]), a = to_float(da[j]),
+                    a_dot = to_float(da_dot[j]);
+        dgate_dot[j] = from_float<T>((a_dot * u + a * to_float(up_dot[j])) * s.first + a * u * s.second * g_dot);
+        dup_dot[j] = from_float<T>(a_dot * s.value + a * s.first * g_dot);
+      }
     }
-  }
+  });
 }
 
 }  // namespace gradfold::GRADFOLD_ISA
