@@ -125,7 +125,7 @@ class CpuDevice final : public Device {
 };
 
 /// This instruction set's portable blocked product.
-void portable_product(ConstMat a, bool transpose_a, ConstMat b, bool transpose_b, Mat c, float beta);
+void portable_product(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool transpose_b, AnyMat c, float beta);
 
 /// What open.cpp calls for each instruction set.
 Device* make_cpu_device(int threads, Type precision, Product product, const char* product_name);

@@ -2,13 +2,12 @@
 #include <omp.h>
 
 #include "cpu_device.h"
-#include "typed.h"
 
 namespace gradfold::GRADFOLD_ISA {
 
 void CpuDevice::matmul(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool transpose_b, AnyMat c, float beta) {
   omp_set_num_threads(threads_);  // products take their team from the calling thread
-  product_(f32(a), transpose_a, f32(b), transpose_b, f32(c), beta);
+  product_(a, transpose_a, b, transpose_b, c, beta);
 }
 
 size_t CpuDevice::prepared_bytes(int64_t, int64_t) const { return 0; }

@@ -9,16 +9,17 @@
 
 namespace gradfold {
 
-void onednn_product(ConstMat a, bool transpose_a, ConstMat b, bool transpose_b, Mat c, float beta) {
+namespace baseline {
+void portable_product(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool transpose_b, AnyMat c, float beta);
+}
+
+void onednn_product(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool transpose_b, AnyMat c, float beta) {
   const int64_t depth = transpose_a ? a.rows : a.cols;
   if (c.rows == 0 || c.cols == 0) return;
-  if (depth == 0) {
-    for (int64_t r = 0; beta == 0.0f && r < c.rows; ++r)
-      for (int64_t j = 0; j < c.cols; ++j) c.data[r * c.stride + j] = 0.0f;
-    return;
-  }
-  const dnnl_status_t status = dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', c.rows, c.cols, depth, 1.0f,
-                                          a.data, a.stride, b.data, b.stride, beta, c.data, c.stride);
+  if (a.type == Type::bf16 || depth == 0) return baseline::portable_product(a, transpose_a, b, transpose_b, c, beta);
+  const dnnl_status_t status = dnnl_sgemm(
+      transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', c.rows, c.cols, depth, 1.0f, static_cast<const float*>(a.data),
+      a.stride, static_cast<const float*>(b.data), b.stride, beta, static_cast<float*>(c.data), c.stride);
   if (status != dnnl_success)
     throw std::runtime_error("oneDNN refused the product " + std::to_string(c.rows) + " x " + std::to_string(c.cols) +
                              " x " + std::to_string(depth) + " with status " + std::to_string(status));

@@ -87,7 +87,7 @@ void CpuDevice::sample_products(ConstAnyMat g_, ConstAnyMat x_, const SampleStat
         const int64_t i = ids[a], begin = s.begin[i], tokens = s.begin[i + 1] - begin;
         float* tile = tiles + (gram ? a * tile_numbers : 0);
         product_(block(g, begin, tokens, row, rows), true, block(x, begin, tokens, col, cols), false,
-                 {tile, rows, cols, cols}, 0.0f);
+                 Mat{tile, rows, cols, cols}, 0.0f);
         if (cols == inputs)
           add_piece(s, t, i, tile, row * inputs, rows * cols, sums);
         else
