@@ -34,73 +34,89 @@ const Case kCases[] = {
     {"causal window", {64, 130, 3}, 4, 2, 16, true, 5},
     {"causal window over several blocks", {200}, 2, 2, 8, true, 70},
     {"bidirectional window", {7, 140}, 4, 2, 6, false, 5},
+    {"bidirectional window over several blocks", {1, 260}, 2, 1, 10, false, 70},
+    {"window of one token", {40, 2}, 2, 2, 8, true, 1},
+    {"window longer than the segments", {40, 100}, 2, 2, 8, false, 300},
     {"packed short documents", {3, 1, 8, 5, 2, 1, 4}, 4, 1, 64, true, 0},
+    {"one-token segments", {1, 1, 1}, 2, 2, 16, true, 0},
     {"one key head", {200}, 2, 1, 10, true, 0},
+    {"wide heads", {100}, 2, 2, 136, true, 0},
+    // Segments longer than a tile of keys (kKeyTile in native/kernels/cpu/attention.h).
+    {"several tiles", {3, 2300}, 1, 1, 6, true, 0},
+    {"several tiles, bidirectional, grouped", {2200}, 2, 1, 4, false, 0},
+    {"several tiles and a window", {4700}, 1, 1, 4, false, 30},
+    {"several tiles in a window", {5000}, 1, 1, 4, true, 2300},
 };
 
+/// A query's softmax over the keys [begin, end) of its segment, the ones that it sees.
 struct Softmax {
-  std::vector<double> probabilities;  // of the segment's keys, zero where hidden
+  int64_t begin, end;
+  std::vector<double> probabilities;
   double lse;
 };
 
-Softmax softmax(const Case& c, const Dense& qkv, int64_t begin, int64_t length, int64_t head, int64_t t) {
+Softmax softmax(const Case& c, const Dense& qkv, int64_t segment, int64_t length, int64_t head, int64_t t) {
   const int64_t query = head * c.head_dim, key = (c.heads + head / (c.heads / c.kv_heads)) * c.head_dim;
-  Softmax result{std::vector<double>(size_t(length), 0.0), 0.0};
+  const auto visible = [&](int64_t j) {
+    return !(c.causal && j > t) && !(c.window > 0 && std::abs(t - j) >= c.window);
+  };
+  Softmax result{0, length, {}, 0.0};
+  while (!visible(result.begin)) ++result.begin;
+  while (!visible(result.end - 1)) --result.end;
   double sum = 0;
-  for (int64_t j = 0; j < length; ++j) {
-    if ((c.causal && j > t) || (c.window > 0 && j <= t - c.window)) continue;
+  for (int64_t j = result.begin; j < result.end; ++j) {
     double score = 0;
-    for (int64_t i = 0; i < c.head_dim; ++i) score += qkv(begin + t, query + i) * qkv(begin + j, key + i);
-    sum += result.probabilities[size_t(j)] = std::exp(c.scale() * score);
+    for (int64_t i = 0; i < c.head_dim; ++i) score += qkv(segment + t, query + i) * qkv(segment + j, key + i);
+    result.probabilities.push_back(std::exp(c.scale() * score));
+    sum += result.probabilities.back();
   }
   for (double& p : result.probabilities) p /= sum;
   result.lse = std::log(sum);
   return result;
 }
 
-/// Calls work(begin, length, head, value column, t) for every query.
+/// Calls work(first token, head, value column, t, softmax) for every query.
 template <class Work>
-void for_each_query(const Case& c, Work work) {
+void for_each_query(const Case& c, const Dense& qkv, Work work) {
   const std::vector<int32_t> begin = c.begin();
   for (size_t s = 0; s < c.lengths.size(); ++s)
     for (int64_t head = 0; head < c.heads; ++head)
       for (int64_t t = 0; t < c.lengths[s]; ++t)
-        work(int64_t(begin[s]), int64_t(c.lengths[s]), head,
-             (c.heads + c.kv_heads + head / (c.heads / c.kv_heads)) * c.head_dim, t);
+        work(int64_t(begin[s]), head, (c.heads + c.kv_heads + head / (c.heads / c.kv_heads)) * c.head_dim, t,
+             softmax(c, qkv, begin[s], c.lengths[s], head, t));
 }
 
 Dense forward(const Case& c, const Dense& qkv, Dense* lse = nullptr) {
   Dense out(c.tokens(), c.heads * c.head_dim);
-  for_each_query(c, [&](int64_t begin, int64_t length, int64_t head, int64_t value, int64_t t) {
-    const Softmax s = softmax(c, qkv, begin, length, head, t);
-    if (lse) (*lse)(head, begin + t) = s.lse;
-    for (int64_t j = 0; j < length; ++j)
+  for_each_query(c, qkv, [&](int64_t first, int64_t head, int64_t value, int64_t t, const Softmax& s) {
+    if (lse) (*lse)(head, first + t) = s.lse;
+    for (int64_t j = s.begin; j < s.end; ++j)
       for (int64_t i = 0; i < c.head_dim; ++i)
-        out(begin + t, head * c.head_dim + i) += s.probabilities[size_t(j)] * qkv(begin + j, value + i);
+        out(first + t, head * c.head_dim + i) += s.probabilities[size_t(j - s.begin)] * qkv(first + j, value + i);
   });
   return out;
 }
 
 Dense backward(const Case& c, const Dense& qkv, const Dense& dout) {
   Dense dqkv(c.tokens(), c.qkv_columns());
-  for_each_query(c, [&](int64_t begin, int64_t length, int64_t head, int64_t value, int64_t t) {
+  for_each_query(c, qkv, [&](int64_t first, int64_t head, int64_t value, int64_t t, const Softmax& s) {
     const int64_t query = head * c.head_dim, key = value - c.kv_heads * c.head_dim;
-    const Softmax s = softmax(c, qkv, begin, length, head, t);
-    std::vector<double> dp(size_t(length), 0.0);
+    std::vector<double> dp(s.probabilities.size(), 0.0);
     double mean = 0;
-    for (int64_t j = 0; j < length; ++j) {
-      const double p = s.probabilities[size_t(j)];
+    for (int64_t j = s.begin; j < s.end; ++j) {
+      const double p = s.probabilities[size_t(j - s.begin)];
+      double& dp_j = dp[size_t(j - s.begin)];
       for (int64_t i = 0; i < c.head_dim; ++i) {
-        dp[size_t(j)] += dout(begin + t, query + i) * qkv(begin + j, value + i);
-        dqkv(begin + j, value + i) += p * dout(begin + t, query + i);
+        dp_j += dout(first + t, query + i) * qkv(first + j, value + i);
+        dqkv(first + j, value + i) += p * dout(first + t, query + i);
       }
-      mean += p * dp[size_t(j)];
+      mean += p * dp_j;
     }
-    for (int64_t j = 0; j < length; ++j) {
-      const double ds = c.scale() * s.probabilities[size_t(j)] * (dp[size_t(j)] - mean);
+    for (int64_t j = s.begin; j < s.end; ++j) {
+      const double ds = c.scale() * s.probabilities[size_t(j - s.begin)] * (dp[size_t(j - s.begin)] - mean);
       for (int64_t i = 0; i < c.head_dim; ++i) {
-        dqkv(begin + t, query + i) += ds * qkv(begin + j, key + i);
-        dqkv(begin + j, key + i) += ds * qkv(begin + t, query + i);
+        dqkv(first + t, query + i) += ds * qkv(first + j, key + i);
+        dqkv(first + j, key + i) += ds * qkv(first + t, query + i);
       }
     }
   });
@@ -112,12 +128,17 @@ struct Expected {
   Dense qkv, qkv_dot, dout, dout_dot, lse, out, out_dot, dqkv, dqkv_dot;
 };
 
+/// With inputs that type T holds exactly.
+template <class T>
 Expected expected_of(const Case& c) {
   Random random(7);
-  const Dense qkv = random.matrix(c.tokens(), c.qkv_columns(), 2.0);
-  const Dense qkv_dot = random.matrix(c.tokens(), c.qkv_columns());
-  const Dense dout = random.matrix(c.tokens(), c.heads * c.head_dim);
-  const Dense dout_dot = random.matrix(c.tokens(), c.heads * c.head_dim);
+  const auto inputs = [&](int64_t columns, double size) {
+    Dense x = random.matrix(c.tokens(), columns, size);
+    for (double& value : x.values) value = widened(narrowed<T>(value));
+    return x;
+  };
+  const Dense qkv = inputs(c.qkv_columns(), 2.0), qkv_dot = inputs(c.qkv_columns(), 1.0);
+  const Dense dout = inputs(c.heads * c.head_dim, 1.0), dout_dot = inputs(c.heads * c.head_dim, 1.0);
   Dense lse(c.heads, c.tokens());
   const Dense out = forward(c, qkv, &lse), dqkv = backward(c, qkv, dout);
   const auto along = [&](double step) { return forward(c, moved(qkv, step, qkv_dot)); };
@@ -127,43 +148,54 @@ Expected expected_of(const Case& c) {
   return {qkv, qkv_dot, dout, dout_dot, lse, out, derivative(along), dqkv, dqkv_dot};
 }
 
+/// Relative errors of a kernel's results: of float32 sums; of bfloat16 results, which are the nearest to such sums.
+template <class T>
+constexpr double kTolerance = std::is_same_v<T, float> ? 2e-6 : 2e-3;
+
+template <class T>
 void check(const Case& c, const Expected& e, Device& device, const std::string& device_name) {
-  const std::string name = std::string(c.name) + ", " + device_name + ": ";
+  const std::string name = std::string(c.name) + (std::is_same_v<T, Bf16> ? ", bf16, " : ", ") + device_name + ": ";
   const int64_t tokens = c.tokens(), columns = c.qkv_columns(), out_columns = c.heads * c.head_dim;
   Buffer<int32_t> begin(device, c.begin());
   const AttentionShape shape = c.shape(begin.data());
-  Strided qkv(device, e.qkv), qkv_dot(device, e.qkv_dot), dout(device, e.dout), dout_dot(device, e.dout_dot);
-  Strided out(device, tokens, out_columns), out_dot(device, tokens, out_columns);
-  Strided dqkv(device, tokens, columns), dqkv_again(device, tokens, columns), dqkv_dot(device, tokens, columns);
+  StridedOf<T> qkv(device, e.qkv), qkv_dot(device, e.qkv_dot), dout(device, e.dout), dout_dot(device, e.dout_dot);
+  StridedOf<T> out(device, tokens, out_columns), out_dot(device, tokens, out_columns);
+  StridedOf<T> dqkv(device, tokens, columns), dqkv_again(device, tokens, columns), dqkv_dot(device, tokens, columns);
   Buffer<float> lse(device, c.heads * tokens);
 
   device.attention(shape, qkv, out, lse.data());
-  expect_close(name + "out", out.get(), e.out, 1e-6);
+  expect_close(name + "out", out.get(), e.out, kTolerance<T> / 2);
   expect_close(name + "lse", widen(lse.get()), widen(e.lse.values), 1e-6);
 
   device.attention_tangent(shape, qkv, qkv_dot, lse.data(), out_dot);
-  expect_close(name + "out_dot", out_dot.get(), e.out_dot, 2e-6);
+  expect_close(name + "out_dot", out_dot.get(), e.out_dot, kTolerance<T>);
 
   device.attention_backward(shape, qkv, out, lse.data(), dout, dqkv);
-  expect_close(name + "dqkv", dqkv.get(), e.dqkv, 2e-6);
+  expect_close(name + "dqkv", dqkv.get(), e.dqkv, kTolerance<T>);
   device.attention_backward(shape, qkv, out, lse.data(), dout, dqkv_again);
   CHECK(dqkv.get().values == dqkv_again.get().values);
 
   device.attention_backward_tangent(shape, qkv, qkv_dot, lse.data(), dout, dout_dot, dqkv, dqkv_dot);
-  expect_close(name + "dqkv of the dual pass", dqkv.get(), e.dqkv, 2e-6);
-  expect_close(name + "dqkv_dot", dqkv_dot.get(), e.dqkv_dot, 2e-6);
+  expect_close(name + "dqkv of the dual pass", dqkv.get(), e.dqkv, kTolerance<T>);
+  expect_close(name + "dqkv_dot", dqkv_dot.get(), e.dqkv_dot, kTolerance<T>);
+}
+
+template <class T>
+void check_everywhere(const Case& c) {
+  const Expected e = expected_of<T>(c);
+  // Five threads cut the pairs of a segment and a key head into several parts each.
+  std::vector<int> teams{1, 2};
+  if (c.kv_heads == 1) teams.push_back(5);
+  for (int threads : teams)
+    for_each_device(threads, [&](Device& device, const std::string& name) { check<T>(c, e, device, name); });
 }
 
 }  // namespace
 
 int main() {
   for (const Case& c : kCases) {
-    const Expected e = expected_of(c);
-    // Five threads cut a pair of "one key head" into more parts than it has query blocks.
-    std::vector<int> teams{1, 2};
-    if (c.kv_heads == 1) teams.push_back(5);
-    for (int threads : teams)
-      for_each_device(threads, [&](Device& device, const std::string& name) { check(c, e, device, name); });
+    check_everywhere<float>(c);
+    check_everywhere<Bf16>(c);
   }
   return exit_status();
 }

@@ -1,18 +1,28 @@
-// Attention forward: O = softmax(scale QKᵀ) V, a strip of scores at a time, keeping each query's log-sum-exp.
-#include "attention.h"
-
+// Attention forward: O = softmax(scale QKᵀ) V, a strip of scores at a time, keeping each query's log-sum-exp. Over
+// several tiles of keys the softmax is taken online (Milakov & Gimelshein 2018): a larger maximum rescales what has
+// been summed before it.
 #include <math.h>
 #include <omp.h>
 
-#include "typed.h"
+#include "attention_operands.h"
+#include "vector_math.h"
 
 namespace gradfold::GRADFOLD_ISA {
+namespace {
 
-/// Scores become exp(scale s − max) in place; returns their sum in `sum`, and the log-sum-exp of the scaled scores.
-static float softmax_numerators(float* s, int64_t count, float scale, double* sum) {
+/// A query's softmax over the tiles so far: the largest score, unscaled, and Σ exp(scale (s − largest)).
+struct Normalizer {
+  float largest;
+  double sum;
+};
+
+/// Scores become exp(scale (s − largest)) in place. Returns what the sums over earlier tiles are to be multiplied by.
+float softmax_numerators(float* s, int64_t count, float scale, Normalizer* n) {
   float largest = s[0];
 #pragma omp simd reduction(max : largest)
   for (int64_t j = 0; j < count; ++j) largest = s[j] > largest ? s[j] : largest;
+  const bool first = n->sum == 0;
+  if (!first && n->largest > largest) largest = n->largest;
   const float shift = scale * largest;
   double total = 0;
 #pragma omp simd reduction(+ : total)
@@ -21,39 +31,85 @@ static float softmax_numerators(float* s, int64_t count, float scale, double* su
     s[j] = e;
     total += e;
   }
-  *sum = total;
-  return float(shift + log(total));
+  const float factor = first ? 1.0f : exp_float(scale * n->largest - shift);
+  *n = {largest, n->sum * double(factor) + total};
+  return factor;
 }
 
-void CpuDevice::attention(const AttentionShape& shape, ConstAnyMat qkv_, AnyMat out_, float* lse) {
-  const ConstMat qkv = f32(qkv_);
-  const Mat out = f32(out_);
-  const size_t bytes = size_t(strip_floats(shape)) * sizeof(float);
-  for (int t = 0; t < threads_; ++t) scratch(t, bytes);  // here, where a failure can still be thrown
-#pragma omp parallel num_threads(threads_)
-  {
-    float* memory = static_cast<float*>(scratch(omp_get_thread_num(), bytes));
-    for_each_query_block(shape, omp_get_thread_num(), omp_get_num_threads(), [&](const QueryBlock& b) {
-      const Mat strip = strip_of(b, memory), o = query_rows(shape, b, out);
-      float* block_lse = lse + b.head * qkv.rows + b.segment + b.queries.begin;
-      float normalizer[kQueryBlock];
-      multiply(product_, query_rows(shape, b, qkv), false, key_rows(shape, b, qkv), true, strip, 0.0f);
-      for (int64_t r = 0; r < b.rows(); ++r) {
-        const Range visible = visible_part(shape, b, r);
-        double sum;
-        block_lse[r] = softmax_numerators(strip.data + r * strip.stride + visible.begin, visible.end - visible.begin,
-                                          shape.scale, &sum);
-        clear_hidden(strip, r, visible);
-        normalizer[r] = float(1.0 / sum);
-      }
-      multiply(product_, strip, false, value_rows(shape, b, qkv), false, o, 0.0f);
-      for (int64_t r = 0; r < b.rows(); ++r) {
-        float* row = o.data + r * o.stride;
-#pragma omp simd
-        for (int64_t j = 0; j < o.cols; ++j) row[j] *= normalizer[r];
-      }
-    });
+/// One thread's scratch.
+struct Memory {
+  int64_t width;
+  float *queries, *keys, *values, *lines, *out;
+  Normalizer* normalizers;
+  Strip strip;
+  size_t bytes;
+
+  Memory(const AttentionShape& shape, void* memory) : width(operand_width(shape)) {
+    Scratch scratch(memory);
+    const int64_t rows = largest_task(shape), tile = tile_keys(shape);
+    queries = scratch.take<float>(rows * width);
+    keys = scratch.take<float>(tile * width);
+    values = scratch.take<float>(tile * width);
+    lines = scratch.take<float>(kLanes * width);
+    out = scratch.take<float>(rows * width);
+    normalizers = scratch.take<Normalizer>(rows);
+    strip = take_strip(shape, scratch);
+    bytes = scratch.used();
   }
+};
+
+template <class T>
+void forward(const AttentionShape& shape, const Task& task, const View<const T>& qkv, const View<T>& out, float* lse,
+             const Memory& m, LaidTile* laid) {
+  lay_rows(query_rows(shape, task, qkv), m.width, m.queries);
+  for (int64_t i = 0; i < task.rows() * m.width; ++i) m.out[i] = 0.0f;
+  for (int64_t r = 0; r < task.rows(); ++r) m.normalizers[r] = {0.0f, 0.0};
+  for_each_tile(shape, task, [&](Range tile) {
+    if (laid->changes_to(task, tile)) {
+      lay_slivers(key_rows(shape, task, tile, qkv), m.width, m.lines, m.keys);
+      lay_rows(value_rows(shape, task, tile, qkv), m.width, m.values);
+    }
+    for_each_block(shape, task, tile, [&](const Block& block, int64_t first) {
+      float* o = m.out + first * m.width;
+      score_product(block, m.queries + first * m.width, m.keys, m.width, m.strip, false);
+      for (int64_t r = 0; r < block.rows(); ++r) {
+        const Range visible = block.keys(r, 1);
+        clear_hidden(block, m.strip, r, visible);
+        if (visible.size() == 0) continue;
+        const float factor =
+            softmax_numerators(m.strip.row(r) + visible.begin, visible.size(), shape.scale, &m.normalizers[first + r]);
+        if (factor == 1.0f) continue;
+        for (int64_t j = 0; j < m.width; ++j) o[r * m.width + j] *= factor;
+      }
+      add_key_product(block, m.strip, m.values, m.width, o);
+    });
+  });
+  const View<T> o = query_rows(shape, task, out);
+  float* task_lse = lse + task.head * qkv.rows + task.begin + task.queries.begin;
+  for (int64_t r = 0; r < task.rows(); ++r) {
+    const Normalizer& n = m.normalizers[r];
+    put_row(m.out + r * m.width, float(1.0 / n.sum), o.row(r), shape.head_dim);
+    task_lse[r] = float(shape.scale * n.largest + log(n.sum));
+  }
+}
+
+}  // namespace
+
+void CpuDevice::attention(const AttentionShape& shape, ConstAnyMat qkv, AnyMat out, float* lse) {
+  const size_t bytes = Memory(shape, nullptr).bytes;
+  for (int t = 0; t < threads_; ++t) scratch(t, bytes);  // here, where a failure can still be thrown
+  with_type(qkv.type, [&](auto number) {
+    using T = decltype(number);
+#pragma omp parallel num_threads(threads_)
+    {
+      const int thread = omp_get_thread_num();
+      const Memory memory(shape, scratch(thread, bytes));
+      LaidTile laid;
+      for_each_task(shape, thread, omp_get_num_threads(), [&](const Task& task) {
+        forward(shape, task, view_as<T>(qkv), view_as<T>(out), lse, memory, &laid);
+      });
+    }
+  });
 }
 
 }  // namespace gradfold::GRADFOLD_ISA

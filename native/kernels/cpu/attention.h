@@ -1,155 +1,169 @@
-// What the four attention passes share: views of a head's slice of the token matrices, the keys that a block of queries
-// sees, and the division of the work among threads.
+// The geometry that the four attention passes share: which keys a query sees, tasks of queries, tiles of keys, and the
+// division of the tasks among threads.
 //
-// Every pass works on strips: the scores of at most kQueryBlock queries of one head against the keys that any of them
-// sees. Causal, windowed and bidirectional attention differ only in how long a strip is and in which part of each of
-// its rows is visible; the rest of a row is zero.
+// Every pass works on strips: the scores of at most kQueryBlock queries of one head against one tile of at most
+// kKeyTile keys. Causal, windowed and bidirectional attention differ only in which part of each row of a strip is
+// visible; products skip what no row of theirs sees. Segments of at most kKeyTile tokens have one tile. Longer ones
+// have several, and then a pass visits the tiles of a task more than once where it needs a sum over a whole row first.
 #pragma once
 
 #include "cpu_device.h"
-#include "vector_math.h"
+#include "integers.h"
 
 namespace gradfold::GRADFOLD_ISA {
 
-static constexpr int64_t kQueryBlock = 64;
+/// Queries of a strip: whole register tiles on every instruction set (attention_product.h).
+static constexpr int64_t kQueryBlock = 96;
+/// Keys of a strip.
+static constexpr int64_t kKeyTile = 2112;
+/// Queries of a task in a segment of several tiles, so that laying out a tile pays.
+static constexpr int64_t kLongTask = 4 * kQueryBlock;
 
-/// A half-open range of tokens, counted within a segment or within a strip.
+/// A half-open range of tokens or rows.
 struct Range {
   int64_t begin, end;
+
+  int64_t size() const { return end - begin; }
 };
 
-/// A block of queries of one head in one segment, and the keys that any of them sees.
-struct QueryBlock {
-  int64_t segment;  // the segment's first token
-  int64_t head;
-  Range queries, keys;  // within the segment
+static inline int64_t clamp(int64_t x, int64_t low, int64_t high) { return x < low ? low : x > high ? high : x; }
+static inline int64_t round_up(int64_t x, int64_t multiple) { return ceil_div(x, multiple) * multiple; }
 
-  int64_t rows() const { return queries.end - queries.begin; }
-  int64_t key_count() const { return keys.end - keys.begin; }
-};
-
-// ---- views ----------------------------------------------------------------------------------------------------------
-
-/// Rows [row, row + rows) and columns [column, column + columns) of a Mat or ConstMat.
-template <class Matrix>
-static inline Matrix view(Matrix m, int64_t row, int64_t rows, int64_t column, int64_t columns) {
-  return Matrix{m.data + row * m.stride + column, rows, columns, m.stride};
-}
-
-/// A block's rows of one head of x, which holds heads side by side: queries in qkv, or attention outputs.
-template <class Matrix>
-static inline Matrix query_rows(const AttentionShape& shape, const QueryBlock& b, Matrix x) {
-  return view(x, b.segment + b.queries.begin, b.rows(), b.head * shape.head_dim, shape.head_dim);
-}
-
-static inline int64_t key_column(const AttentionShape& shape, int64_t kv_head) {
-  return (shape.heads + kv_head) * shape.head_dim;
-}
-
-static inline int64_t value_column(const AttentionShape& shape, int64_t kv_head) {
-  return (shape.heads + shape.kv_heads + kv_head) * shape.head_dim;
-}
-
-/// The keys that a block sees.
-static inline ConstMat key_rows(const AttentionShape& shape, const QueryBlock& b, ConstMat qkv) {
-  const int64_t kv_head = b.head / (shape.heads / shape.kv_heads);
-  return view(qkv, b.segment + b.keys.begin, b.key_count(), key_column(shape, kv_head), shape.head_dim);
-}
-
-/// The values that a block sees.
-static inline ConstMat value_rows(const AttentionShape& shape, const QueryBlock& b, ConstMat qkv) {
-  const int64_t kv_head = b.head / (shape.heads / shape.kv_heads);
-  return view(qkv, b.segment + b.keys.begin, b.key_count(), value_column(shape, kv_head), shape.head_dim);
-}
-
-// ---- strips ---------------------------------------------------------------------------------------------------------
-
-static inline int64_t round_to_cache_line(int64_t floats) { return (floats + 15) / 16 * 16; }
-
-/// Floats that the longest strip of a shape takes.
-static inline int64_t strip_floats(const AttentionShape& shape) {
-  return kQueryBlock * round_to_cache_line(shape.longest);
-}
-
-/// A block's strip in scratch memory.
-static inline Mat strip_of(const QueryBlock& b, float* memory) {
-  return {memory, b.rows(), b.key_count(), round_to_cache_line(b.key_count())};
-}
-
-/// The keys of a segment of `length` tokens that query t sees.
+/// The keys of a segment of `length` tokens that query t sees; never empty.
 static inline Range visible_keys(const AttentionShape& shape, int64_t length, int64_t t) {
-  return {shape.window > 0 && t >= shape.window ? t - shape.window + 1 : 0, shape.causal ? t + 1 : length};
+  const int64_t begin = shape.window > 0 ? clamp(t - shape.window + 1, 0, t) : 0;
+  const int64_t end = shape.causal ? t + 1 : shape.window > 0 ? least(length, t + shape.window) : length;
+  return {begin, end};
 }
 
-/// The part of a strip's row that is visible to its query.
-static inline Range visible_part(const AttentionShape& shape, const QueryBlock& b, int64_t row) {
-  // A bidirectional block sees up to the segment's end, which is b.keys.end.
-  const Range keys = visible_keys(shape, b.keys.end, b.queries.begin + row);
-  return {keys.begin - b.keys.begin, keys.end - b.keys.begin};
+/// Consecutive queries of one head in one segment.
+struct Task {
+  int64_t segment;  // its number
+  int64_t begin;    // its first token
+  int64_t length;   // its tokens
+  int64_t head, kv_head;
+  Range queries;                     // within the segment
+  bool first_of_pair, last_of_pair;  // among the tasks of the (segment, key head)
+
+  int64_t rows() const { return queries.size(); }
+};
+
+/// The keys that any query of a task sees, within the segment.
+static inline Range task_keys(const AttentionShape& shape, const Task& task) {
+  return {visible_keys(shape, task.length, task.queries.begin).begin,
+          visible_keys(shape, task.length, task.queries.end - 1).end};
 }
 
-/// Zeros a strip's row outside its visible part.
-static inline void clear_hidden(const Mat& strip, int64_t row, Range visible) {
-  float* x = strip.data + row * strip.stride;
-  for (int64_t j = 0; j < visible.begin; ++j) x[j] = 0.0f;
-  for (int64_t j = visible.end; j < strip.cols; ++j) x[j] = 0.0f;
+/// Calls work(Range) for the tiles of keys of a task. A segment of one tile has the same one for all its tasks.
+template <class Work>
+static inline void for_each_tile(const AttentionShape& shape, const Task& task, Work work) {
+  if (task.length <= kKeyTile) return work(Range{0, task.length});
+  const Range keys = task_keys(shape, task);
+  for (int64_t begin = keys.begin; begin < keys.end; begin += kKeyTile)
+    work(Range{begin, least(begin + kKeyTile, keys.end)});
 }
 
-// ---- products -------------------------------------------------------------------------------------------------------
+/// What one visit of a task's tiles is for: sums over rows, the products that need them, or both.
+struct Sweep {
+  bool sums, products;
+};
 
-/// c = op(a) op(b) + beta c on the calling thread. Blocks of a few short rows, as packed rows of short documents give,
-/// are done in place, where a library product's set-up would cost more than its arithmetic.
-static inline void multiply(Product product, ConstMat a, bool transpose_a, ConstMat b, bool transpose_b, Mat c,
-                            float beta) {
-  const int64_t inner = transpose_a ? a.rows : a.cols;
-  const bool small = c.rows * c.cols * inner <= 4096;
-  if (!small || (transpose_a && transpose_b)) return product(a, transpose_a, b, transpose_b, c, beta);
-  const int64_t row_step = transpose_a ? 1 : a.stride, inner_step = transpose_a ? a.stride : 1;
-  for (int64_t i = 0; i < c.rows; ++i) {
-    const float* left = a.data + i * row_step;
-    float* out = c.data + i * c.stride;
-    if (transpose_b) {
-      for (int64_t j = 0; j < c.cols; ++j) {
-        const float* right = b.data + j * b.stride;
-        float sum = 0.0f;
-#pragma omp simd reduction(+ : sum)
-        for (int64_t k = 0; k < inner; ++k) sum += left[k] * right[k];
-        out[j] = beta == 0.0f ? sum : sum + out[j];
-      }
-      continue;
-    }
-    if (beta == 0.0f)
-      for (int64_t j = 0; j < c.cols; ++j) out[j] = 0.0f;
-    for (int64_t k = 0; k < inner; ++k) {
-      const float factor = left[k * inner_step];
-      const float* right = b.data + k * b.stride;
-#pragma omp simd
-      for (int64_t j = 0; j < c.cols; ++j) out[j] += factor * right[j];
-    }
+/// Calls work(Sweep) for the sweeps of a pass that needs sums over whole rows: one where a task has one tile.
+template <class Work>
+static inline void for_each_sweep(const AttentionShape& shape, const Task& task, Work work) {
+  if (task.length <= kKeyTile || task_keys(shape, task).size() <= kKeyTile) return work(Sweep{true, true});
+  work(Sweep{true, false});
+  work(Sweep{false, true});
+}
+
+/// At most kQueryBlock queries against one tile of keys. Rows count from the block's first query, keys from the tile's
+/// first.
+class Block {
+ public:
+  Block(const AttentionShape& shape, int64_t length, Range queries, Range tile)
+      : shape_(shape), length_(length), queries_(queries), tile_(tile) {}
+
+  int64_t rows() const { return queries_.size(); }
+
+  /// The keys of the tile that one of `count` rows from `row` on sees; empty ranges are possible.
+  Range keys(int64_t row, int64_t count) const {
+    const int64_t first = queries_.begin + row;
+    return {within_tile(visible_keys(shape_, length_, first).begin),
+            within_tile(visible_keys(shape_, length_, first + count - 1).end)};
+  }
+  Range keys() const { return keys(0, rows()); }
+
+  /// The rows that see one of `count` keys from `key` on.
+  Range rows_seeing(int64_t key, int64_t count) const {
+    const int64_t first = tile_.begin + key, last = first + count - 1;
+    const int64_t begin = shape_.causal ? first : shape_.window > 0 ? first - shape_.window + 1 : 0;
+    const int64_t end = shape_.window > 0 ? last + shape_.window : length_;
+    return {clamp(begin - queries_.begin, 0, rows()), clamp(end - queries_.begin, 0, rows())};
+  }
+
+ private:
+  int64_t within_tile(int64_t key) const { return clamp(key, tile_.begin, tile_.end) - tile_.begin; }
+
+  const AttentionShape& shape_;
+  int64_t length_;
+  Range queries_, tile_;
+};
+
+/// Calls work(block, first row within the task) for the blocks of a task that see a tile of keys.
+template <class Work>
+static inline void for_each_block(const AttentionShape& shape, const Task& task, Range tile, Work work) {
+  for (int64_t row = 0; row < task.rows(); row += kQueryBlock) {
+    const int64_t first = task.queries.begin + row;
+    const Block block(shape, task.length, {first, least(first + kQueryBlock, task.queries.end)}, tile);
+    if (block.keys().size() > 0) work(block, row);
   }
 }
 
 // ---- division of the work -------------------------------------------------------------------------------------------
 
-static inline int64_t query_blocks(int64_t length) { return (length + kQueryBlock - 1) / kQueryBlock; }
+static inline int64_t task_rows(int64_t length) { return length <= kKeyTile ? kQueryBlock : kLongTask; }
 
-static inline QueryBlock query_block(const AttentionShape& shape, int64_t segment, int64_t head, int64_t block) {
-  const int64_t begin = shape.begin[segment], length = shape.begin[segment + 1] - begin;
-  const int64_t first = block * kQueryBlock, end = first + kQueryBlock < length ? first + kQueryBlock : length;
-  return {
-      begin, head, {first, end}, {visible_keys(shape, length, first).begin, visible_keys(shape, length, end - 1).end}};
+/// About the number of scores of the task of queries [first, end).
+static inline int64_t task_cost(const AttentionShape& shape, int64_t length, int64_t first, int64_t end) {
+  return (end - first) * (visible_keys(shape, length, first).size() + visible_keys(shape, length, end - 1).size());
 }
 
-/// Calls work(QueryBlock) for the blocks of all heads and segments that fall to one thread of a team, dealt out in turn
-/// because the later blocks of a causal segment see more keys.
+/// Cost of all tasks of one head in one segment.
+static inline int64_t head_cost(const AttentionShape& shape, int64_t length) {
+  int64_t cost = 0;
+  for (int64_t first = 0; first < length; first += task_rows(length))
+    cost += task_cost(shape, length, first, least(first + task_rows(length), length));
+  return cost;
+}
+
+/// Calls work(Task) for the tasks that fall to one thread of a team: one run of the sequence of all tasks, about as
+/// costly as any other thread's. Tasks of one (segment, key head) are neighbours in the sequence, so a thread lays out
+/// few pairs of keys and values, and at most its first and its last pair are shared with others.
 template <class Work>
-static inline void for_each_query_block(const AttentionShape& shape, int64_t thread, int64_t team, Work work) {
-  int64_t index = 0;
-  for (int64_t segment = 0; segment < shape.segments; ++segment) {
-    const int64_t blocks = query_blocks(shape.begin[segment + 1] - shape.begin[segment]);
+static inline void for_each_task(const AttentionShape& shape, int64_t thread, int64_t team, Work work) {
+  int64_t total = 0;
+  for (int64_t s = 0; s < shape.segments; ++s)
+    total += shape.heads * head_cost(shape, shape.begin[s + 1] - shape.begin[s]);
+  const int64_t group = shape.heads / shape.kv_heads;
+  double before = 0;  // cost of the tasks so far
+  for (int64_t s = 0; s < shape.segments; ++s) {
+    const int64_t begin = shape.begin[s], length = shape.begin[s + 1] - begin, rows = task_rows(length);
     for (int64_t head = 0; head < shape.heads; ++head)
-      for (int64_t block = 0; block < blocks; ++block)
-        if (index++ % team == thread) work(query_block(shape, segment, head, block));
+      for (int64_t first = 0; first < length; first += rows) {
+        const int64_t end = least(first + rows, length);
+        const double cost = double(task_cost(shape, length, first, end));
+        const int64_t owner = int64_t((before + 0.5 * cost) / double(total) * double(team));
+        before += cost;
+        if (least(owner, team - 1) != thread) continue;
+        work(Task{s,
+                  begin,
+                  length,
+                  head,
+                  head / group,
+                  {first, end},
+                  head % group == 0 && first == 0,
+                  head % group == group - 1 && end == length});
+      }
   }
 }
 

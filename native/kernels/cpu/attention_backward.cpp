@@ -1,16 +1,22 @@
 // Attention backward: with P recomputed from the saved log-sum-exp and D = rowsum(P ∘ dP),
 //   dP = dO Vᵀ, dS = P ∘ (dP − D), dQ = scale dS K, dK = scale dSᵀ Q, dV = Pᵀ dO.
 // D is equal to rowsum(dO ∘ O) but is taken from the dP that it is subtracted from: where a row's dP are nearly equal
-// their common rounding then cancels.
+// their common rounding then cancels. Over several tiles of keys a first sweep sums D.
 #include <omp.h>
 
-#include "attention_shares.h"
-#include "typed.h"
+#include "attention_sums.h"
+#include "vector_math.h"
 
 namespace gradfold::GRADFOLD_ISA {
+namespace {
 
-/// In place over a row's visible part: unscaled scores s become P, and dp becomes scale dS.
-static void score_gradients(float* s, float* dp, int64_t count, float scale, float lse) {
+/// Sums over the keys of a query: Σ P, which is 1 up to rounding, and Σ P ∘ dP.
+struct RowSums {
+  double p, along;
+};
+
+/// In place, unscaled scores s become P, which is summed.
+void probabilities(float* s, const float* dp, int64_t count, float scale, float lse, RowSums* sums) {
   double sum = 0, along = 0;
 #pragma omp simd reduction(+ : sum, along)
   for (int64_t j = 0; j < count; ++j) {
@@ -19,58 +25,101 @@ static void score_gradients(float* s, float* dp, int64_t count, float scale, flo
     sum += double(p);
     along += double(p) * double(dp[j]);
   }
-  const double d = along / sum;
-#pragma omp simd
-  for (int64_t j = 0; j < count; ++j) dp[j] = scale * s[j] * float(double(dp[j]) - d);
+  *sums = {sums->p + sum, sums->along + along};
 }
 
-void CpuDevice::attention_backward(const AttentionShape& shape, ConstAnyMat qkv_, ConstAnyMat /*out*/, const float* lse,
-                                   ConstAnyMat dout_, AnyMat dqkv_) {
-  const ConstMat qkv = f32(qkv_);
-  const ConstMat dout = f32(dout_);
-  const Mat dqkv = f32(dqkv_);
-  const ShareDivision division(shape, threads_);
-  const int64_t strip = strip_floats(shape), partial = division.partial_floats(shape);
-  const size_t bytes = size_t(2 * strip + 2 * partial) * sizeof(float);
-  for (int t = 0; t < threads_; ++t) scratch(t, bytes);  // here, where a failure can still be thrown
-#pragma omp parallel num_threads(threads_)
-  {
-    const int thread = omp_get_thread_num();
-    for_each_share(shape, division, thread, omp_get_num_threads(), [&](const Share& share) {
-      float* memory = static_cast<float*>(scratch(division.parts > 1 ? int(share.index) : thread, bytes));
-      float* partials = memory + 2 * strip;
-      const Mat dk_sum = share_sum(shape, share, dqkv, key_column(shape, share.kv_head), partials);
-      const Mat dv_sum = share_sum(shape, share, dqkv, value_column(shape, share.kv_head), partials + partial);
-      for_each_query_block(shape, share, [&](const QueryBlock& b) {
-        const Mat p = strip_of(b, memory), ds = strip_of(b, memory + strip);
-        const ConstMat q = query_rows(shape, b, qkv), k = key_rows(shape, b, qkv), v = value_rows(shape, b, qkv);
-        const ConstMat d_o = query_rows(shape, b, dout);
-        const float* block_lse = lse + b.head * qkv.rows + b.segment + b.queries.begin;
-        multiply(product_, q, false, k, true, p, 0.0f);
-        multiply(product_, d_o, false, v, true, ds, 0.0f);
-        for (int64_t r = 0; r < b.rows(); ++r) {
-          const Range visible = visible_part(shape, b, r);
-          const int64_t at = r * p.stride + visible.begin;
-          score_gradients(p.data + at, ds.data + at, visible.end - visible.begin, shape.scale, block_lse[r]);
-          clear_hidden(p, r, visible);
-          clear_hidden(ds, r, visible);
+/// In place, dp becomes scale dS.
+void score_gradients(const float* p, float* dp, int64_t count, float scale, const RowSums& sums) {
+  const double d = sums.along / sums.p;
+#pragma omp simd
+  for (int64_t j = 0; j < count; ++j) dp[j] = scale * p[j] * float(double(dp[j]) - d);
+}
+
+/// One thread's scratch.
+struct Memory {
+  int64_t width;
+  float *queries, *dout, *dqueries, *keys, *key_slivers, *value_slivers, *lines;
+  RowSums* row_sums;
+  Strip p, ds;
+  Scratch scratch;
+  ThreadSums<1> sums;
+
+  Memory(const AttentionShape& shape, void* memory)
+      : width(operand_width(shape)), scratch(memory), sums(shape, scratch) {
+    const int64_t rows = largest_task(shape), tile = tile_keys(shape);
+    scratch.take_each(rows * width, {&queries, &dout, &dqueries});
+    scratch.take_each(tile * width, {&keys, &key_slivers, &value_slivers});
+    lines = scratch.take<float>(kLanes * width);
+    row_sums = scratch.take<RowSums>(rows);
+    p = take_strip(shape, scratch);
+    ds = take_strip(shape, scratch);
+  }
+};
+
+template <class T>
+void backward(const AttentionShape& shape, const Task& task, const View<const T>& qkv, const float* lse,
+              const View<const T>& dout, const View<T>& dqkv, Memory& m, LaidTile* laid) {
+  const float* task_lse = lse + task.head * qkv.rows + task.begin + task.queries.begin;
+  const auto sums = m.sums.of(shape, task)[0];
+  lay_rows(query_rows(shape, task, qkv), m.width, m.queries);
+  lay_rows(query_rows(shape, task, dout), m.width, m.dout);
+  for (int64_t i = 0; i < task.rows() * m.width; ++i) m.dqueries[i] = 0.0f;
+  for (int64_t r = 0; r < task.rows(); ++r) m.row_sums[r] = {0.0, 0.0};
+  for_each_sweep(shape, task, [&](const Sweep& sweep) {
+    for_each_tile(shape, task, [&](Range tile) {
+      if (laid->changes_to(task, tile)) {
+        lay_rows(key_rows(shape, task, tile, qkv), m.width, m.keys);
+        lay_slivers(key_rows(shape, task, tile, qkv), m.width, m.lines, m.key_slivers);
+        lay_slivers(value_rows(shape, task, tile, qkv), m.width, m.lines, m.value_slivers);
+      }
+      for_each_block(shape, task, tile, [&](const Block& block, int64_t first) {
+        const int64_t at = first * m.width, tile_at = tile.begin * m.width;
+        score_product(block, m.queries + at, m.key_slivers, m.width, m.p, false);
+        score_product(block, m.dout + at, m.value_slivers, m.width, m.ds, false);
+        for (int64_t r = 0; r < block.rows(); ++r) {
+          const Range visible = block.keys(r, 1);
+          float *p = m.p.row(r) + visible.begin, *ds = m.ds.row(r) + visible.begin;
+          RowSums unused{}, *row_sums = &m.row_sums[first + r];
+          probabilities(p, ds, visible.size(), shape.scale, task_lse[first + r], sweep.sums ? row_sums : &unused);
+          if (!sweep.products) continue;
+          score_gradients(p, ds, visible.size(), shape.scale, *row_sums);
+          clear_hidden(block, m.p, r, visible);
+          clear_hidden(block, m.ds, r, visible);
         }
-        multiply(product_, ds, false, k, false, query_rows(shape, b, dqkv), 0.0f);
-        multiply(product_, ds, true, q, false, block_sum(b, dk_sum), 1.0f);
-        multiply(product_, p, true, d_o, false, block_sum(b, dv_sum), 1.0f);
+        if (!sweep.products) return;
+        add_key_product(block, m.ds, m.keys, m.width, m.dqueries + at);
+        add_query_product(block, m.ds, m.queries + at, m.width, sums.keys + tile_at);
+        add_query_product(block, m.p, m.dout + at, m.width, sums.values + tile_at);
       });
     });
-    if (division.parts > 1) {
-      const auto partial_sum = [&](int which) {
-        return [=](int64_t share) {
-          return static_cast<const float*>(scratch(int(share), bytes)) + 2 * strip + which * partial;
-        };
-      };
+  });
+  const View<T> dq = query_rows(shape, task, dqkv);
+  for (int64_t r = 0; r < task.rows(); ++r) put_row(m.dqueries + r * m.width, 1.0f, dq.row(r), shape.head_dim);
+  m.sums.finish(shape, task, {dqkv});
+}
+
+}  // namespace
+
+void CpuDevice::attention_backward(const AttentionShape& shape, ConstAnyMat qkv, ConstAnyMat /*out*/, const float* lse,
+                                   ConstAnyMat dout, AnyMat dqkv) {
+  const size_t bytes = Memory(shape, nullptr).scratch.used();
+  for (int t = 0; t < threads_; ++t) scratch(t, bytes);  // here, where a failure can still be thrown
+  with_type(qkv.type, [&](auto number) {
+    using T = decltype(number);
+#pragma omp parallel num_threads(threads_)
+    {
+      const int thread = omp_get_thread_num();
+      Memory memory(shape, scratch(thread, bytes));
+      LaidTile laid;
+      memory.sums.start();
+      for_each_task(shape, thread, omp_get_num_threads(), [&](const Task& task) {
+        backward(shape, task, view_as<T>(qkv), lse, view_as<T>(dout), view_as<T>(dqkv), memory, &laid);
+      });
 #pragma omp barrier
-      add_partial_sums(shape, division, dqkv, key_column, partial_sum(0));
-      add_partial_sums(shape, division, dqkv, value_column, partial_sum(1));
+      put_cut_pairs<T, 1>(shape, {view_as<T>(dqkv)},
+                          [&](int other) { return Memory(shape, scratch(other, bytes)).sums; });
     }
-  }
+  });
 }
 
 }  // namespace gradfold::GRADFOLD_ISA

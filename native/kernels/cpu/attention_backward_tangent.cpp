@@ -3,112 +3,184 @@
 //   dṠ = Ṗ ∘ (dP − D) + P ∘ (dṖ − Ḋ),
 //   dQ = scale dS K, dQ̇ = scale(dṠ K + dS K̇), dK = scale dSᵀ Q, dK̇ = scale(dṠᵀ Q + dSᵀ Q̇),
 //   dV = Pᵀ dO, dV̇ = Ṗᵀ dO + Pᵀ dȮ.
+// Over several tiles of keys a first sweep takes the sums over rows.
 #include <omp.h>
 
-#include "attention_shares.h"
-#include "typed.h"
+#include "attention_sums.h"
+#include "vector_math.h"
 
 namespace gradfold::GRADFOLD_ISA {
+namespace {
 
-/// In place over a row's visible part: s → P, s_dot → Ṗ (both come unscaled), dp → scale dS, dp_dot → scale dṠ.
-static void score_gradient_tangents(float* s, float* s_dot, float* dp, float* dp_dot, int64_t count, float scale,
-                                    float lse) {
-  double mean64 = 0, d64 = 0, d_dot64 = 0;
-#pragma omp simd reduction(+ : mean64, d64)
+/// Sums over the keys of a query, with ṡ unscaled: Σ P, which is 1 up to rounding, Σ P ∘ ṡ, Σ P ∘ dP, Σ P ∘ ṡ ∘ dP and
+/// Σ P ∘ dṖ.
+struct RowSums {
+  double p, s_dot, dp, s_dot_dp, dp_dot;
+};
+
+/// In place, unscaled scores s become P, which is summed.
+void probabilities(float* s, const float* s_dot, const float* dp, const float* dp_dot, int64_t count, float scale,
+                   float lse, RowSums* sums) {
+  double sum = 0, sum_s_dot = 0, sum_dp = 0, sum_s_dot_dp = 0, sum_dp_dot = 0;
+#pragma omp simd reduction(+ : sum, sum_s_dot, sum_dp, sum_s_dot_dp, sum_dp_dot)
   for (int64_t j = 0; j < count; ++j) {
     const float p = exp_float(scale * s[j] - lse);
     s[j] = p;
-    mean64 += double(p) * double(s_dot[j]);
-    d64 += double(p) * double(dp[j]);
+    const double p_s_dot = double(p) * double(s_dot[j]);
+    sum += double(p);
+    sum_s_dot += p_s_dot;
+    sum_dp += double(p) * double(dp[j]);
+    sum_s_dot_dp += p_s_dot * double(dp[j]);
+    sum_dp_dot += double(p) * double(dp_dot[j]);
   }
-  const float mean = float(mean64), d = float(d64);
-#pragma omp simd reduction(+ : d_dot64)
-  for (int64_t j = 0; j < count; ++j) {
-    const float p_dot = scale * s[j] * (s_dot[j] - mean);
-    s_dot[j] = p_dot;
-    d_dot64 += double(p_dot) * double(dp[j]) + double(s[j]) * double(dp_dot[j]);
-  }
-  const float d_dot = float(d_dot64);
+  *sums = {sums->p + sum, sums->s_dot + sum_s_dot, sums->dp + sum_dp, sums->s_dot_dp + sum_s_dot_dp,
+           sums->dp_dot + sum_dp_dot};
+}
+
+/// In place: s_dot → Ṗ, dp → scale dS, dp_dot → scale dṠ.
+void score_gradient_tangents(const float* p, float* s_dot, float* dp, float* dp_dot, int64_t count, float scale,
+                             const RowSums& sums) {
+  const double mean = sums.s_dot / sums.p, d = sums.dp / sums.p;
+  const double d_dot = double(scale) * (sums.s_dot_dp / sums.p - mean * d) + sums.dp_dot / sums.p;
 #pragma omp simd
   for (int64_t j = 0; j < count; ++j) {
-    const float p = scale * s[j], p_dot = scale * s_dot[j], centred = dp[j] - d;
-    dp_dot[j] = p_dot * centred + p * (dp_dot[j] - d_dot);
-    dp[j] = p * centred;
+    const float scaled = scale * p[j], p_dot = scaled * float(double(s_dot[j]) - mean);
+    const float centred = float(double(dp[j]) - d);
+    s_dot[j] = p_dot;
+    dp_dot[j] = scale * p_dot * centred + scaled * float(double(dp_dot[j]) - d_dot);
+    dp[j] = scaled * centred;
   }
 }
 
-void CpuDevice::attention_backward_tangent(const AttentionShape& shape, ConstAnyMat qkv_, ConstAnyMat qkv_dot_,
-                                           const float* lse, ConstAnyMat dout_, ConstAnyMat dout_dot_, AnyMat dqkv_,
-                                           AnyMat dqkv_dot_) {
-  const ConstMat qkv = f32(qkv_);
-  const ConstMat qkv_dot = f32(qkv_dot_);
-  const ConstMat dout = f32(dout_);
-  const ConstMat dout_dot = f32(dout_dot_);
-  const Mat dqkv = f32(dqkv_);
-  const Mat dqkv_dot = f32(dqkv_dot_);
-  const ShareDivision division(shape, threads_);
-  const int64_t strip = strip_floats(shape), partial = division.partial_floats(shape);
-  const size_t bytes = size_t(4 * strip + 4 * partial) * sizeof(float);
-  for (int t = 0; t < threads_; ++t) scratch(t, bytes);  // here, where a failure can still be thrown
-#pragma omp parallel num_threads(threads_)
-  {
-    const int thread = omp_get_thread_num();
-    for_each_share(shape, division, thread, omp_get_num_threads(), [&](const Share& share) {
-      float* memory = static_cast<float*>(scratch(division.parts > 1 ? int(share.index) : thread, bytes));
-      float* partials = memory + 4 * strip;
-      const int64_t keys = key_column(shape, share.kv_head), values = value_column(shape, share.kv_head);
-      const Mat dk_sum = share_sum(shape, share, dqkv, keys, partials);
-      const Mat dv_sum = share_sum(shape, share, dqkv, values, partials + partial);
-      const Mat dk_dot_sum = share_sum(shape, share, dqkv_dot, keys, partials + 2 * partial);
-      const Mat dv_dot_sum = share_sum(shape, share, dqkv_dot, values, partials + 3 * partial);
-      for_each_query_block(shape, share, [&](const QueryBlock& b) {
-        const Mat p = strip_of(b, memory), p_dot = strip_of(b, memory + strip);
-        const Mat ds = strip_of(b, memory + 2 * strip), ds_dot = strip_of(b, memory + 3 * strip);
-        const Mat strips[] = {p, p_dot, ds, ds_dot};
-        const ConstMat q = query_rows(shape, b, qkv), q_dot = query_rows(shape, b, qkv_dot);
-        const ConstMat k = key_rows(shape, b, qkv), k_dot = key_rows(shape, b, qkv_dot);
-        const ConstMat v = value_rows(shape, b, qkv), v_dot = value_rows(shape, b, qkv_dot);
-        const ConstMat d_o = query_rows(shape, b, dout), d_o_dot = query_rows(shape, b, dout_dot);
-        const float* block_lse = lse + b.head * qkv.rows + b.segment + b.queries.begin;
-        multiply(product_, q, false, k, true, p, 0.0f);
-        multiply(product_, q_dot, false, k, true, p_dot, 0.0f);
-        multiply(product_, q, false, k_dot, true, p_dot, 1.0f);
-        multiply(product_, d_o, false, v, true, ds, 0.0f);
-        multiply(product_, d_o_dot, false, v, true, ds_dot, 0.0f);
-        multiply(product_, d_o, false, v_dot, true, ds_dot, 1.0f);
-        for (int64_t r = 0; r < b.rows(); ++r) {
-          const Range visible = visible_part(shape, b, r);
-          const int64_t at = r * p.stride + visible.begin;
-          score_gradient_tangents(p.data + at, p_dot.data + at, ds.data + at, ds_dot.data + at,
-                                  visible.end - visible.begin, shape.scale, block_lse[r]);
-          for (const Mat& each : strips) clear_hidden(each, r, visible);
+/// One thread's scratch.
+struct Memory {
+  int64_t width;
+  float *queries, *queries_dot, *dout, *dout_dot, *dqueries, *dqueries_dot;
+  float *keys, *keys_dot, *key_slivers, *key_slivers_dot, *value_slivers, *value_slivers_dot, *lines;
+  RowSums* row_sums;
+  Strip p, p_dot, ds, ds_dot;
+  Scratch scratch;
+  ThreadSums<2> sums;  // of dqkv and of its tangent
+
+  Memory(const AttentionShape& shape, void* memory)
+      : width(operand_width(shape)), scratch(memory), sums(shape, scratch) {
+    const int64_t rows = largest_task(shape), tile = tile_keys(shape);
+    scratch.take_each(rows * width, {&queries, &queries_dot, &dout, &dout_dot, &dqueries, &dqueries_dot});
+    scratch.take_each(tile * width,
+                      {&keys, &keys_dot, &key_slivers, &key_slivers_dot, &value_slivers, &value_slivers_dot});
+    lines = scratch.take<float>(kLanes * width);
+    row_sums = scratch.take<RowSums>(rows);
+    Strip* const strips[] = {&p, &p_dot, &ds, &ds_dot};
+    for (Strip* strip : strips) *strip = take_strip(shape, scratch);
+  }
+};
+
+/// Input matrices and the output's halves.
+template <class T>
+struct Operands {
+  View<const T> qkv, qkv_dot, dout, dout_dot;
+  View<T> dqkv, dqkv_dot;
+};
+
+template <class T>
+void lay_tile(const AttentionShape& shape, const Task& task, Range tile, const Operands<T>& x, const Memory& m) {
+  lay_rows(key_rows(shape, task, tile, x.qkv), m.width, m.keys);
+  lay_rows(key_rows(shape, task, tile, x.qkv_dot), m.width, m.keys_dot);
+  lay_slivers(key_rows(shape, task, tile, x.qkv), m.width, m.lines, m.key_slivers);
+  lay_slivers(key_rows(shape, task, tile, x.qkv_dot), m.width, m.lines, m.key_slivers_dot);
+  lay_slivers(value_rows(shape, task, tile, x.qkv), m.width, m.lines, m.value_slivers);
+  lay_slivers(value_rows(shape, task, tile, x.qkv_dot), m.width, m.lines, m.value_slivers_dot);
+}
+
+/// S, Ṡ (unscaled), dP and dṖ of the block whose operands begin at `at`.
+void fill_strips(const Block& block, int64_t at, const Memory& m) {
+  score_product(block, m.queries + at, m.key_slivers, m.width, m.p, false);
+  score_product(block, m.queries_dot + at, m.key_slivers, m.width, m.p_dot, false);
+  score_product(block, m.queries + at, m.key_slivers_dot, m.width, m.p_dot, true);
+  score_product(block, m.dout + at, m.value_slivers, m.width, m.ds, false);
+  score_product(block, m.dout_dot + at, m.value_slivers, m.width, m.ds_dot, false);
+  score_product(block, m.dout + at, m.value_slivers_dot, m.width, m.ds_dot, true);
+}
+
+/// dQ, dK, dV and their tangents from the finished strips; sums of the tile begin at `tile_at`.
+void add_gradients(const Block& block, int64_t at, const ThreadSums<2>::Sums* sums, int64_t tile_at, const Memory& m) {
+  float *dk = sums[0].keys + tile_at, *dv = sums[0].values + tile_at;
+  float *dk_dot = sums[1].keys + tile_at, *dv_dot = sums[1].values + tile_at;
+  add_key_product(block, m.ds, m.keys, m.width, m.dqueries + at);
+  add_key_product(block, m.ds_dot, m.keys, m.width, m.dqueries_dot + at);
+  add_key_product(block, m.ds, m.keys_dot, m.width, m.dqueries_dot + at);
+  add_query_product(block, m.ds, m.queries + at, m.width, dk);
+  add_query_product(block, m.ds_dot, m.queries + at, m.width, dk_dot);
+  add_query_product(block, m.ds, m.queries_dot + at, m.width, dk_dot);
+  add_query_product(block, m.p, m.dout + at, m.width, dv);
+  add_query_product(block, m.p_dot, m.dout + at, m.width, dv_dot);
+  add_query_product(block, m.p, m.dout_dot + at, m.width, dv_dot);
+}
+
+template <class T>
+void backward_tangent(const AttentionShape& shape, const Task& task, const Operands<T>& x, const float* lse, Memory& m,
+                      LaidTile* laid) {
+  const float* task_lse = lse + task.head * x.qkv.rows + task.begin + task.queries.begin;
+  const auto* sums = m.sums.of(shape, task);
+  lay_rows(query_rows(shape, task, x.qkv), m.width, m.queries);
+  lay_rows(query_rows(shape, task, x.qkv_dot), m.width, m.queries_dot);
+  lay_rows(query_rows(shape, task, x.dout), m.width, m.dout);
+  lay_rows(query_rows(shape, task, x.dout_dot), m.width, m.dout_dot);
+  for (int64_t i = 0; i < task.rows() * m.width; ++i) m.dqueries[i] = m.dqueries_dot[i] = 0.0f;
+  for (int64_t r = 0; r < task.rows(); ++r) m.row_sums[r] = {};
+  for_each_sweep(shape, task, [&](const Sweep& sweep) {
+    for_each_tile(shape, task, [&](Range tile) {
+      if (laid->changes_to(task, tile)) lay_tile(shape, task, tile, x, m);
+      for_each_block(shape, task, tile, [&](const Block& block, int64_t first) {
+        fill_strips(block, first * m.width, m);
+        for (int64_t r = 0; r < block.rows(); ++r) {
+          const Range visible = block.keys(r, 1);
+          const int64_t from = visible.begin, count = visible.size();
+          float *p = m.p.row(r) + from, *p_dot = m.p_dot.row(r) + from;
+          float *ds = m.ds.row(r) + from, *ds_dot = m.ds_dot.row(r) + from;
+          RowSums unused{}, *row_sums = &m.row_sums[first + r];
+          probabilities(p, p_dot, ds, ds_dot, count, shape.scale, task_lse[first + r], sweep.sums ? row_sums : &unused);
+          if (!sweep.products) continue;
+          score_gradient_tangents(p, p_dot, ds, ds_dot, count, shape.scale, *row_sums);
+          const Strip strips[] = {m.p, m.p_dot, m.ds, m.ds_dot};
+          for (const Strip& strip : strips) clear_hidden(block, strip, r, visible);
         }
-        const Mat dq = query_rows(shape, b, dqkv), dq_dot = query_rows(shape, b, dqkv_dot);
-        const Mat dk_dot = block_sum(b, dk_dot_sum), dv_dot = block_sum(b, dv_dot_sum);
-        multiply(product_, ds, false, k, false, dq, 0.0f);
-        multiply(product_, ds_dot, false, k, false, dq_dot, 0.0f);
-        multiply(product_, ds, false, k_dot, false, dq_dot, 1.0f);
-        multiply(product_, ds, true, q, false, block_sum(b, dk_sum), 1.0f);
-        multiply(product_, ds_dot, true, q, false, dk_dot, 1.0f);
-        multiply(product_, ds, true, q_dot, false, dk_dot, 1.0f);
-        multiply(product_, p, true, d_o, false, block_sum(b, dv_sum), 1.0f);
-        multiply(product_, p_dot, true, d_o, false, dv_dot, 1.0f);
-        multiply(product_, p, true, d_o_dot, false, dv_dot, 1.0f);
+        if (sweep.products) add_gradients(block, first * m.width, sums, tile.begin * m.width, m);
       });
     });
-    if (division.parts > 1) {
-      const auto partial_sum = [&](int which) {
-        return [=](int64_t share) {
-          return static_cast<const float*>(scratch(int(share), bytes)) + 4 * strip + which * partial;
-        };
-      };
-#pragma omp barrier
-      add_partial_sums(shape, division, dqkv, key_column, partial_sum(0));
-      add_partial_sums(shape, division, dqkv, value_column, partial_sum(1));
-      add_partial_sums(shape, division, dqkv_dot, key_column, partial_sum(2));
-      add_partial_sums(shape, division, dqkv_dot, value_column, partial_sum(3));
-    }
+  });
+  const View<T> dq = query_rows(shape, task, x.dqkv), dq_dot = query_rows(shape, task, x.dqkv_dot);
+  for (int64_t r = 0; r < task.rows(); ++r) {
+    put_row(m.dqueries + r * m.width, 1.0f, dq.row(r), shape.head_dim);
+    put_row(m.dqueries_dot + r * m.width, 1.0f, dq_dot.row(r), shape.head_dim);
   }
+  m.sums.finish(shape, task, {x.dqkv, x.dqkv_dot});
+}
+
+}  // namespace
+
+void CpuDevice::attention_backward_tangent(const AttentionShape& shape, ConstAnyMat qkv, ConstAnyMat qkv_dot,
+                                           const float* lse, ConstAnyMat dout, ConstAnyMat dout_dot, AnyMat dqkv,
+                                           AnyMat dqkv_dot) {
+  const size_t bytes = Memory(shape, nullptr).scratch.used();
+  for (int t = 0; t < threads_; ++t) scratch(t, bytes);  // here, where a failure can still be thrown
+  with_type(qkv.type, [&](auto number) {
+    using T = decltype(number);
+    const Operands<T> x{view_as<T>(qkv),      view_as<T>(qkv_dot), view_as<T>(dout),
+                        view_as<T>(dout_dot), view_as<T>(dqkv),    view_as<T>(dqkv_dot)};
+#pragma omp parallel num_threads(threads_)
+    {
+      const int thread = omp_get_thread_num();
+      Memory memory(shape, scratch(thread, bytes));
+      LaidTile laid;
+      memory.sums.start();
+      for_each_task(shape, thread, omp_get_num_threads(),
+                    [&](const Task& task) { backward_tangent(shape, task, x, lse, memory, &laid); });
+#pragma omp barrier
+      put_cut_pairs<T, 2>(shape, {x.dqkv, x.dqkv_dot},
+                          [&](int other) { return Memory(shape, scratch(other, bytes)).sums; });
+    }
+  });
 }
 
 }  // namespace gradfold::GRADFOLD_ISA

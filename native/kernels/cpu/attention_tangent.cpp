@@ -1,13 +1,14 @@
 // Attention forward tangent: Ȯ = ṖV + PV̇ with Ṡ = scale(Q̇Kᵀ + QK̇ᵀ) and Ṗ = P ∘ (Ṡ − rowsum(P ∘ Ṡ)).
 #include <omp.h>
 
-#include "attention.h"
-#include "typed.h"
+#include "attention_operands.h"
+#include "vector_math.h"
 
 namespace gradfold::GRADFOLD_ISA {
+namespace {
 
-/// In place over a row's visible part: unscaled scores s and their tangents s_dot become P and Ṗ.
-static void probability_tangents(float* s, float* s_dot, int64_t count, float scale, float lse) {
+/// In place, unscaled scores s become P; returns Σ P ∘ ṡ.
+double probabilities(float* s, const float* s_dot, int64_t count, float scale, float lse) {
   double mean = 0;
 #pragma omp simd reduction(+ : mean)
   for (int64_t j = 0; j < count; ++j) {
@@ -15,41 +16,96 @@ static void probability_tangents(float* s, float* s_dot, int64_t count, float sc
     s[j] = p;
     mean += double(p) * double(s_dot[j]);
   }
-  const float shift = float(mean);
-#pragma omp simd
-  for (int64_t j = 0; j < count; ++j) s_dot[j] = scale * s[j] * (s_dot[j] - shift);
+  return mean;
 }
 
-void CpuDevice::attention_tangent(const AttentionShape& shape, ConstAnyMat qkv_, ConstAnyMat qkv_dot_, const float* lse,
-                                  AnyMat out_dot_) {
-  const ConstMat qkv = f32(qkv_);
-  const ConstMat qkv_dot = f32(qkv_dot_);
-  const Mat out_dot = f32(out_dot_);
-  const size_t bytes = 2 * size_t(strip_floats(shape)) * sizeof(float);
-  for (int t = 0; t < threads_; ++t) scratch(t, bytes);  // here, where a failure can still be thrown
-#pragma omp parallel num_threads(threads_)
-  {
-    float* memory = static_cast<float*>(scratch(omp_get_thread_num(), bytes));
-    for_each_query_block(shape, omp_get_thread_num(), omp_get_num_threads(), [&](const QueryBlock& b) {
-      const Mat p = strip_of(b, memory), p_dot = strip_of(b, memory + strip_floats(shape));
-      const Mat o_dot = query_rows(shape, b, out_dot);
-      const ConstMat q = query_rows(shape, b, qkv), q_dot = query_rows(shape, b, qkv_dot);
-      const ConstMat k = key_rows(shape, b, qkv), k_dot = key_rows(shape, b, qkv_dot);
-      const float* block_lse = lse + b.head * qkv.rows + b.segment + b.queries.begin;
-      multiply(product_, q, false, k, true, p, 0.0f);
-      multiply(product_, q_dot, false, k, true, p_dot, 0.0f);
-      multiply(product_, q, false, k_dot, true, p_dot, 1.0f);
-      for (int64_t r = 0; r < b.rows(); ++r) {
-        const Range visible = visible_part(shape, b, r);
-        const int64_t at = r * p.stride + visible.begin;
-        probability_tangents(p.data + at, p_dot.data + at, visible.end - visible.begin, shape.scale, block_lse[r]);
-        clear_hidden(p, r, visible);
-        clear_hidden(p_dot, r, visible);
-      }
-      multiply(product_, p_dot, false, value_rows(shape, b, qkv), false, o_dot, 0.0f);
-      multiply(product_, p, false, value_rows(shape, b, qkv_dot), false, o_dot, 1.0f);
-    });
+/// In place, unscaled score tangents become Ṗ.
+void probability_tangents(const float* p, float* s_dot, int64_t count, float scale, float mean) {
+#pragma omp simd
+  for (int64_t j = 0; j < count; ++j) s_dot[j] = scale * p[j] * (s_dot[j] - mean);
+}
+
+/// One thread's scratch.
+struct Memory {
+  int64_t width;
+  float *queries, *queries_dot, *keys, *keys_dot, *values, *values_dot, *lines, *out;
+  double* means;  // Σ P ∘ ṡ of each query
+  Strip p, p_dot;
+  size_t bytes;
+
+  Memory(const AttentionShape& shape, void* memory) : width(operand_width(shape)) {
+    Scratch scratch(memory);
+    const int64_t rows = largest_task(shape), tile = tile_keys(shape);
+    scratch.take_each(rows * width, {&queries, &queries_dot, &out});
+    scratch.take_each(tile * width, {&keys, &keys_dot, &values, &values_dot});
+    lines = scratch.take<float>(kLanes * width);
+    means = scratch.take<double>(rows);
+    p = take_strip(shape, scratch);
+    p_dot = take_strip(shape, scratch);
+    bytes = scratch.used();
   }
+};
+
+template <class T>
+void forward_tangent(const AttentionShape& shape, const Task& task, const View<const T>& qkv,
+                     const View<const T>& qkv_dot, const float* lse, const View<T>& out_dot, const Memory& m,
+                     LaidTile* laid) {
+  const float* task_lse = lse + task.head * qkv.rows + task.begin + task.queries.begin;
+  lay_rows(query_rows(shape, task, qkv), m.width, m.queries);
+  lay_rows(query_rows(shape, task, qkv_dot), m.width, m.queries_dot);
+  for (int64_t i = 0; i < task.rows() * m.width; ++i) m.out[i] = 0.0f;
+  for (int64_t r = 0; r < task.rows(); ++r) m.means[r] = 0.0;
+  for_each_sweep(shape, task, [&](const Sweep& sweep) {
+    for_each_tile(shape, task, [&](Range tile) {
+      if (laid->changes_to(task, tile)) {
+        lay_slivers(key_rows(shape, task, tile, qkv), m.width, m.lines, m.keys);
+        lay_slivers(key_rows(shape, task, tile, qkv_dot), m.width, m.lines, m.keys_dot);
+        lay_rows(value_rows(shape, task, tile, qkv), m.width, m.values);
+        lay_rows(value_rows(shape, task, tile, qkv_dot), m.width, m.values_dot);
+      }
+      for_each_block(shape, task, tile, [&](const Block& block, int64_t first) {
+        const int64_t at = first * m.width;
+        score_product(block, m.queries + at, m.keys, m.width, m.p, false);
+        score_product(block, m.queries_dot + at, m.keys, m.width, m.p_dot, false);
+        score_product(block, m.queries + at, m.keys_dot, m.width, m.p_dot, true);
+        for (int64_t r = 0; r < block.rows(); ++r) {
+          const Range visible = block.keys(r, 1);
+          float *p = m.p.row(r) + visible.begin, *p_dot = m.p_dot.row(r) + visible.begin;
+          const double mean = probabilities(p, p_dot, visible.size(), shape.scale, task_lse[first + r]);
+          if (sweep.sums) m.means[first + r] += mean;
+          if (!sweep.products) continue;
+          probability_tangents(p, p_dot, visible.size(), shape.scale, float(m.means[first + r]));
+          clear_hidden(block, m.p, r, visible);
+          clear_hidden(block, m.p_dot, r, visible);
+        }
+        if (!sweep.products) return;
+        add_key_product(block, m.p_dot, m.values, m.width, m.out + at);
+        add_key_product(block, m.p, m.values_dot, m.width, m.out + at);
+      });
+    });
+  });
+  const View<T> o_dot = query_rows(shape, task, out_dot);
+  for (int64_t r = 0; r < task.rows(); ++r) put_row(m.out + r * m.width, 1.0f, o_dot.row(r), shape.head_dim);
+}
+
+}  // namespace
+
+void CpuDevice::attention_tangent(const AttentionShape& shape, ConstAnyMat qkv, ConstAnyMat qkv_dot, const float* lse,
+                                  AnyMat out_dot) {
+  const size_t bytes = Memory(shape, nullptr).bytes;
+  for (int t = 0; t < threads_; ++t) scratch(t, bytes);  // here, where a failure can still be thrown
+  with_type(qkv.type, [&](auto number) {
+    using T = decltype(number);
+#pragma omp parallel num_threads(threads_)
+    {
+      const int thread = omp_get_thread_num();
+      const Memory memory(shape, scratch(thread, bytes));
+      LaidTile laid;
+      for_each_task(shape, thread, omp_get_num_threads(), [&](const Task& task) {
+        forward_tangent(shape, task, view_as<T>(qkv), view_as<T>(qkv_dot), lse, view_as<T>(out_dot), memory, &laid);
+      });
+    }
+  });
 }
 
 }  // namespace gradfold::GRADFOLD_ISA
