@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -25,7 +25,9 @@ async function build(name: string): Promise<string> {
   return program;
 }
 
-const programs = ['activations_test', 'attention_test', 'kernels_test', 'layers_test', 'norms_test'];
+const programs = readdirSync(`${root}test/native`)
+  .filter((name) => name.endsWith('_test.cpp'))
+  .map((name) => name.slice(0, -'.cpp'.length));
 
 it.skipIf(loadAddon() === null || libraries.length === 0).each(programs)(
   '%s (C++ kernels against float64 loops, on every instruction set and product)',

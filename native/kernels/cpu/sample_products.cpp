@@ -1,102 +1,70 @@
-// Per-sample statistics of a weight gradient, g_i = G_iᵀ X_i, without ever holding one: weight tile outer, sample
-// inner.
-//
-// For a tile of the weight and each sample the tile of G_iᵀ X_i is formed in scratch and reduced while it is hot, so
-// the weighted gradient and the vectors v_k cross memory once a batch and the arithmetic is that of a plain backward
-// pass. One tile belongs to one thread; norms and dots are float64 over short float32 blocks.
+// Per-sample statistics of a weight gradient, g_i = G_iᵀ X_i: what of a call is taken by which form.
 #include <omp.h>
 
 #include "cpu_device.h"
-#include "integers.h"
+#include "sample_cost.h"
+#include "sample_forms.h"
 #include "statistics.h"
 #include "typed.h"
 
 namespace gradfold::GRADFOLD_ISA {
 namespace {
 
-/// Numbers of a tile: its product and its share of the gradient stay together in a cache of 2 MiB.
-constexpr int64_t kTileNumbers = 3 << 16;
-/// Bytes a thread may take for the tiles that the Gram matrix needs side by side.
-constexpr int64_t kGramBytes = 8 << 20;
-/// Products on fewer rows or columns waste the register tile; on more rows they gain nothing.
-constexpr int64_t kLeastRows = 16, kMostRows = 256, kLeastCols = 64;
-
-/// The weight [O × I] cut into down × across tiles of rows × cols, the last ones possibly smaller.
-struct Tiling {
-  int64_t rows, cols, down, across;
-};
-
-/// Tiles of about `numbers`: high before wide, since every tile's product packs its columns of X anew.
-Tiling cut_weight(int64_t outputs, int64_t inputs, int64_t numbers, int64_t threads) {
-  int64_t high = kMostRows;
-  while (high > kLeastRows && high * high > numbers) high /= 2;
-  const int64_t wide = numbers / high < kLeastCols ? kLeastCols : numbers / high;
-  Tiling tiling{};
-  tiling.cols = ceil_div(inputs, ceil_div(inputs, wide));
-  tiling.across = ceil_div(inputs, tiling.cols);
-  // As many tiles for every thread, unless that makes them too low.
-  const int64_t turns = ceil_div(ceil_div(outputs, high) * tiling.across, threads);
-  tiling.rows = ceil_div(outputs, least(ceil_div(turns * threads, tiling.across), ceil_div(outputs, kLeastRows)));
-  tiling.down = ceil_div(outputs, tiling.rows);
-  return tiling;
+SampleShape shape_of(const SampleJob& job) {
+  SampleShape shape{};
+  shape.outputs = static_cast<double>(job.outputs());
+  shape.inputs = static_cast<double>(job.inputs());
+  shape.plain_product = job.g.type == Type::f32;
+  for (int64_t i = 0; i < job.s.samples; ++i) {
+    const double tokens = static_cast<double>(job.tokens(i));
+    shape.tokens += tokens;
+    shape.samples += tokens > 0.0 ? 1.0 : 0.0;
+    shape.token_pairs += tokens * tokens;
+    if (tokens > shape.longest) shape.longest = tokens;
+  }
+  return shape;
 }
 
-ConstMat block(const ConstMat& m, int64_t row, int64_t rows, int64_t col, int64_t cols) {
-  return {m.data + row * m.stride + col, rows, cols, m.stride};
+/// The job without what others do.
+SampleJob part(const SampleJob& job, bool norms, bool gram, bool dots, bool gradients, bool gradient) {
+  SampleJob rest = job;
+  if (!norms) rest.s.norms2 = nullptr;
+  if (!gram) rest.s.gram = nullptr;
+  if (!dots) rest.s.dots = nullptr;
+  if (!gradients) rest.t.gradients = nullptr;
+  if (!gradient) rest.t.gradient = nullptr;
+  return rest;
 }
 
 }  // namespace
 
-void CpuDevice::sample_products(ConstAnyMat g_, ConstAnyMat x_, const SampleStatistics& s, const WeightTarget& t) {
-  const ConstMat g = f32(g_);
-  const ConstMat x = f32(x_);
+void CpuDevice::sample_products(ConstAnyMat g, ConstAnyMat x, const SampleStatistics& s, const WeightTarget& t) {
   omp_set_num_threads(threads_);  // products take their team from the calling thread
-  const int64_t outputs = g.cols, inputs = x.cols;
-  if (s.samples == 0 || outputs == 0 || inputs == 0) return;
-  if (!wants_samples(s, t)) {
-    if (t.gradient != nullptr) add_weighted_product(g, x, s, t.gradient);
-    return;
+  const SampleJob job{g, x, s, t};
+  if (s.samples == 0 || g.cols == 0 || x.cols == 0 || s.begin[0] == s.begin[s.samples]) return;
+
+  const bool dots = s.dots != nullptr && s.vectors > 0;
+  const SampleWanted wanted{s.norms2 != nullptr, s.gram != nullptr, t.gradient != nullptr, t.gradients != nullptr,
+                            dots ? s.vectors : 0};
+  const SamplePlan plan = plan_samples(shape_of(job), wanted, sample_form);
+  if (plan.forms(wanted)) {
+    const SampleJob formed =
+        part(job, !plan.ghost_norms, !plan.ghost_gram, !plan.ghost_dots, true, !plan.plain_gradient);
+    for (int thread = 0; thread < threads_; ++thread)
+      scratch(thread,
+              plan.in_tiles ? tile_form_bytes(formed, threads_) : register_form_bytes(formed, threads_, thread));
+    const SampleTeam team{threads_, product_, scratch_};
+    if (plan.in_tiles)
+      run_tile_form(formed, team);
+    else
+      run_register_form(formed, team);
   }
-
-  const bool gram = s.gram != nullptr;
-  const int64_t gram_numbers = kGramBytes / static_cast<int64_t>(sizeof(float)) / s.samples;
-  const Tiling tiling = cut_weight(outputs, inputs, gram ? least(kTileNumbers, gram_numbers) : kTileNumbers, threads_);
-  // An odd number of cache lines apart, so that equal places of the samples' tiles do not share a cache set.
-  const int64_t tile_numbers = (ceil_div(tiling.rows * tiling.cols, 16) | 1) * 16;
-  const size_t sums_bytes = partial_bytes(s);
-  const size_t ids_bytes = (static_cast<size_t>(s.samples) * sizeof(int32_t) + 63) / 64 * 64;
-  const size_t tiles_bytes = static_cast<size_t>(tile_numbers * (gram ? s.samples : 1)) * sizeof(float);
-  for (int thread = 0; thread < threads_; ++thread)
-    zero_partial(scratch(thread, sums_bytes + ids_bytes + tiles_bytes), s);
-
-#pragma omp parallel num_threads(threads_)
-  {
-    char* memory = static_cast<char*>(scratch(omp_get_thread_num(), 0));
-    const PartialSums sums = partial_at(memory, s);
-    int32_t* ids = reinterpret_cast<int32_t*>(memory + sums_bytes);
-    float* tiles = reinterpret_cast<float*>(memory + sums_bytes + ids_bytes);
-    int64_t present = 0;  // samples that have tokens
-    for (int32_t i = 0; i < s.samples; ++i)
-      if (s.begin[i + 1] > s.begin[i]) ids[present++] = i;
-
-#pragma omp for schedule(static)
-    for (int64_t u = 0; u < tiling.down * tiling.across; ++u) {
-      const int64_t row = u / tiling.across * tiling.rows, rows = least(tiling.rows, outputs - row);
-      const int64_t col = u % tiling.across * tiling.cols, cols = least(tiling.cols, inputs - col);
-      for (int64_t a = 0; a < present; ++a) {
-        const int64_t i = ids[a], begin = s.begin[i], tokens = s.begin[i + 1] - begin;
-        float* tile = tiles + (gram ? a * tile_numbers : 0);
-        product_(block(g, begin, tokens, row, rows), true, block(x, begin, tokens, col, cols), false,
-                 Mat{tile, rows, cols, cols}, 0.0f);
-        if (cols == inputs)
-          add_piece(s, t, i, tile, row * inputs, rows * cols, sums);
-        else
-          for (int64_t r = 0; r < rows; ++r) add_piece(s, t, i, tile + r * cols, (row + r) * inputs + col, cols, sums);
-      }
-      if (gram) add_gram(tiles, tile_numbers, ids, present, rows * cols, s.samples, sums.gram);
-    }
+  const SampleJob ghost = part(job, plan.ghost_norms, plan.ghost_gram, plan.ghost_dots, false, false);
+  if (wants_samples(ghost.s, ghost.t)) {
+    for (int thread = 0; thread < threads_; ++thread) scratch(thread, ghost_form_bytes(ghost));
+    run_ghost_form(ghost, {threads_, product_, scratch_});
   }
-  for (int thread = 0; thread < threads_; ++thread) add_partial(s, partial_at(scratch(thread, 0), s));
+  if (plan.plain_gradient && t.gradient != nullptr) add_weighted_product(f32(g), f32(x), s, t.gradient);
 }
 
 }  // namespace gradfold::GRADFOLD_ISA
