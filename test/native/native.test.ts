@@ -1,39 +1,16 @@
 import { execFile } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { loadAddon } from '../../lib/backend/addon.ts';
-import { probeOnednn } from '../../scripts/probe.js';
+import { buildNativeTest, kernelLibraries, nativeTests } from '../../scripts/native-tests.js';
 
 const run = promisify(execFile);
-const root = fileURLToPath(new URL('../..', import.meta.url));
-const libraries = ['kernels_baseline', 'kernels_avx2', 'kernels_avx512']
-  .map((name) => `${root}build/Release/obj.target/${name}.a`)
-  .filter((path) => existsSync(path));
 
-/** Compiles a test program against the kernels that the addon was linked from. */
-async function build(name: string): Promise<string> {
-  const program = `${root}build/native-tests/${name}`;
-  await mkdir(`${root}build/native-tests`, { recursive: true });
-  const products = probeOnednn().found ? ['-ldnnl'] : [];
-  const source = `${root}test/native/${name}.cpp`;
-  const warnings = ['-Wall', '-Wextra', '-Werror'];
-  const link = ['-Wl,--start-group', ...libraries, '-Wl,--end-group', ...products];
-  await run(process.env.CXX ?? 'g++', ['-std=c++17', '-O2', '-fopenmp', ...warnings, source, '-o', program, ...link]);
-  return program;
-}
-
-const programs = readdirSync(`${root}test/native`)
-  .filter((name) => name.endsWith('_test.cpp'))
-  .map((name) => name.slice(0, -'.cpp'.length));
-
-it.skipIf(loadAddon() === null || libraries.length === 0).each(programs)(
+it.skipIf(loadAddon() === null || kernelLibraries().length === 0).each(nativeTests())(
   '%s (C++ kernels against float64 loops, on every instruction set and product)',
   { timeout: 400_000 },
   async (name) => {
-    const program = await build(name);
+    const program = await buildNativeTest(name);
     // Idle threads sleep instead of spinning, so that a busy machine does not starve the test.
     const { stdout } = await run(program, { env: { ...process.env, OMP_WAIT_POLICY: 'passive' }, maxBuffer: 1 << 24 });
     expect(stdout).toMatch(/^\d+ checks, 0 failed$/m);

@@ -1,0 +1,100 @@
+// npm run bench:peers -- [--workload tiny|m160] [--rows P1,P3] [--rounds n] [--threads n] [--python path] [--quick] [--json]
+import { spawnSync } from 'node:child_process';
+import { availableParallelism, cpus } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { measureCeilings } from './peers/ceilings.ts';
+import { modelComparisons, scoreComparisons } from './peers/comparisons.ts';
+import { Inputs } from './peers/inputs.ts';
+import { measurePair, type Pair, type Sides } from './peers/measure.ts';
+import { ceilingLines, disagreements, HEADINGS, tableLine } from './peers/table.ts';
+import { WORKLOADS, type Workload } from './workloads.ts';
+
+const { values } = parseArgs({
+  options: {
+    workload: { type: 'string', default: 'tiny' },
+    rows: { type: 'string' },
+    rounds: { type: 'string', default: '5' },
+    threads: { type: 'string', default: String(availableParallelism()) },
+    python: { type: 'string', default: process.env.PYTHON ?? 'python3' },
+    quick: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+  },
+});
+
+function fail(message: string): never {
+  console.error(`bench:peers: ${message}`);
+  process.exit(1);
+}
+
+if (!Object.hasOwn(WORKLOADS, values.workload)) {
+  fail(`no workload ${JSON.stringify(values.workload)}; there are ${Object.keys(WORKLOADS).join(', ')}`);
+}
+const versions = spawnSync(
+  values.python,
+  [
+    '-c',
+    'import sys, torch, numpy; print(f"Python {sys.version.split()[0]}, PyTorch {torch.__version__}, NumPy {numpy.__version__}")',
+  ],
+  { encoding: 'utf8' },
+);
+if (versions.status !== 0) {
+  const reason = versions.error?.message ?? versions.stderr.trim().split('\n').at(-1);
+  fail(
+    `${values.python} has no PyTorch and NumPy (${reason}); to compare: ` +
+      'python3 -m venv peers && peers/bin/pip install torch numpy --index-url https://download.pytorch.org/whl/cpu && ' +
+      'npm run bench:peers -- --python peers/bin/python',
+  );
+}
+
+const chosen = WORKLOADS[values.workload as keyof typeof WORKLOADS];
+// Quick is for seeing that everything runs: its figures say nothing.
+const workload: Workload = values.quick ? { ...chosen, batch: 2, time: 32 } : chosen;
+const sides: Sides = {
+  ours: {
+    name: 'gradfold',
+    command: process.execPath,
+    arguments: [fileURLToPath(new URL('./peers/ours.js', import.meta.url))],
+  },
+  peers: {
+    name: 'PyTorch',
+    command: values.python,
+    arguments: [fileURLToPath(new URL('../../bench/peers/torch/worker.py', import.meta.url))],
+  },
+  threads: Number(values.threads),
+  rounds: values.quick ? 1 : Number(values.rounds),
+};
+const rows = values.rows?.split(',');
+const comparisons = [
+  ...modelComparisons(workload),
+  ...scoreComparisons(values.quick ? [1e5] : [1e6, 1e7, 5e7], values.quick ? 1e5 : 1e7),
+].filter(({ row }) => rows === undefined || rows.includes(row));
+
+const machine = `${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} cores, Node ${process.version}, ${versions.stdout.trim()}`;
+const say = (line: string) => {
+  if (!values.json) console.log(line);
+};
+say(`${machine}; ${sides.threads} threads, medians of ${sides.rounds} rounds\n`);
+say(HEADINGS);
+const inputs = new Inputs();
+const pairs: Pair[] = [];
+try {
+  for (const comparison of comparisons) {
+    for (const peer of comparison.peers) {
+      if (values.quick && peer.slowStart) continue;
+      const pair = await measurePair(sides, comparison, peer, inputs);
+      pairs.push(pair);
+      say(tableLine(pair));
+    }
+  }
+  const ceilings = await measureCeilings(sides, workload);
+  say(`\n${ceilingLines(workload.name, ceilings).join('\n')}`);
+  if (values.json) console.log(JSON.stringify({ machine, options: values, pairs, ceilings }, null, 2));
+} finally {
+  inputs.remove();
+}
+const apart = disagreements(pairs);
+for (const { what, peer, difference } of apart) {
+  console.error(`bench:peers: ${what} beside ${peer.name}: the results differ by ${difference?.toExponential(1)}`);
+}
+if (apart.length) process.exit(1);

@@ -1,0 +1,94 @@
+import type { Workload } from '../workloads.ts';
+
+/** One job of ours beside those of PyTorch (or NumPy) that do the same work. */
+export interface Comparison {
+  /** Comparisons of one kind, as --rows chooses them. */
+  row: 'P1' | 'P2' | 'P3' | 'P5' | 'P6';
+  what: string;
+  /** What both sides are given. */
+  input: { workload: Workload } | { scores: number };
+  ours: string;
+  peers: Peer[];
+}
+
+export interface Peer {
+  name: string;
+  job: string;
+  /** At least so many times faster is what we want to be. */
+  speed?: number;
+  /** At most this share of the peer's peak memory. */
+  memory?: number;
+  /** Takes minutes before the first repetition. */
+  slowStart?: boolean;
+  /** Our own job of that name, not the peer's. */
+  own?: boolean;
+}
+
+/** Training, per-sample statistics and Hessian products of one workload. */
+export function modelComparisons(workload: Workload): Comparison[] {
+  const named = (what: string) => `${workload.name} ${what}`;
+  const input = { workload };
+  // Hessian products of the large workload on half the rows: PyTorch's take above 20 GB on all of them.
+  const halved = { workload: workload.name === 'm160' ? { ...workload, batch: workload.batch / 2 } : workload };
+  return [
+    ...(['f32', 'bf16'] as const).map((precision) => ({
+      row: 'P1' as const,
+      what: named(`training step, ${precision}`),
+      input,
+      ours: `step-${precision}`,
+      peers: [
+        { name: 'PyTorch eager', job: `step-${precision}-eager`, speed: 1.5, memory: 0.6 },
+        { name: 'PyTorch compiled', job: `step-${precision}-compiled`, speed: 1.5, memory: 0.6, slowStart: true },
+      ],
+    })),
+    {
+      row: 'P2',
+      what: named('norms + 2 dots + gradient'),
+      input,
+      ours: 'per-sample',
+      peers: [
+        { name: 'our forward-backward', job: 'forward-backward', own: true, speed: 1 / 1.05 },
+        { name: 'PyTorch vmap', job: 'per-sample-vmap', speed: 1.8 },
+        { name: 'PyTorch, loop over samples', job: 'per-sample-loop', speed: 1.4, memory: 0.5 },
+        { name: 'PyTorch, hooks', job: 'per-sample-hooks' },
+      ],
+    },
+    {
+      row: 'P3',
+      what: named('Hessian product + JVP'),
+      input: halved,
+      ours: 'hvp',
+      peers: [
+        { name: 'our forward-backward', job: 'forward-backward', own: true, speed: 1 / 2.85 },
+        { name: 'PyTorch, forward over reverse', job: 'hvp-forward-over-reverse', speed: 2, memory: 0.25 },
+        { name: 'PyTorch, double backward', job: 'hvp-double-backward', speed: 2, memory: 0.25 },
+      ],
+    },
+  ];
+}
+
+/** Sorting and folding of so many scores, and softmax over `softmax` of them. */
+export function scoreComparisons(fold: number[], softmax: number): Comparison[] {
+  return [
+    ...fold.map((rows): Comparison => ({
+      row: 'P5',
+      what: `argsort + fold, ${rows.toExponential(0)}`,
+      input: { scores: rows },
+      ours: 'fold',
+      peers: [
+        { name: 'NumPy stable', job: 'fold-numpy', speed: rows >= 5e7 ? 15 : undefined },
+        { name: 'PyTorch stable', job: 'fold-torch' },
+      ],
+    })),
+    {
+      row: 'P6',
+      what: `softmax weights, ${softmax.toExponential(0)}`,
+      input: { scores: softmax },
+      ours: 'softmax',
+      peers: [
+        { name: 'NumPy', job: 'softmax-numpy' },
+        { name: 'PyTorch', job: 'softmax-torch' },
+      ],
+    },
+  ];
+}

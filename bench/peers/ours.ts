@@ -1,0 +1,120 @@
+// The worker of our side: see protocol.ts.
+import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import {
+  collate,
+  createOptimizer,
+  foldOrder,
+  GradfoldError,
+  LanguageModel,
+  measureProduct,
+  openBackend,
+  softmaxWeights,
+} from 'gradfold';
+import type { Job, Prepared, Repetition } from './protocol.ts';
+
+type Run = () => Promise<number[]>;
+
+const JOBS: Record<string, (job: Job) => Promise<Run>> = {
+  'forward-backward': async (job) => {
+    const { model, batch } = await load(job);
+    const into = model.vector();
+    return async () => [mean((await model.gradient(batch, { into })).perSample)];
+  },
+  'step-f32': (job) => trainingStep(job, 'f32'),
+  'step-bf16': (job) => trainingStep(job, 'bf16'),
+  'per-sample': async (job) => {
+    const { model, batch } = await load(job);
+    const into = model.vector();
+    const dots = [model.parameters.copy(), model.parameters.copy()];
+    return async () => {
+      const result = await model.perSample(batch, { norms: true, dots, into });
+      return [...result.norms!, ...result.dots![0]];
+    };
+  },
+  hvp: async (job) => {
+    const { model, batch } = await load(job);
+    const v = model.parameters.copy();
+    return async () => {
+      const { hvp, jvp } = await model.hvp(batch, v);
+      const curvature = hvp.dot(v);
+      hvp.dispose();
+      return [curvature, ...jvp];
+    };
+  },
+  fold: async (job) => {
+    const scores = readScores(job);
+    return async () => sampled(foldOrder(scores));
+  },
+  softmax: async (job) => {
+    const scores = readScores(job);
+    return async () => sampled(softmaxWeights(scores));
+  },
+  ceilings: async ({ threads, products = [] }) => {
+    const backend = await openBackend('cpu', { threads });
+    return async () => {
+      const rates: number[] = [];
+      for (const [m, n, k] of products) rates.push(await measureProduct(backend, { m, n, k, transposeB: true }));
+      return [Math.max(...rates)];
+    };
+  },
+};
+
+async function trainingStep(job: Job, precision: 'f32' | 'bf16'): Promise<Run> {
+  const { model, batch } = await load(job, precision);
+  const optimizer = createOptimizer(model, { kind: 'adamw', lr: 3e-4, betas: [0.9, 0.95], weightDecay: 0.1 });
+  const into = model.vector();
+  return async () => {
+    const { perSample } = await model.gradient(batch, { into });
+    await optimizer.step(into);
+    return [mean(perSample)];
+  };
+}
+
+async function load({ model: directory, ids, threads }: Job, precision: 'f32' | 'bf16' = 'f32') {
+  const backend = await openBackend('cpu', { threads, precision });
+  const model = await LanguageModel.fromPretrained(directory!, { backend });
+  return { model, batch: collate(ids!.map((inputIds) => ({ inputIds }))) };
+}
+
+function readScores({ scores }: Job): Float32Array {
+  const { buffer, byteOffset, byteLength } = readFileSync(scores!);
+  return new Float32Array(buffer, byteOffset, byteLength / 4);
+}
+
+function mean(values: Float64Array): number {
+  return values.reduce((sum, x) => sum + x, 0) / values.length;
+}
+
+/** Eight values at even distances, as order.py takes them. */
+function sampled(values: ArrayLike<number>): number[] {
+  const step = Math.floor(values.length / 8);
+  return Array.from({ length: 8 }, (_, i) => values[i * step]);
+}
+
+function peakBytes(): number {
+  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))![1]) * 1024;
+}
+
+function reply(message: Prepared | Repetition): void {
+  process.stdout.write(`${JSON.stringify(message)}\n`);
+}
+
+let run: Run | undefined;
+for await (const line of createInterface({ input: process.stdin })) {
+  if (run) {
+    const start = performance.now();
+    await run();
+    reply({ seconds: (performance.now() - start) / 1000, peakBytes: peakBytes() });
+    continue;
+  }
+  const job = JSON.parse(line) as Job;
+  try {
+    run = await JOBS[job.name](job);
+    reply({ answer: await run() });
+  } catch (error) {
+    if (!(error instanceof GradfoldError && ['UNSUPPORTED', 'UNAVAILABLE'].includes(error.code))) throw error;
+    reply({ unavailable: error.message });
+    break;
+  }
+}

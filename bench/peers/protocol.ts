@@ -1,0 +1,24 @@
+// What driver and worker processes say to each other, a JSON line each; torch/worker.py has the same protocol.
+
+/** A worker's first line of input. It prepares the job and runs it once. */
+export interface Job {
+  name: string;
+  threads: number;
+  /** A checkpoint directory, and rows of token ids with one token more than predictions. */
+  model?: string;
+  ids?: number[][];
+  /** A file of float32 scores. */
+  scores?: string;
+  /** Shapes [m, n, k] of products. */
+  products?: [number, number, number][];
+}
+
+/** The reply to the job: what its first run computed, or why it cannot run here. */
+export type Prepared = { answer: number[] } | { unavailable: string };
+
+/** The reply to every further line: the job was run once more. */
+export interface Repetition {
+  seconds: number;
+  /** The most memory that the process has held so far (VmHWM). */
+  peakBytes: number;
+}

@@ -1,0 +1,68 @@
+import type { Ceilings } from './ceilings.ts';
+import type { Pair } from './measure.ts';
+
+/** Above this the two sides did not compute the same thing. bfloat16 keeps 8 bits. */
+const LARGEST_DIFFERENCE = { f32: 1e-3, bf16: 3e-2 };
+
+export const HEADINGS = formatted([
+  'row',
+  'work',
+  'beside',
+  'ours',
+  'theirs',
+  'speed',
+  'wanted',
+  'memory',
+  'wanted',
+  'differ',
+]);
+
+/** One line of the table; see docs/benchmarks.md for its columns. */
+export function tableLine({ row, what, peer, unavailable, ours, theirs, difference }: Pair): string {
+  if (!ours || !theirs) return formatted([row, what, peer.name, `not available: ${unavailable}`]);
+  return formatted([
+    row,
+    what,
+    peer.name,
+    seconds(ours.seconds),
+    seconds(theirs.seconds),
+    `× ${(theirs.seconds / ours.seconds).toFixed(2)}`,
+    peer.speed === undefined ? '' : `≥ ${peer.speed.toFixed(2)}`,
+    `${megabytes(ours.peakBytes)} / ${megabytes(theirs.peakBytes)} = ${(ours.peakBytes / theirs.peakBytes).toFixed(2)}`,
+    peer.memory === undefined ? '' : `≤ ${peer.memory.toFixed(2)}`,
+    difference === undefined ? '' : difference.toExponential(0),
+  ]);
+}
+
+/** The pairs whose sides disagree about the result. */
+export function disagreements(pairs: Pair[]): Pair[] {
+  return pairs.filter(({ difference = 0, peer }) => {
+    const largest = peer.job.includes('bf16') ? LARGEST_DIFFERENCE.bf16 : LARGEST_DIFFERENCE.f32;
+    return !(difference <= largest);
+  });
+}
+
+export function ceilingLines(name: string, { ours, peer }: Ceilings): string[] {
+  const giga = (value: number) => (value / 1e9).toFixed(1);
+  return [
+    `${name} products, best of its shapes: ${giga(ours.f32)} GFLOP/s f32 by our engine; ` +
+      `${giga(peer.f32)} f32 and ${giga(peer.bf16)} bf16 by PyTorch`,
+    `memory, by PyTorch: ${giga(peer.add)} GB/s adding, ${giga(peer.dot)} GB/s in a dot product`,
+  ];
+}
+
+function formatted(cells: string[]): string {
+  const widths = [3, 33, 30, 8, 8, 8, 7, 24, 7, 6];
+  return cells
+    .map((cell, i) => cell.padEnd(widths[i]))
+    .join(' ')
+    .trimEnd();
+}
+
+function seconds(value: number): string {
+  return `${value.toPrecision(3)} s`;
+}
+
+function megabytes(bytes: number): string {
+  return `${Math.round(bytes / 1e6)} MB`;
+}

@@ -1,0 +1,85 @@
+/* global AbortController */
+// One short call of everything that the addon does, for memory checkers to watch (scripts/test-asan.js,
+// scripts/test-valgrind.js). Arguments: the compiled library; instruction set and product, default the best.
+// Prints "toured" at the end; leaves the way Node does when nothing is left to do, so that finalizers run.
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const [library, isa, gemm] = process.argv.slice(2);
+const { collate, createOptimizer, foldOrderAsync, LanguageModel, measureProduct, openBackend, ...gradfold } =
+  await import(pathToFileURL(join(library, 'index.js')).href);
+
+async function tourModel(backend, fixture) {
+  const directory = fileURLToPath(new URL(`../fixtures/${fixture}/`, import.meta.url));
+  const rows = JSON.parse(await readFile(join(directory, 'batch.json'), 'utf8'));
+  const batch = collate(
+    rows.input_ids.map((ids, row) => {
+      const length = rows.attention_mask[row].reduce((sum, one) => sum + one, 0);
+      const cut = (values) => values?.[row].slice(0, length);
+      return { inputIds: ids.slice(0, length), labels: cut(rows.labels), documentIds: cut(rows.doc_ids) };
+    }),
+  );
+  const model = await LanguageModel.fromPretrained(join(directory, 'model'), { backend });
+  const { perSample: before } = await model.loss(batch);
+  const { gradient } = await model.gradient(batch);
+  const dots = [gradient, model.parameters.copy()];
+  const statistics = await model.perSample(batch, { norms: true, dots, gram: true, gradients: true, weights: before });
+  for (const vector of [...statistics.gradients, statistics.gradient]) vector.dispose();
+  if (batch.documentIds) await model.perSample(batch, { norms: true, dots, granularity: 'document' });
+  const { hvp } = await model.hvp(batch, gradient);
+  for (const config of [
+    { kind: 'sgd', lr: 1e-3, clipNorm: 1 },
+    { kind: 'adamw', lr: 1e-3 },
+  ]) {
+    const optimizer = createOptimizer(model, config);
+    await optimizer.step(gradient);
+    optimizer.dispose();
+  }
+  hvp.axpy(0.5, gradient);
+  hvp.scale(2);
+  hvp.setFrom(gradient.toRecord());
+  hvp.copyFrom(dots[1]);
+  hvp.fill(hvp.dot(gradient) / hvp.norm());
+  const controller = new AbortController();
+  const aborted = model.gradient(batch, { signal: controller.signal });
+  controller.abort(new Error('enough'));
+  await aborted.catch((error) => {
+    if (error.message !== 'enough') throw error;
+  });
+  hvp.dispose();
+  model.dispose();
+}
+
+async function tourOrder() {
+  for (const make of [Float32Array, Float64Array]) {
+    const scores = make.from({ length: 5000 }, (_, i) => Math.sin(i));
+    gradfold.argsort(scores, { descending: true });
+    gradfold.foldPartitions(scores, { layers: 7 });
+    gradfold.topRatio(scores, 0.3);
+    gradfold.topK(scores, 11);
+    await Promise.all([gradfold.argsortAsync(scores), foldOrderAsync(scores), gradfold.topKAsync(scores, 4999)]);
+    scores[4321] = NaN;
+    await foldOrderAsync(scores).catch(() => {});
+  }
+}
+
+const backend = await openBackend('cpu', { threads: 2, ...(isa && { isa }), ...(gemm && { gemm }) });
+for (const fixture of ['llama', 'mistral', 'packed']) await tourModel(backend, fixture);
+await measureProduct(backend, { m: 33, n: 17, k: 65, transposeB: true });
+const left = await LanguageModel.initialize(
+  {
+    model_type: 'llama',
+    vocab_size: 11,
+    hidden_size: 8,
+    intermediate_size: 12,
+    num_hidden_layers: 1,
+    num_attention_heads: 2,
+  },
+  { backend, seed: 1 },
+);
+const late = left.gradient(collate([{ inputIds: [1, 2, 3] }]));
+backend.dispose();
+await late.catch(() => {});
+await tourOrder();
+process.stdout.write('toured\n');
