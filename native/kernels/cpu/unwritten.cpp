@@ -5,18 +5,6 @@
 
 namespace gradfold::GRADFOLD_ISA {
 
-void CpuDevice::convert(ConstAnyMat, AnyMat) { abort(); }
-
-void CpuDevice::add_gathered_rows(ConstMat, const int32_t*, Mat) { abort(); }
-
-void CpuDevice::add_bias(const float*, AnyMat) { abort(); }
-
-void CpuDevice::sum_rows(ConstAnyMat, int64_t, const int32_t*, Mat) { abort(); }
-
-void CpuDevice::mean_rows(ConstMat, int64_t, const int32_t*, Mat) { abort(); }
-
-void CpuDevice::spread_rows(ConstMat, int64_t, const int32_t*, Mat) { abort(); }
-
 void CpuDevice::layer_norm(ConstMat, const float*, double, AnyMat, float*, float*) { abort(); }
 
 void CpuDevice::layer_norm_tangent(ConstMat, ConstMat, const float*, const float*, const float*, const float*, AnyMat,
@@ -41,9 +29,5 @@ void CpuDevice::gelu_tangent(Gelu, ConstAnyMat, ConstAnyMat, AnyMat) { abort(); 
 void CpuDevice::gelu_backward(Gelu, ConstAnyMat, ConstAnyMat, AnyMat) { abort(); }
 
 void CpuDevice::gelu_backward_tangent(Gelu, ConstAnyMat, ConstAnyMat, ConstAnyMat, ConstAnyMat, AnyMat) { abort(); }
-
-void CpuDevice::random_signs(uint64_t, uint64_t, Mat) { abort(); }
-
-void CpuDevice::add_sample_outer(ConstMat, ConstMat, double, int64_t, const int32_t*, Mat) { abort(); }
 
 }  // namespace gradfold::GRADFOLD_ISA
