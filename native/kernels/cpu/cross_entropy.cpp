@@ -9,19 +9,25 @@
 namespace gradfold::GRADFOLD_ISA {
 namespace {
 
-/// Σ exp(x − shift) over all columns but the label's; the exponentials are kept in e, which may be x, where `keep`.
+/// Σ exp(x − shift) of a short run; the exponentials are kept in e, which may be x, where `keep`.
+template <bool keep>
+float exp_sum_of_run(const float* x, int64_t length, float shift, float* e) {
+  float sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t j = 0; j < length; ++j) {
+    const float exponential = exp_float(x[j] - shift);
+    if (keep) e[j] = exponential;
+    sum += exponential;
+  }
+  return sum;
+}
+
+/// The same over all columns but the label's.
 template <bool keep>
 double exp_sum(const float* x, int64_t count, int64_t label, float shift, float* e) {
   double total = 0;
-  for_runs_except(label, count, [&](int64_t first, int64_t end) {
-    float sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t j = first; j < end; ++j) {
-      const float exponential = exp_float(x[j] - shift);
-      if (keep) e[j] = exponential;
-      sum += exponential;
-    }
-    total += double(sum);
+  for_runs_except(label, count, [&](int64_t first, int64_t length) {
+    total += double(exp_sum_of_run<keep>(x + first, length, shift, keep ? e + first : e));
   });
   return total;
 }

@@ -49,17 +49,19 @@ struct RowSums {
   double lse() const { return log_sum() + double(shift); }
 };
 
-/// Calls block(first, end) for short runs that cover all columns but `excluded`.
-template <class Block>
-static inline void for_runs_except(int64_t excluded, int64_t count, Block block) {
-  for (int64_t first = 0; first < count; first += kShortBlock) {
-    const int64_t end = least(first + kShortBlock, count);
-    if (excluded < first || excluded >= end) {
-      block(first, end);
-    } else {
-      block(first, excluded);
-      block(excluded + 1, end);
+/// Calls run(first, length) for short runs of columns that cover all but `excluded`.
+template <class Run>
+static inline void for_runs_except(int64_t excluded, int64_t count, Run run) {
+  int64_t first = 0;
+  while (first < count) {
+    if (first == excluded) {
+      ++first;
+      continue;
     }
+    const int64_t block_end = least((first / kShortBlock + 1) * kShortBlock, count);
+    const int64_t end = first < excluded ? least(block_end, excluded) : block_end;
+    run(first, end - first);
+    first = end;
   }
 }
 

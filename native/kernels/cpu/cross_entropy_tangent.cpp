@@ -23,27 +23,34 @@ int64_t column_of(const float* x, int64_t count, float value) {
   return 0;
 }
 
-/// Σ exp(x − shift) and Σ exp(x − shift) (x_dot − pivot) over all columns but the label's.
+/// Σ exp(x − shift) and Σ exp(x − shift) (x_dot − pivot).
 struct DualSum {
   double value, tangent;
 };
 
-/// The exponentials are kept in e, which may be x, where `keep`.
+/// Of a short run; the exponentials are kept in e, which may be x, where `keep`.
+template <bool keep>
+DualSum dual_exp_sum_of_run(const float* x, const float* x_dot, int64_t length, float shift, float pivot, float* e) {
+  float sum = 0, sum_dot = 0;
+#pragma omp simd reduction(+ : sum, sum_dot)
+  for (int64_t j = 0; j < length; ++j) {
+    const float exponential = exp_float(x[j] - shift);
+    if (keep) e[j] = exponential;
+    sum += exponential;
+    sum_dot += exponential * (x_dot[j] - pivot);
+  }
+  return {double(sum), double(sum_dot)};
+}
+
+/// Over all columns but the label's.
 template <bool keep>
 DualSum dual_exp_sum(const float* x, const float* x_dot, int64_t count, int64_t label, float shift, float pivot,
                      float* e) {
   DualSum total{0, 0};
-  for_runs_except(label, count, [&](int64_t first, int64_t end) {
-    float sum = 0, sum_dot = 0;
-#pragma omp simd reduction(+ : sum, sum_dot)
-    for (int64_t j = first; j < end; ++j) {
-      const float exponential = exp_float(x[j] - shift);
-      if (keep) e[j] = exponential;
-      sum += exponential;
-      sum_dot += exponential * (x_dot[j] - pivot);
-    }
-    total.value += double(sum);
-    total.tangent += double(sum_dot);
+  for_runs_except(label, count, [&](int64_t first, int64_t length) {
+    const DualSum run = dual_exp_sum_of_run<keep>(x + first, x_dot + first, length, shift, pivot, keep ? e + first : e);
+    total.value += run.value;
+    total.tangent += run.tangent;
   });
   return total;
 }
