@@ -1,4 +1,4 @@
-// Memory, vectors, products and gathers against naive float64 loops, for every instruction set and product that this
+// Memory and products against naive float64 loops, for every instruction set and product that this
 // machine has.
 #include "references.h"
 
@@ -14,7 +14,7 @@ Dense transposed(const Dense& m) {
   return t;
 }
 
-// ---- memory, vectors, gathers ---------------------------------------------------------------------------------------
+// ---- memory --------------------------------------------------------------------------------------------------------
 
 void test_device(Device& device, const std::string& name) {
   CHECK(name.find(device.isa()) == 0);
@@ -24,51 +24,6 @@ void test_device(Device& device, const std::string& name) {
     CHECK(reinterpret_cast<uintptr_t>(memory) % 64 == 0);
     device.release(memory);
   }
-}
-
-void test_vectors(Device& device, const std::string& name, int64_t count) {
-  Random random{uint64_t(count)};
-  const Dense x = random.matrix(1, count), y = random.matrix(1, count);
-  Buffer<float> x_device(device, narrow(x)), y_device(device, narrow(y)), z_device(device, narrow(y));
-
-  CHECK_CLOSE((name + " dot").c_str(), device.dot(x_device.data(), y_device.data(), count), inner(x, y),
-              1e-7 * std::sqrt(inner(x, x) * inner(y, y)));
-  CHECK(device.dot(x_device.data(), y_device.data(), count) == device.dot(x_device.data(), y_device.data(), count));
-  device.axpy(y_device.data(), -0.75, x_device.data(), count);
-  expect_close(name + " axpy", widen(y_device.get()), moved(y, -0.75, x), 1e-6);
-  device.axpy(x_device.data(), 2.0, x_device.data(), count);
-  expect_close(name + " axpy onto itself", widen(x_device.get()), moved(x, 2.0, x), 1e-6);
-  device.scale(x_device.data(), 0.5, count);
-  expect_close(name + " scale", widen(x_device.get()), moved(x, 0.5, x), 1e-6);
-  device.copy(z_device.data(), x_device.data(), count);
-  CHECK(z_device.get() == x_device.get());
-  device.fill(z_device.data(), 0.25f, count);
-  CHECK(z_device.get() == std::vector<float>(size_t(count), 0.25f));
-}
-
-void test_gathers(Device& device, int64_t rows, int64_t cols) {
-  Random random{uint64_t(rows * 1000 + cols)};
-  const Dense table = random.matrix(rows, cols);
-  Strided table_device(device, table);
-
-  const std::vector<int32_t> index = random_index(random, rows + 2, rows);
-  Buffer<int32_t> index_device(device, index);
-  Strided gathered(device, rows + 2, cols);
-  device.gather_rows(table_device, index_device.data(), gathered);
-  Dense expected(rows + 2, cols);
-  for (int64_t r = 0; r < rows + 2; ++r)
-    for (int64_t c = 0; c < cols; ++c) expected(r, c) = table(index[size_t(r)], c);
-  CHECK(gathered.get().values == expected.values);
-
-  std::vector<int32_t> places;  // every second row of a taller matrix, backwards
-  for (int64_t r = 0; r < rows; ++r) places.push_back(int32_t(2 * (rows - 1 - r)));
-  Buffer<int32_t> places_device(device, places);
-  Strided scattered(device, 2 * rows, cols);
-  device.scatter_rows(table_device, places_device.data(), scattered);
-  Dense spread(2 * rows, cols);
-  for (int64_t r = 0; r < rows; ++r)
-    for (int64_t c = 0; c < cols; ++c) spread(places[size_t(r)], c) = table(r, c);
-  CHECK(scattered.get().values == spread.values);
 }
 
 // ---- products -------------------------------------------------------------------------------------------------------
@@ -133,10 +88,6 @@ void test_open() {
 
 void test_all(Device& device, const std::string& name) {
   test_device(device, name);
-  for (const int64_t count : {0, 1, 7, 64, 257, 100003}) test_vectors(device, name, count);
-  for (const int64_t rows : {1, 7, 65})
-    for (const int64_t cols : {1, 64, 257}) test_gathers(device, rows, cols);
-
   for (const int64_t rows : {1, 7, 64, 257})
     for (const int64_t cols : {1, 7, 64, 257})
       for (const int64_t depth : {1, 7, 257}) test_matmul(device, name, rows, cols, depth);

@@ -10,18 +10,34 @@ namespace {
 /// Numbers below which a parallel region costs more than it saves.
 constexpr int64_t kWorthwhile = 16384;
 
-inline void copy_row(float* to, const float* from, int64_t count) {
-  memcpy(to, from, static_cast<size_t>(count) * sizeof(float));
+template <class T>
+void copy_row(T* to, const T* from, int64_t count) {
+  memcpy(to, from, static_cast<size_t>(count) * sizeof(T));
+}
+
+template <class T>
+void gather(View<const T> table, const int32_t* index, View<T> out, int threads) {
+#pragma omp parallel for schedule(static) num_threads(threads) if (out.rows * out.cols > kWorthwhile)
+  for (int64_t r = 0; r < out.rows; ++r) copy_row(out.row(r), table.row(index[r]), out.cols);
 }
 
 }  // namespace
 
-void CpuDevice::gather_rows(ConstAnyMat table_, const int32_t* index, AnyMat out_) {
-  const ConstMat table = f32(table_);
-  const Mat out = f32(out_);
+void CpuDevice::gather_rows(ConstAnyMat table, const int32_t* index, AnyMat out) {
+  with_type(out.type, [&](auto number) {
+    using T = decltype(number);
+    gather(view_as<T>(table), index, view_as<T>(out), threads_);
+  });
+}
+
+void CpuDevice::add_gathered_rows(ConstMat table, const int32_t* index, Mat out) {
 #pragma omp parallel for schedule(static) num_threads(threads_) if (out.rows * out.cols > kWorthwhile)
-  for (int64_t r = 0; r < out.rows; ++r)
-    copy_row(out.data + r * out.stride, table.data + index[r] * table.stride, out.cols);
+  for (int64_t r = 0; r < out.rows; ++r) {
+    const float* from = table.data + index[r] * table.stride;
+    float* to = out.data + r * out.stride;
+#pragma omp simd
+    for (int64_t c = 0; c < out.cols; ++c) to[c] += from[c];
+  }
 }
 
 void CpuDevice::scatter_rows(ConstMat rows, const int32_t* index, Mat out) {
