@@ -1,5 +1,6 @@
 // Elementary functions in float32 without branches, calls or tables, so that the compiler vectorises the loops around
-// them.
+// them. No condition is tested twice in one of them: the compiler would compute what stands between once for either
+// outcome.
 #pragma once
 
 #include <cstdint>
@@ -53,7 +54,7 @@ struct Sigmoid {
 };
 
 static inline Sigmoid sigmoid(float x) {
-  const float e = exp_float(x < 0 ? x : -x);
+  const float e = exp_float(-__builtin_fabsf(x));
   const float larger = 1.0f / (1.0f + e);
   const float smaller = e * larger;
   return x < 0 ? Sigmoid{smaller, larger} : Sigmoid{larger, smaller};
@@ -71,7 +72,7 @@ struct Normal {
 /// for z ≤ 13.4, a polynomial of degree 9 in z / (z + k), a variable that keeps all bits of small z.
 static inline Normal normal(float x) {
   const float k = 2.5f;
-  const float z = x < 0 ? -x : x;
+  const float z = __builtin_fabsf(x);
   // z² in two parts, the first exact: rounding it would cost up to 60 ulp of its exponential.
   uint32_t bits;
   __builtin_memcpy(&bits, &z, sizeof bits);
@@ -108,8 +109,16 @@ static inline Activation silu(float x) {
   return {x * s.value, s.value * (1.0f + x * s.rest), s.value * s.rest * (2.0f + x * (s.rest - s.value))};
 }
 
-/// Where both forms of GELU are 0 on the left and x on the right; beyond, ∞ · 0 would be NaN.
-static inline float gelu_core(float x) { return x < -16.0f ? -16.0f : x > 16.0f ? 16.0f : x; }
+/// x held within ±16, where both forms of GELU are 0 or x: beyond, ∞ · 0 would be NaN. NaN for NaN.
+static inline float gelu_core(float x) {
+  uint32_t bits;
+  __builtin_memcpy(&bits, &x, sizeof bits);
+  const uint32_t size = bits & 0x7fffffffu, sixteen = 0x41800000u, infinite = 0x7f800000u;
+  bits = (bits & 0x80000000u) | (size < sixteen ? size : sixteen) | -uint32_t(size > infinite);
+  float core;
+  __builtin_memcpy(&core, &bits, sizeof core);
+  return core;
+}
 
 /// x Φ(x); its derivatives are Φ + x φ and φ (2 − x²). The value is within 5 ulp, 0 where Φ would be subnormal.
 static inline Activation gelu_erf(float x) {
