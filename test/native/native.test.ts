@@ -9,7 +9,7 @@ import { probeOnednn } from '../../scripts/probe.js';
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const libraries = ['kernels_baseline', 'kernels_avx2', 'kernels_avx512']
+const libraries = ['kernels_baseline', 'kernels_avx2', 'kernels_avx512', 'kernels_amx']
   .map((name) => `${root}build/Release/obj.target/${name}.a`)
   .filter((path) => existsSync(path));
 
