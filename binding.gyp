@@ -3,6 +3,7 @@
   # everything else is built for the baseline processor.
   'variables': {
     'onednn': '<!(node scripts/probe.js onednn)',
+    'amx': '<!(node scripts/probe.js amx)',
     'kernel_sources': [
       'native/kernels/cpu/adamw.cpp',
       'native/kernels/cpu/attention.cpp',
@@ -46,12 +47,18 @@
     {
       'target_name': 'kernels_baseline',
       'type': 'static_library',
-      'sources': ['<@(kernel_sources)', 'native/kernels/cpu/open.cpp'],
+      'sources': [
+        '<@(kernel_sources)',
+        'native/kernels/cpu/cpu_features.cpp',
+        'native/kernels/cpu/open.cpp',
+        'native/kernels/cpu/product_workspace.cpp',
+      ],
       'cflags_cc': ['<@(kernel_flags)'],
       'defines': ['GRADFOLD_ISA=baseline'],
       'conditions': [
         ['target_arch!="x64"', { 'defines': ['GRADFOLD_BASELINE_ONLY'] }],
         ['onednn=="yes"', { 'defines': ['GRADFOLD_ONEDNN'], 'sources': ['native/kernels/cpu/onednn.cpp'] }],
+        ['amx=="yes"', { 'defines': ['GRADFOLD_AMX'] }],
       ],
     },
     {
@@ -110,6 +117,7 @@
       'conditions': [
         ['target_arch=="x64"', { 'dependencies': ['kernels_avx2', 'kernels_avx512'] }],
         ['onednn=="yes"', { 'libraries': ['-ldnnl'] }],
+        ['amx=="yes"', { 'dependencies': ['kernels_amx'] }],
       ],
     },
   ],
@@ -129,6 +137,22 @@
           'sources': ['<@(kernel_sources)'],
           'cflags_cc': ['<@(kernel_flags)', '-mavx512f', '-mavx512bw', '-mavx512vl', '-mavx512dq', '-mfma'],
           'defines': ['GRADFOLD_ISA=avx512'],
+        },
+      ],
+    }],
+    ['amx=="yes"', {
+      'targets': [
+        {
+          'target_name': 'kernels_amx',
+          'type': 'static_library',
+          'sources': ['native/kernels/cpu/amx_multiply.cpp', 'native/kernels/cpu/amx_product.cpp'],
+          'cflags_cc': [
+            '<@(kernel_flags)', '-mavx512f', '-mavx512bw', '-mavx512vl', '-mavx512dq', '-mfma', '-mavx512bf16',
+            '-mamx-tile', '-mamx-bf16',
+            '-Wno-maybe-uninitialized',  # GCC 12 warns of its own AVX-512 header (bug 105593)
+          ],
+          'defines': ['GRADFOLD_ISA=amx'],
+          'conditions': [['onednn=="yes"', { 'defines': ['GRADFOLD_ONEDNN'] }]],
         },
       ],
     }],

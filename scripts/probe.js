@@ -16,6 +16,15 @@ int main() {
   std::printf("%d.%d.%d", v->major, v->minor, v->patch);
 }`;
 
+const AMX_PROGRAM = `
+#include <immintrin.h>
+void run(const void* tiles) {
+  _tile_loadd(0, tiles, 64);
+  _tile_dpbf16ps(2, 0, 1);
+  _mm512_cvtneps_pbh(_mm512_setzero_ps());
+}
+int main() {}`;
+
 const OPENMP_PROGRAM = `
 #include <omp.h>
 int main() { int n = 0;
@@ -67,6 +76,12 @@ export function probeOnednn() {
     : { found: false, reason: result.reason, fix: 'apt-get install -y libdnnl-dev && npm run build:cpu' };
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href && process.argv[2] === 'onednn') {
-  process.stdout.write(probeOnednn().found ? 'yes' : 'no');
+/** Whether the compiler knows AMX tiles of bfloat16; the processor is asked when the addon runs. */
+export function probeAmx() {
+  return tryProgram(AMX_PROGRAM, ['-mamx-tile', '-mamx-bf16', '-mavx512f', '-mavx512bf16']).ok;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const probes = { onednn: () => probeOnednn().found, amx: probeAmx };
+  process.stdout.write(probes[process.argv[2]]() ? 'yes' : 'no');
 }

@@ -16,12 +16,11 @@ namespace GRADFOLD_ISA {
 
 class CpuDevice final : public Device {
  public:
-  /// product: null for the portable one of this instruction set.
-  CpuDevice(int threads, Type precision, Product product, const char* product_name);
+  CpuDevice(int threads, Type precision, const ProductKind& kind);
   ~CpuDevice() override;
 
   const char* isa() const override;
-  const char* gemm() const override { return product_name_; }
+  const char* gemm() const override { return kind_.name; }
   int threads() const override { return threads_; }
   Type precision() const override { return precision_; }
 
@@ -118,8 +117,8 @@ class CpuDevice final : public Device {
 
   int threads_;
   Type precision_;
-  Product product_;
-  const char* product_name_;
+  ProductKind kind_;
+  Product product_;  // kind_'s, or this instruction set's own
   void** scratch_;
   size_t* scratch_bytes_;
 };
@@ -128,7 +127,7 @@ class CpuDevice final : public Device {
 void portable_product(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool transpose_b, AnyMat c, float beta);
 
 /// What open.cpp calls for each instruction set.
-Device* make_cpu_device(int threads, Type precision, Product product, const char* product_name);
+Device* make_cpu_device(int threads, Type precision, const ProductKind& kind);
 
 }  // namespace GRADFOLD_ISA
 }  // namespace gradfold

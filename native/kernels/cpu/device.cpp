@@ -15,11 +15,11 @@ namespace gradfold::GRADFOLD_ISA {
 constexpr size_t kCacheLine = 64;
 constexpr size_t kHugePage = size_t{2} << 20;
 
-CpuDevice::CpuDevice(int threads, Type precision, Product product, const char* product_name)
+CpuDevice::CpuDevice(int threads, Type precision, const ProductKind& kind)
     : threads_(threads),
       precision_(precision),
-      product_(product != nullptr ? product : portable_product),
-      product_name_(product_name),
+      kind_(kind),
+      product_(kind.product != nullptr ? kind.product : portable_product),
       scratch_(static_cast<void**>(calloc(static_cast<size_t>(threads), sizeof(void*)))),
       scratch_bytes_(static_cast<size_t*>(calloc(static_cast<size_t>(threads), sizeof(size_t)))) {
   if (scratch_ == nullptr || scratch_bytes_ == nullptr) {
@@ -70,8 +70,8 @@ void* CpuDevice::scratch(int thread, size_t bytes) {
   return scratch_[thread];
 }
 
-Device* make_cpu_device(int threads, Type precision, Product product, const char* product_name) {
-  return new CpuDevice(threads, precision, product, product_name);
+Device* make_cpu_device(int threads, Type precision, const ProductKind& kind) {
+  return new CpuDevice(threads, precision, kind);
 }
 
 }  // namespace gradfold::GRADFOLD_ISA

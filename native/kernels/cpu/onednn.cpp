@@ -1,28 +1,72 @@
-// The matrix product by oneDNN's sgemm. It runs on one thread when called inside a parallel region, so tiles can be
-// handed to it from a team.
-#include <oneapi/dnnl/dnnl.h>
-
-#include <stdexcept>
+// The matrix product by oneDNN: sgemm for float32, the matmul primitive for bfloat16. Both run on one thread when
+// called inside a parallel region, so tiles can be handed to them from a team.
+#include <oneapi/dnnl/dnnl.hpp>
 #include <string>
 
 #include "product.h"
 
 namespace gradfold {
+namespace {
 
-namespace baseline {
-void portable_product(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool transpose_b, AnyMat c, float beta);
+/// What stands in for the library where it declines.
+void own_product(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool transpose_b, AnyMat c, float beta) {
+#ifndef GRADFOLD_BASELINE_ONLY
+  if (a.type == Type::bf16) return avx512::portable_product(a, transpose_a, b, transpose_b, c, beta);
+#endif
+  baseline::portable_product(a, transpose_a, b, transpose_b, c, beta);
 }
 
+/// Multiplications below which looking up a primitive costs more than it saves.
+constexpr int64_t kPrimitiveWork = 1 << 20;
+
+using dnnl::memory;
+
+memory::desc described(int64_t rows, int64_t cols, int64_t stride, bool transposed, Type type) {
+  const auto number = type == Type::f32 ? memory::data_type::f32 : memory::data_type::bf16;
+  return transposed ? memory::desc({cols, rows}, number, memory::dims{1, stride})
+                    : memory::desc({rows, cols}, number, memory::dims{stride, 1});
+}
+
+/// c = op(a) op(b) + beta c of bfloat16 operands; false when the library declines.
+bool multiply_bf16(const ConstAnyMat& a, bool transpose_a, const ConstAnyMat& b, bool transpose_b, const AnyMat& c,
+                   float beta) noexcept try {
+  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  thread_local const dnnl::stream stream(engine);
+  const memory::desc left = described(a.rows, a.cols, a.stride, transpose_a, a.type);
+  const memory::desc right = described(b.rows, b.cols, b.stride, transpose_b, b.type);
+  const memory::desc out = described(c.rows, c.cols, c.stride, false, c.type);
+  dnnl::primitive_attr attributes;
+  if (beta != 0.0f) {
+    dnnl::post_ops sum;
+    sum.append_sum(1.0f);
+    attributes.set_post_ops(sum);
+  }
+  // Creation is cheap the second time: the library keeps compiled primitives by their description.
+  const dnnl::matmul product(dnnl::matmul::primitive_desc(dnnl::matmul::desc(left, right, out), attributes, engine));
+  product.execute(stream, {{DNNL_ARG_SRC, memory(left, engine, const_cast<void*>(a.data))},
+                           {DNNL_ARG_WEIGHTS, memory(right, engine, const_cast<void*>(b.data))},
+                           {DNNL_ARG_DST, memory(out, engine, c.data)}});
+  return true;
+} catch (const dnnl::error&) {
+  return false;
+}
+
+bool multiply_f32(const ConstAnyMat& a, bool transpose_a, const ConstAnyMat& b, bool transpose_b, const AnyMat& c,
+                  int64_t inner, float beta) {
+  return dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', c.rows, c.cols, inner, 1.0f,
+                    static_cast<const float*>(a.data), a.stride, static_cast<const float*>(b.data), b.stride, beta,
+                    static_cast<float*>(c.data), c.stride) == dnnl_success;
+}
+
+}  // namespace
+
 void onednn_product(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool transpose_b, AnyMat c, float beta) {
-  const int64_t depth = transpose_a ? a.rows : a.cols;
-  if (c.rows == 0 || c.cols == 0) return;
-  if (a.type == Type::bf16 || depth == 0) return baseline::portable_product(a, transpose_a, b, transpose_b, c, beta);
-  const dnnl_status_t status = dnnl_sgemm(
-      transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', c.rows, c.cols, depth, 1.0f, static_cast<const float*>(a.data),
-      a.stride, static_cast<const float*>(b.data), b.stride, beta, static_cast<float*>(c.data), c.stride);
-  if (status != dnnl_success)
-    throw std::runtime_error("oneDNN refused the product " + std::to_string(c.rows) + " x " + std::to_string(c.cols) +
-                             " x " + std::to_string(depth) + " with status " + std::to_string(status));
+  const int64_t inner = transpose_a ? a.rows : a.cols;
+  const int64_t work = c.rows * c.cols * inner;
+  const bool done = a.type == Type::f32
+                        ? work > 0 && multiply_f32(a, transpose_a, b, transpose_b, c, inner, beta)
+                        : work >= kPrimitiveWork && multiply_bf16(a, transpose_a, b, transpose_b, c, beta);
+  if (!done) own_product(a, transpose_a, b, transpose_b, c, beta);
 }
 
 const char* onednn_name() {

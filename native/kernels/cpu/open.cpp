@@ -4,20 +4,21 @@
 #include <stdexcept>
 #include <string>
 
+#include "cpu_features.h"
 #include "product.h"
 
 namespace gradfold {
 
 #ifndef GRADFOLD_BASELINE_ONLY
 namespace avx512 {
-Device* make_cpu_device(int threads, Type precision, Product product, const char* product_name);
+Device* make_cpu_device(int threads, Type precision, const ProductKind& kind);
 }
 namespace avx2 {
-Device* make_cpu_device(int threads, Type precision, Product product, const char* product_name);
+Device* make_cpu_device(int threads, Type precision, const ProductKind& kind);
 }
 #endif
 namespace baseline {
-Device* make_cpu_device(int threads, Type precision, Product product, const char* product_name);
+Device* make_cpu_device(int threads, Type precision, const ProductKind& kind);
 }
 
 namespace {
@@ -25,25 +26,25 @@ namespace {
 struct Isa {
   const char* name;
   bool supported;  // by this processor and its operating system
-  Device* (*make)(int, Type, Product, const char*);
+  Device* (*make)(int, Type, const ProductKind&);
 };
 
 struct Gemm {
   const char* name;
-  Product product;  // null: the portable one of the instruction set
-  const char* full_name;
+  bool supported;  // for the precision, by this processor
+  ProductKind kind;
 };
 
 /// The entry that is wanted by name, or the first usable one. Entries stand best first.
-template <typename Entry, typename Usable>
-const Entry& choose(const char* kind, const char* wanted, std::initializer_list<Entry> entries, Usable usable) {
+template <typename Entry>
+Entry choose(const std::string& kind, const char* wanted, std::initializer_list<Entry> entries) {
   std::string names;
   for (const Entry& entry : entries) {
-    if (!usable(entry)) continue;
+    if (!entry.supported) continue;
     if (wanted == nullptr || entry.name == std::string(wanted)) return entry;
     names += (names.empty() ? "\"" : ", \"") + std::string(entry.name) + "\"";
   }
-  throw std::invalid_argument(std::string(kind) + " \"" + wanted + "\" is not available here; this build and this " +
+  throw std::invalid_argument(kind + " \"" + wanted + "\" is not available here; this build and this " +
                               "processor offer " + names);
 }
 
@@ -55,24 +56,26 @@ std::unique_ptr<Device> open_cpu_device(int threads, Type precision, const char*
       choose<Isa>("instruction set", isa,
                   {
 #ifndef GRADFOLD_BASELINE_ONLY
-                      {"avx512",
-                       __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"),
-                       avx512::make_cpu_device},
+                      {"avx512", has_avx512(), avx512::make_cpu_device},
                       {"avx2", __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"), avx2::make_cpu_device},
 #endif
                       {"baseline", true, baseline::make_cpu_device},
-                  },
-                  [](const Isa& entry) { return entry.supported; });
-  const Gemm chosen_gemm = choose<Gemm>("matrix product", gemm,
-                                        {
-#ifdef GRADFOLD_ONEDNN
-                                            {"onednn", onednn_product, onednn_name()},
+                  });
+  const bool bf16 = precision == Type::bf16;
+  const Gemm chosen_gemm = choose<Gemm>(
+      bf16 ? "bfloat16 matrix product" : "float32 matrix product", gemm,
+      {
+#ifdef GRADFOLD_AMX
+          {"amx",
+           bf16 && has_amx(),
+           {"AMX", amx::amx_product, amx::packed_weight_bytes, amx::pack_weight, amx::packed_weight_product}},
 #endif
-                                            {"portable", nullptr, "portable"},
-                                        },
-                                        [](const Gemm&) { return true; });
-  return std::unique_ptr<Device>(chosen_isa.make(threads, precision, chosen_gemm.product, chosen_gemm.full_name));
+#ifdef GRADFOLD_ONEDNN
+          {"onednn", !bf16 || has_avx512_bf16(), {onednn_name(), onednn_product, nullptr, nullptr, nullptr}},
+#endif
+          {"portable", true, {"portable", nullptr, nullptr, nullptr, nullptr}},
+      });
+  return std::unique_ptr<Device>(chosen_isa.make(threads, precision, chosen_gemm.kind));
 }
 
 }  // namespace gradfold

@@ -7,13 +7,12 @@
 // K / kDepth blocks, in an order that does not depend on the thread count. Packing turns bfloat16 into float32; a
 // bfloat16 C is summed up in float32 blocks of its own, since it is rounded once.
 #include <omp.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <new>
-
 #include "cpu_device.h"
+#include "grid.h"
 #include "integers.h"
+#include "product_workspace.h"
 #include "simd.h"
 #include "typed.h"
 
@@ -41,10 +40,6 @@ struct Operand {
   bool lines_adjacent;  // (w, k) at data[k * stride + w], else at data[w * stride + k]
 
   const T* at(int64_t w, int64_t k) const { return data + (lines_adjacent ? k * stride + w : w * stride + k); }
-};
-
-struct Range {
-  int64_t begin, end;
 };
 
 #ifdef __clang__
@@ -193,29 +188,6 @@ void multiply_narrow(const Operand<T>& a, const Operand<T>& b, int64_t inner, Bf
     }
 }
 
-/// How C is cut into one rectangle a thread.
-struct Grid {
-  int64_t down, across;  // rectangles
-  int64_t rows, cols;    // of each, in whole tiles
-};
-
-/// The grid whose busiest thread has least to multiply; among equals the one that packs least.
-Grid cut(int64_t rows, int64_t cols, int64_t threads) {
-  Grid best{};
-  int64_t best_area = INT64_MAX, best_border = INT64_MAX;
-  for (int64_t down = 1; down <= threads; ++down) {
-    const int64_t across = threads / down;
-    const int64_t tall = ceil_div(ceil_div(rows, kTileRows), down) * kTileRows;
-    const int64_t wide = ceil_div(ceil_div(cols, kTileCols), across) * kTileCols;
-    const int64_t area = tall * wide, border = tall + wide;
-    if (area > best_area || (area == best_area && border >= best_border)) continue;
-    best_area = area;
-    best_border = border;
-    best = {ceil_div(rows, tall), ceil_div(cols, wide), tall, wide};
-  }
-  return best;
-}
-
 }  // namespace
 
 void portable_product(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool transpose_b, AnyMat c, float beta) {
@@ -230,19 +202,24 @@ void portable_product(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool trans
   }
   const int64_t worthwhile = 1 + c.rows * c.cols * inner / kWorkPerThread;
   const int64_t threads = omp_in_parallel() ? 1 : least(omp_get_max_threads(), worthwhile);
-  const Grid grid = cut(c.rows, c.cols, threads);
+  const Grid grid = cut(c.rows, c.cols, kTileRows, kTileCols, threads);
 
   const int64_t depth = least(inner, kDepth);
   const int64_t size_a = ceil_div(least(grid.rows, kBlockRows) * depth, 16) * 16;
   const int64_t size_b = ceil_div(kTileCols * depth, 16) * 16;
   const int64_t size_sums = c.type == Type::bf16 ? least(grid.rows, kBlockRows) * kWideCols : 0;
-  const int64_t rectangles = grid.down * grid.across, size = size_a + size_b + size_sums;
-  void* memory = nullptr;
-  if (posix_memalign(&memory, 64, static_cast<size_t>(rectangles * size) * sizeof(float)) != 0) throw std::bad_alloc();
+  const int64_t rectangles = grid.down * grid.across;
+  const size_t bytes = static_cast<size_t>(size_a + size_b + size_sums) * sizeof(float);
+  bool enough = true;
 
 #pragma omp parallel for schedule(static, 1) num_threads(static_cast <int>(rectangles)) if (rectangles > 1)
   for (int64_t u = 0; u < rectangles; ++u) {
-    float* packed_a = static_cast<float*>(memory) + u * size;
+    float* packed_a = static_cast<float*>(product_workspace(bytes));
+    if (packed_a == nullptr) {
+#pragma omp atomic write
+      enough = false;
+      continue;
+    }
     float* packed_b = packed_a + size_a;
     const int64_t i = u / grid.across * grid.rows, j = u % grid.across * grid.cols;
     const Range rows{i, least(i + grid.rows, c.rows)}, cols{j, least(j + grid.cols, c.cols)};
@@ -259,7 +236,7 @@ void portable_product(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool trans
                         packed_b, packed_b + size_b);
     });
   }
-  free(memory);
+  if (!enough) refuse_product_workspace();
 }
 
 }  // namespace gradfold::GRADFOLD_ISA

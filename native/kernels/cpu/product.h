@@ -1,5 +1,4 @@
-// The matrix product that a CPU device is built on: this project's own (portable_product in cpu_device.h) or a
-// library's.
+// The matrix products that a CPU device can be built on: this project's own and a library's.
 #pragma once
 
 #include "../kernels.h"
@@ -8,15 +7,50 @@ namespace gradfold {
 
 /// c = op(a) op(b) + beta c on the calling thread's share of the machine: outside a parallel region on
 /// omp_get_max_threads() threads, inside one on a single thread. a and b are of one type; c is float32, or bfloat16
-/// where they are. Sums are float32 throughout and round to bfloat16 once. beta is 0 (c is not read) or 1.
+/// where they are. Sums are float32 throughout and round to bfloat16 once. beta is 0 (c is not read) or 1. Outside a
+/// parallel region it throws std::bad_alloc when there is no memory to pack operands into; inside, where nobody could
+/// catch that, it ends the process with a message.
 using Product = void (*)(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool transpose_b, AnyMat c, float beta);
 
+/// A product under its name, with what it wants of weights.
+struct ProductKind {
+  const char* name;  // as Device::gemm() tells it
+  Product product;   // null: the portable one of the device's instruction set
+  // Weights laid out ahead for the right side of bfloat16 products, W and Wᵀ both; null: they are only converted.
+  size_t (*packed_bytes)(int64_t rows, int64_t cols);
+  void (*pack_weight)(ConstMat weight, void* packed);
+  /// y = x op(W) + beta y for a weight [rows × cols]
+  void (*packed_product)(ConstAnyMat x, const void* packed, int64_t rows, int64_t cols, bool transpose, AnyMat y,
+                         float beta);
+};
+
+namespace baseline {
+void portable_product(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool transpose_b, AnyMat c, float beta);
+}
+#ifndef GRADFOLD_BASELINE_ONLY
+namespace avx512 {
+void portable_product(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool transpose_b, AnyMat c, float beta);
+}
+#endif
+
 #ifdef GRADFOLD_ONEDNN
-/// The product by oneDNN; throws std::runtime_error when the library refuses the shape or is out of memory.
+/// The product by oneDNN; bfloat16 needs a processor with AVX512-BF16 (has_avx512_bf16). Where the library refuses or
+/// is out of memory the portable product steps in.
 void onednn_product(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool transpose_b, AnyMat c, float beta);
 
 /// "oneDNN 2.6.3": the version that is loaded, which need not be the one compiled against.
 const char* onednn_name();
+#endif
+
+#ifdef GRADFOLD_AMX
+namespace amx {
+/// bfloat16 products on AMX tiles; needs has_amx(). float32 ones go to the best of the others.
+void amx_product(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool transpose_b, AnyMat c, float beta);
+size_t packed_weight_bytes(int64_t rows, int64_t cols);
+void pack_weight(ConstMat weight, void* packed);
+void packed_weight_product(ConstAnyMat x, const void* packed, int64_t rows, int64_t cols, bool transpose, AnyMat y,
+                           float beta);
+}  // namespace amx
 #endif
 
 }  // namespace gradfold

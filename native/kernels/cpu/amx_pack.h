@@ -1,0 +1,113 @@
+// Operands of a product as AMX tiles take them (Intel 64 manual, TDPBF16PS). A tile is 16 rows of 64 bytes. One of the
+// left operand holds 16 lines with 32 numbers of the inner dimension each; one of the right operand holds 16 pairs of
+// neighbours in the inner dimension, of 16 lines each. Either comes from memory where the lines are rows (the inner
+// dimension runs along memory) or columns; what differs is a transposition of 16 × 16 pairs.
+#pragma once
+
+#include <immintrin.h>
+
+#include "integers.h"
+#include "typed.h"
+
+namespace gradfold::GRADFOLD_ISA {
+
+constexpr int64_t kTileLines = 16;
+/// Numbers of the inner dimension in a tile: one step of the multiplication.
+constexpr int64_t kStep = 32;
+constexpr int64_t kTileBytes = 1024;
+/// Tiles are packed in pairs: 32 lines, one tile after the other in every step.
+constexpr int64_t kPanelLines = 2 * kTileLines;
+constexpr int64_t kPairBytes = 2 * kTileBytes;
+
+/// One operand seen as lines along C times the inner dimension.
+template <class T>
+struct Lines {
+  const T* data;
+  int64_t stride;
+  bool columns;  // (line, k) at data[k * stride + line], else at data[line * stride + k]
+};
+
+inline __mmask32 first_of_32(int64_t count) { return count >= 32 ? ~__mmask32{0} : (__mmask32{1} << count) - 1; }
+inline __mmask16 first_of_16(int64_t count) {
+  return count >= 16 ? static_cast<__mmask16>(~0) : static_cast<__mmask16>((1 << count) - 1);
+}
+
+/// `count` numbers as bfloat16, zero beyond them.
+inline __m512i load_32(const Bf16* from, int64_t count) { return _mm512_maskz_loadu_epi16(first_of_32(count), from); }
+inline __m512i load_32(const float* from, int64_t count) {
+  const __m512 low = _mm512_maskz_loadu_ps(first_of_16(count), from);
+  const __m512 high = count > 16 ? _mm512_maskz_loadu_ps(first_of_16(count - 16), from + 16) : _mm512_setzero_ps();
+  return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low));
+}
+inline __m256i load_16(const Bf16* from, int64_t count) { return _mm256_maskz_loadu_epi16(first_of_16(count), from); }
+inline __m256i load_16(const float* from, int64_t count) {
+  return reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(first_of_16(count), from)));
+}
+
+/// In place: 16 × 16 32-bit numbers, rows[r][c] becomes rows[c][r].
+inline void transpose_16(__m512i (&rows)[16]) {
+  __m512i pairs[16];
+#pragma GCC unroll 4
+  for (int g = 0; g < 16; g += 4) {
+    const __m512i a = _mm512_unpacklo_epi32(rows[g], rows[g + 1]), b = _mm512_unpackhi_epi32(rows[g], rows[g + 1]);
+    const __m512i c = _mm512_unpacklo_epi32(rows[g + 2], rows[g + 3]);
+    const __m512i d = _mm512_unpackhi_epi32(rows[g + 2], rows[g + 3]);
+    pairs[g] = _mm512_unpacklo_epi64(a, c);
+    pairs[g + 1] = _mm512_unpackhi_epi64(a, c);
+    pairs[g + 2] = _mm512_unpacklo_epi64(b, d);
+    pairs[g + 3] = _mm512_unpackhi_epi64(b, d);
+  }
+  // pairs[g + j] holds, in its 128-bit lane l, column 4 l + j of rows g … g + 3: what is left is a 4 × 4 transposition
+  // of lanes for every j.
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; ++j) {
+    const __m512i a = _mm512_shuffle_i32x4(pairs[j], pairs[4 + j], 0x44);
+    const __m512i b = _mm512_shuffle_i32x4(pairs[j], pairs[4 + j], 0xee);
+    const __m512i c = _mm512_shuffle_i32x4(pairs[8 + j], pairs[12 + j], 0x44);
+    const __m512i d = _mm512_shuffle_i32x4(pairs[8 + j], pairs[12 + j], 0xee);
+    rows[j] = _mm512_shuffle_i32x4(a, c, 0x88);
+    rows[4 + j] = _mm512_shuffle_i32x4(a, c, 0xdd);
+    rows[8 + j] = _mm512_shuffle_i32x4(b, d, 0x88);
+    rows[12 + j] = _mm512_shuffle_i32x4(b, d, 0xdd);
+  }
+}
+
+enum class Side { left, right };
+
+/// One tile from `lines` (at most 16) lines at `first` and `depth` (at most 32) numbers at k; zeros fill the rest.
+template <Side kSide, class T>
+inline void pack_tile(const Lines<T>& from, int64_t first, int64_t lines, int64_t k, int64_t depth, char* to) {
+  __m512i rows[16];
+  if (from.columns) {
+    const T* corner = from.data + k * from.stride + first;
+#pragma GCC unroll 16
+    for (int64_t r = 0; r < 16; ++r) {
+      const T* even = corner + 2 * r * from.stride;
+      const __m256i zero = _mm256_setzero_si256();
+      const __m512i low = _mm512_cvtepu16_epi32(2 * r < depth ? load_16(even, lines) : zero);
+      const __m512i high = _mm512_cvtepu16_epi32(2 * r + 1 < depth ? load_16(even + from.stride, lines) : zero);
+      rows[r] = _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+    }
+  } else {
+    const T* corner = from.data + first * from.stride + k;
+#pragma GCC unroll 16
+    for (int64_t r = 0; r < 16; ++r)
+      rows[r] = r < lines ? load_32(corner + r * from.stride, depth) : _mm512_setzero_si512();
+  }
+  if (from.columns == (kSide == Side::left)) transpose_16(rows);
+#pragma GCC unroll 16
+  for (int r = 0; r < 16; ++r) _mm512_store_si512(to + r * 64, rows[r]);
+}
+
+/// Packs `lines` (at most 32) lines at `first` and `depth` numbers at k0 into pairs of tiles, step after step.
+template <Side kSide, class T>
+void pack_panel(const Lines<T>& from, int64_t first, int64_t lines, int64_t k0, int64_t depth, char* to) {
+  for (int64_t k = 0; k < depth; k += kStep, to += kPairBytes)
+    for (int64_t tile = 0; tile < 2; ++tile) {
+      const int64_t skipped = tile * kTileLines;
+      const int64_t here = least(kTileLines, lines > skipped ? lines - skipped : 0);
+      pack_tile<kSide>(from, first + skipped, here, k0 + k, least(kStep, depth - k), to + tile * kTileBytes);
+    }
+}
+
+}  // namespace gradfold::GRADFOLD_ISA

@@ -1,0 +1,63 @@
+// The bfloat16 product on AMX tiles, plain and with a weight packed ahead.
+#include <omp.h>
+
+#include "amx_multiply.h"
+#include "product.h"
+#include "product_workspace.h"
+
+namespace gradfold::GRADFOLD_ISA {
+namespace {
+
+Lines<Bf16> lines_of(const ConstAnyMat& m, bool columns) {
+  return {static_cast<const Bf16*>(m.data), m.stride, columns};
+}
+
+void float_product(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool transpose_b, AnyMat c, float beta) {
+#ifdef GRADFOLD_ONEDNN
+  onednn_product(a, transpose_a, b, transpose_b, c, beta);
+#else
+  avx512::portable_product(a, transpose_a, b, transpose_b, c, beta);
+#endif
+}
+
+int64_t panel_bytes(int64_t inner) { return ceil_div(inner, kStep) * kPairBytes; }
+int64_t side_bytes(int64_t lines, int64_t inner) { return ceil_div(lines, kPanelLines) * panel_bytes(inner); }
+
+void pack_side(const Lines<float>& from, int64_t lines, int64_t inner, char* to) {
+#pragma omp parallel for schedule(static)
+  for (int64_t panel = 0; panel < ceil_div(lines, kPanelLines); ++panel) {
+    const int64_t first = panel * kPanelLines;
+    pack_panel<Side::right>(from, first, least(kPanelLines, lines - first), 0, inner, to + panel * panel_bytes(inner));
+  }
+}
+
+}  // namespace
+
+void amx_product(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool transpose_b, AnyMat c, float beta) {
+  if (a.type == Type::f32) return float_product(a, transpose_a, b, transpose_b, c, beta);
+  const Right right{lines_of(b, !transpose_b), nullptr, 0};
+  if (!multiply(lines_of(a, transpose_a), right, transpose_a ? a.rows : a.cols, c, beta != 0.0f))
+    refuse_product_workspace();
+}
+
+// A packed weight is op(W) = Wᵀ, whose lines are the rows of W, then op(W) = W, whose lines are its columns.
+
+size_t packed_weight_bytes(int64_t rows, int64_t cols) {
+  return static_cast<size_t>(side_bytes(rows, cols) + side_bytes(cols, rows));
+}
+
+void pack_weight(ConstMat weight, void* packed) {
+  char* const to = static_cast<char*>(packed);
+  pack_side({weight.data, weight.stride, false}, weight.rows, weight.cols, to);
+  pack_side({weight.data, weight.stride, true}, weight.cols, weight.rows, to + side_bytes(weight.rows, weight.cols));
+}
+
+void packed_weight_product(ConstAnyMat x, const void* packed, int64_t rows, int64_t cols, bool transpose, AnyMat y,
+                           float beta) {
+  const int64_t inner = transpose ? cols : rows;
+  const char* side = static_cast<const char*>(packed) + (transpose ? 0 : side_bytes(rows, cols));
+  const Right right{{nullptr, 0, false}, side, panel_bytes(inner)};
+  if (!multiply(lines_of(x, false), right, inner, y, beta != 0.0f)) refuse_product_workspace();
+}
+
+}  // namespace gradfold::GRADFOLD_ISA
