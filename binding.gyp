@@ -24,6 +24,7 @@
       'native/kernels/cpu/unwritten.cpp',
       'native/kernels/cpu/vectors.cpp',
       'native/kernels/cpu/weighted_product.cpp',
+      'native/weight/blocks.cpp',
     ],
     'kernel_flags': ['-O3', '-fopenmp', '-fno-math-errno', '-fno-trapping-math', '-Wall', '-Wextra'],
   },
@@ -36,7 +37,7 @@
     {
       'target_name': 'kernels_baseline',
       'type': 'static_library',
-      'sources': ['<@(kernel_sources)', 'native/kernels/cpu/open.cpp'],
+      'sources': ['<@(kernel_sources)', 'native/kernels/cpu/open.cpp', 'native/weight/dispatch.cpp'],
       'cflags_cc': ['<@(kernel_flags)'],
       'defines': ['GRADFOLD_ISA=baseline'],
       'conditions': [
@@ -55,6 +56,7 @@
         'native/addon/order.cc',
         'native/addon/runtime.cc',
         'native/addon/vector.cc',
+        'native/addon/weight.cc',
         'native/engine/arena.cpp',
         'native/engine/batch.cpp',
         'native/engine/decoder.cpp',
@@ -68,6 +70,9 @@
         'native/order/argsort.cpp',
         'native/order/fold.cpp',
         'native/order/top_k.cpp',
+        'native/weight/grouped.cpp',
+        'native/weight/groups.cpp',
+        'native/weight/softmax.cpp',
       ],
       'include_dirs': ['<!(node -p "require(\'node-addon-api\').include_dir")'],
       # A terminated worker takes no more exceptions: they are dropped instead of ending the process.

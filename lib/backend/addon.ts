@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { OrderAddon } from '../order/native.ts';
+import type { WeightAddon } from '../weight/native.ts';
 import type { DecoderShape } from '../model/config.ts';
 import type { ParameterSlot } from '../model/layout.ts';
 import type { EngineBatch, ProductShape } from './types.ts';
@@ -74,7 +75,7 @@ export interface NativeEngine {
   close(): void;
 }
 
-export interface Addon extends OrderAddon {
+export interface Addon extends OrderAddon, WeightAddon {
   NativeEngine: new (options: { threads: number; isa?: string; gemm?: string }) => NativeEngine;
   createStop(): StopFlag;
   raiseStop(flag: StopFlag): void;
