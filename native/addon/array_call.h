@@ -14,10 +14,11 @@
 
 namespace gradfold {
 
-/// One call with its arguments read: how many numbers it returns, and what writes them.
+/// One call with its arguments read: how many numbers it returns, where, and what writes them.
 template <typename Number>
 struct ArrayCall {
   size_t length;
+  Napi::Value into;  // a typed array of that length, or undefined: a new one
   /// Returns a negative number, or the index of the input that it refuses.
   std::function<int64_t(Number* out)> run;
 };
@@ -33,17 +34,22 @@ Napi::Value array_or_index(int64_t refused, const Napi::TypedArrayOf<Number>& ar
 }
 
 template <typename Number>
-Napi::TypedArrayOf<Number> new_array(Napi::Env env, size_t length) {
-  auto array = Napi::TypedArrayOf<Number>::New(env, length);
-  order::ask_for_huge_pages(array.Data(), length * sizeof(Number));
+Napi::TypedArrayOf<Number> target_of(Napi::Env env, const ArrayCall<Number>& call) {
+  if (!call.into.IsEmpty() && !call.into.IsUndefined()) {
+    const auto array = call.into.template As<Napi::TypedArrayOf<Number>>();
+    if (array.ElementLength() != call.length) throw Napi::RangeError::New(env, "into: length");
+    return array;
+  }
+  auto array = Napi::TypedArrayOf<Number>::New(env, call.length);
+  order::ask_for_huge_pages(array.Data(), call.length * sizeof(Number));
   return array;
 }
 
 template <typename Number, ReadArrayCall<Number> read>
 Napi::Value call_now(const Napi::CallbackInfo& info) {
   const ArrayCall<Number> call = read(info);
-  const auto array = new_array<Number>(info.Env(), call.length);
-  return guarded(info.Env(), [&] { return array_or_index(call.run(const_cast<Number*>(array.Data())), array); });
+  auto array = target_of(info.Env(), call);
+  return guarded(info.Env(), [&] { return array_or_index(call.run(array.Data()), array); });
 }
 
 /// Runs a call on the thread pool. Its arrays and the result are pinned until the promise settles.
@@ -52,9 +58,9 @@ class ArrayWorker : public Napi::AsyncWorker {
  public:
   ArrayWorker(const Napi::CallbackInfo& info, ArrayCall<Number> call)
       : AsyncWorker(info.Env(), "gradfold.array"),
-        call_(std::move(call)),
+        run_(std::move(call.run)),
         deferred_(Napi::Promise::Deferred::New(info.Env())) {
-    auto array = new_array<Number>(info.Env(), call_.length);
+    auto array = target_of(info.Env(), call);
     data_ = array.Data();
     array_ = Napi::Persistent(array.template As<Napi::Object>());
     for (size_t i = 0; i < info.Length(); ++i) {
@@ -65,14 +71,14 @@ class ArrayWorker : public Napi::AsyncWorker {
   Napi::Promise promise() const { return deferred_.Promise(); }
 
  protected:
-  void Execute() override { refused_ = call_.run(data_); }
+  void Execute() override { refused_ = run_(data_); }
   void OnOK() override {
     deferred_.Resolve(array_or_index(refused_, array_.Value().template As<Napi::TypedArrayOf<Number>>()));
   }
   void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
 
  private:
-  ArrayCall<Number> call_;
+  std::function<int64_t(Number*)> run_;
   Napi::Promise::Deferred deferred_;
   Napi::ObjectReference array_;
   std::vector<Napi::ObjectReference> inputs_;

@@ -32,21 +32,23 @@ int64_t read_count(const Napi::Value& value, int64_t max) {
 OrderCall read_argsort(const Napi::CallbackInfo& info) {
   return read_call(info, [](auto* scores, int64_t n, const Napi::Value& option, int threads) {
     const bool descending = option.ToBoolean().Value();
-    return OrderCall{size_t(n), [=](uint32_t* rows) { return order::argsort(scores, n, descending, threads, rows); }};
+    return OrderCall{
+        size_t(n), {}, [=](uint32_t* rows) { return order::argsort(scores, n, descending, threads, rows); }};
   });
 }
 
 OrderCall read_fold_order(const Napi::CallbackInfo& info) {
   return read_call(info, [](auto* scores, int64_t n, const Napi::Value& option, int threads) {
     const int64_t layers = read_count(option, order::kMaxRows);
-    return OrderCall{size_t(n), [=](uint32_t* rows) { return order::fold_order(scores, n, layers, threads, rows); }};
+    return OrderCall{
+        size_t(n), {}, [=](uint32_t* rows) { return order::fold_order(scores, n, layers, threads, rows); }};
   });
 }
 
 OrderCall read_top_k(const Napi::CallbackInfo& info) {
   return read_call(info, [](auto* scores, int64_t n, const Napi::Value& option, int threads) {
     const int64_t k = read_count(option, n);
-    return OrderCall{size_t(k), [=](uint32_t* rows) { return order::top_k(scores, n, k, threads, rows); }};
+    return OrderCall{size_t(k), {}, [=](uint32_t* rows) { return order::top_k(scores, n, k, threads, rows); }};
   });
 }
 

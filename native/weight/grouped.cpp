@@ -1,6 +1,7 @@
 // The forms with groups. Rows are cut into parts by shape alone, each part has its own table of groups, and the tables
 // are joined in order: so the result does not depend on the threads.
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include "blocks.h"
 #include "groups.h"
 #include "passes.h"
+#include "softmax.h"
 #include "sum.h"
 
 namespace gradfold::weight {
@@ -83,8 +85,8 @@ void grouped_weights(const Score* scores, int64_t n, const int32_t* ids, Inverse
 template void grouped_weights(const float*, int64_t, const int32_t*, Inverse, bool, int, double*);
 template void grouped_weights(const double*, int64_t, const int32_t*, Inverse, bool, int, double*);
 
-void grouped_backward(const double* weights, const double* weight_gradients, int64_t n, const int32_t* ids,
-                      Inverse inverse, int team, double* score_gradients) {
+int64_t grouped_backward(const double* weights, const double* weight_gradients, int64_t n, const int32_t* ids,
+                         Inverse inverse, int team, double* score_gradients) {
   const Groups groups(ids, n, team);
   const std::vector<Sum> means = table_of_groups(
       n, groups.count(), team, Sum(),
@@ -92,11 +94,16 @@ void grouped_backward(const double* weights, const double* weight_gradients, int
         for (int64_t i = begin; i < end; ++i) table[groups.of(i)].add(weights[i] * weight_gradients[i]);
       },
       add_sums);
+  if (!std::all_of(means.begin(), means.end(), [](const Sum& mean) { return std::isfinite(mean.value()); })) {
+    const int64_t refused = first_not_finite(weights, weight_gradients, n);
+    if (refused != kAllFinite) return refused;
+  }
 #pragma omp parallel for num_threads(team) schedule(static)
   for (int64_t i = 0; i < n; ++i) {
     const double product = weights[i] * (weight_gradients[i] - means[size_t(groups.of(i))].value());
     score_gradients[i] = product * inverse.high + product * inverse.low;
   }
+  return kAllFinite;
 }
 
 }  // namespace gradfold::weight

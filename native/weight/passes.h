@@ -18,23 +18,15 @@ inline bool is_deep(const Range& range, const Inverse& inverse) {
   return (range.least - range.greatest) * inverse.high < kDeep;
 }
 
-/// The range of scores [n], n ≥ 1.
-template <typename Score>
-Range range_of(const Score* scores, int64_t n, int team);
+/// What softmax_weights_backward returns for these. Only worth asking where a sum of products is not finite: it is not
+/// when any factor is not.
+int64_t first_not_finite(const double* weights, const double* weight_gradients, int64_t n);
 
-/// Index of the first number that is not finite; n when all are.
-template <typename Number>
-int64_t first_not_finite(const Number* x, int64_t n) {
-  int64_t i = 0;
-  while (i < n && std::isfinite(x[i])) ++i;
-  return i;
-}
-
-/// The grouped forms; arguments as in softmax.h, scores finite, n ≥ 1.
+/// The grouped forms; arguments and results as in softmax.h, scores finite, n ≥ 1.
 template <typename Score>
 void grouped_weights(const Score* scores, int64_t n, const int32_t* groups, Inverse inverse, bool deep, int team,
                      double* weights);
-void grouped_backward(const double* weights, const double* weight_gradients, int64_t n, const int32_t* groups,
-                      Inverse inverse, int team, double* score_gradients);
+int64_t grouped_backward(const double* weights, const double* weight_gradients, int64_t n, const int32_t* groups,
+                         Inverse inverse, int team, double* score_gradients);
 
 }  // namespace gradfold::weight

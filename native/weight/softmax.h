@@ -11,8 +11,8 @@ constexpr int64_t kAllFinite = -1;
 /// weights[i] = exp(s_i / τ) / Σ_j exp(s_j / τ), over all j, or over those with groups[j] = groups[i] where groups [n]
 /// is given. The greatest score is subtracted first; sums are float64 over short blocks, which are added with
 /// compensation. τ > 0 with a finite 1/τ. Returns kAllFinite, or the index of the first NaN or infinite score, with
-/// `weights` undefined. The result does not depend on `threads`. Scratch: none to speak of; with groups at most 16
-/// bytes a row.
+/// `weights` untouched; they may be the scores. The result does not depend on `threads`. Scratch: with groups up to 60
+/// bytes a row, else next to none.
 /// @throws std::bad_alloc
 int64_t softmax_weights(const float* scores, int64_t n, const int32_t* groups, double temperature, int threads,
                         double* weights);
@@ -20,7 +20,7 @@ int64_t softmax_weights(const double* scores, int64_t n, const int32_t* groups, 
                         double* weights);
 
 /// score_gradients[i] = (w_i / τ) (dw_i − Σ_j w_j dw_j), j as above. Returns kAllFinite, or the index of the first w
-/// that is not finite, or n plus that of the first such dw.
+/// that is not finite, or n plus that of the first such dw, with score_gradients untouched; they may be an input.
 int64_t softmax_weights_backward(const double* weights, const double* weight_gradients, int64_t n,
                                  const int32_t* groups, double temperature, int threads, double* score_gradients);
 
