@@ -55,7 +55,13 @@ export { planOf, readPlan, writePlan, type OrderMethod, type Plan } from './orde
 export { topK, topKAsync } from './select/top-k.ts';
 export { topRatio, topRatioAsync } from './select/top-ratio.ts';
 export { aboveThreshold } from './select/threshold.ts';
-export { softmaxWeights, softmaxWeightsBackward, type SoftmaxOptions } from './weight/softmax.ts';
+export {
+  softmaxWeights,
+  softmaxWeightsAsync,
+  softmaxWeightsBackward,
+  softmaxWeightsBackwardAsync,
+  type SoftmaxOptions,
+} from './weight/softmax.ts';
 export { acceptProbability, type AcceptOptions } from './weight/accept.ts';
 
 export { annotateLqs, lqsSweep, type Contribution, type LqsOptions, type ScoreSet } from './score/lqs.ts';

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { OrderAddon } from '../order/native.ts';
 import type { RaterShape, TransformerShape } from '../model/shape.ts';
+import type { WeightAddon } from '../weight/native.ts';
 import type { EngineBatch, ProductShape, SketchRequest } from './types.ts';
 
 /** A vector of native/addon/vector.cc. Calls wait for everything queued before them. */
@@ -107,7 +108,7 @@ export interface NativeEngine {
   close(): void;
 }
 
-export interface Addon extends OrderAddon {
+export interface Addon extends OrderAddon, WeightAddon {
   NativeEngine: new (options: NativeEngineOptions) => NativeEngine;
   createStop(): StopFlag;
   raiseStop(flag: StopFlag): void;

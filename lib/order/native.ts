@@ -1,5 +1,4 @@
 import { availableParallelism } from 'node:os';
-import { loadAddon } from '../backend/addon.ts';
 import type { FloatArray } from '../backend/types.ts';
 
 /** The ordered rows, or the index of the first NaN. */
@@ -17,17 +16,6 @@ export interface OrderAddon {
   /** 1 ≤ k ≤ scores.length */
   topK(scores: FloatArray, k: number, threads: number): OrderResult;
   topKAsync(scores: FloatArray, k: number, threads: number): Promise<OrderResult>;
-}
-
-/**
- * Rows from which the addon is used. Measured on two cores: both forms take 0.15 ms at 1,500 rows; at 10,000 the addon is
- * twice as fast.
- */
-export const NATIVE_ROWS = 2000;
-
-/** The addon, where there is one and `rows` rows are worth the call. */
-export function orderAddon(rows: number): OrderAddon | null {
-  return rows >= NATIVE_ROWS ? loadAddon() : null;
 }
 
 /** Threads for a native call; small inputs use fewer. */

@@ -3,6 +3,7 @@
 
 #include "objects.h"
 #include "order.h"
+#include "weight.h"
 
 namespace gradfold {
 
@@ -27,6 +28,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("createStop", Napi::Function::New<create_stop>(env));
   exports.Set("raiseStop", Napi::Function::New<raise_stop>(env));
   register_order(env, exports);
+  register_weight(env, exports);
   return exports;
 }
 

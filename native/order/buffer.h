@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <new>
@@ -17,20 +18,33 @@ struct FreeDeleter {
 template <typename T>
 using Buffer = std::unique_ptr<T[], FreeDeleter>;
 
-/// Uninitialised room for `count` plain values, on huge pages where the system has them: a radix pass touches thousands
-/// of pages in turn, and both their first touch and their address translation cost more than the copy itself.
+constexpr size_t kHugePage = size_t(2) << 20;
+
+/// Asks for huge pages, where the system has them, for what lies whole within memory that was not touched yet: the
+/// first touch of small pages costs more than writing to them does.
+inline void ask_for_huge_pages(void* memory, size_t bytes) {
+#ifdef MADV_HUGEPAGE
+  const uintptr_t first = reinterpret_cast<uintptr_t>(memory), begin = (first + kHugePage - 1) / kHugePage * kHugePage;
+  const uintptr_t end = (first + bytes) / kHugePage * kHugePage;
+  // A wish; refusal changes nothing.
+  if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+#else
+  (void)memory, (void)bytes;
+#endif
+}
+
+/// Uninitialised room for `count` plain values, on huge pages: a radix pass touches thousands of pages in turn, and
+/// both their first touch and their address translation cost more than the copy itself.
 /// @throws std::bad_alloc
 template <typename T>
 Buffer<T> allocate_buffer(size_t count) {
-  constexpr size_t huge = size_t(2) << 20, line = 64;
+  constexpr size_t line = 64;
   const size_t wanted = count * sizeof(T);
-  const size_t alignment = wanted >= huge ? huge : line;
+  const size_t alignment = wanted >= kHugePage ? kHugePage : line;
   const size_t bytes = (wanted + alignment) / alignment * alignment;
   void* memory = std::aligned_alloc(alignment, bytes);
   if (!memory) throw std::bad_alloc();
-#ifdef MADV_HUGEPAGE
-  if (alignment == huge) madvise(memory, bytes, MADV_HUGEPAGE);
-#endif
+  ask_for_huge_pages(memory, bytes);
   return Buffer<T>(static_cast<T*>(memory));
 }
 

@@ -2,12 +2,11 @@ import { readFileSync } from 'node:fs';
 import { describe } from 'vitest';
 import type { FloatArray } from '../../lib/backend/types.ts';
 import { addonReason, loadAddon } from '../../lib/backend/addon.ts';
-import { notANumber } from '../../lib/score/check.ts';
-import { runPortable, type OrderKernel } from '../../lib/order/kernel.ts';
+import { resultOf, runPortable, type Kernel } from '../../lib/order/kernel.ts';
 import { randomNormals, randomUint32, streamOf } from '../../lib/random.ts';
 
 /** What runs a kernel. */
-export type Run = (kernel: OrderKernel) => Uint32Array;
+export type Run = <Result>(kernel: Kernel<Result>) => Result;
 
 /**
  * Describes tests for both forms of a kernel: the TypeScript one, and the compiled one, at any size, where it is built.
@@ -19,10 +18,9 @@ export function describeForms(title: string, body: (run: Run) => void): void {
   describe.skipIf(missing)(`${title}, native${missing ? ` (${missing})` : ''}`, () => body(runNative));
 }
 
-function runNative(kernel: OrderKernel): Uint32Array {
-  const result = kernel.native(loadAddon()!);
-  if (typeof result === 'number') throw notANumber(result);
-  return result;
+/** The compiled form of a kernel, at any size; the addon must be there. */
+export function runNative<Result>(kernel: Kernel<Result>): Result {
+  return resultOf(kernel, kernel.native(loadAddon()!));
 }
 
 /** Stable order by comparison: what every form must give. */

@@ -1,0 +1,60 @@
+#include "weight.h"
+
+#include "../weight/softmax.h"
+#include "array_call.h"
+
+namespace gradfold {
+namespace {
+
+using WeightCall = ArrayCall<double>;
+
+/// The last arguments of every call: groups (or undefined), temperature, threads, into (or undefined).
+struct Options {
+  const int32_t* groups;
+  double temperature;
+  int threads;
+  Napi::Value into;
+};
+
+Options read_options(const Napi::CallbackInfo& info, size_t first, int64_t n) {
+  if (info.Length() != first + 4 || !info[first + 1].IsNumber() || !info[first + 2].IsNumber()) {
+    throw Napi::TypeError::New(info.Env(), "expected (numbers …, groups, temperature, threads, into)");
+  }
+  Options options{nullptr, info[first + 1].As<Napi::Number>().DoubleValue(),
+                  info[first + 2].As<Napi::Number>().Int32Value(), info[first + 3]};
+  if (!info[first].IsUndefined()) {
+    const auto groups = info[first].As<Napi::Int32Array>();
+    if (static_cast<int64_t>(groups.ElementLength()) != n) throw Napi::RangeError::New(info.Env(), "groups: length");
+    options.groups = groups.Data();
+  }
+  return options;
+}
+
+WeightCall read_softmax_weights(const Napi::CallbackInfo& info) {
+  return with_floats(info[0], "scores", [&](auto* scores, int64_t n) {
+    const Options o = read_options(info, 1, n);
+    return WeightCall{size_t(n), o.into, [=, groups = o.groups, t = o.temperature, threads = o.threads](double* out) {
+                        return weight::softmax_weights(scores, n, groups, t, threads, out);
+                      }};
+  });
+}
+
+WeightCall read_softmax_weights_backward(const Napi::CallbackInfo& info) {
+  const auto weights = info[0].As<Napi::Float64Array>(), gradients = info[1].As<Napi::Float64Array>();
+  const auto n = static_cast<int64_t>(weights.ElementLength());
+  if (gradients.ElementLength() != weights.ElementLength()) throw Napi::RangeError::New(info.Env(), "lengths differ");
+  const Options o = read_options(info, 2, n);
+  return WeightCall{
+      size_t(n), o.into,
+      [=, w = weights.Data(), dw = gradients.Data(), groups = o.groups, t = o.temperature, threads = o.threads](
+          double* out) { return weight::softmax_weights_backward(w, dw, n, groups, t, threads, out); }};
+}
+
+}  // namespace
+
+void register_weight(Napi::Env env, Napi::Object exports) {
+  export_array_call<double, read_softmax_weights>(env, exports, "softmaxWeights");
+  export_array_call<double, read_softmax_weights_backward>(env, exports, "softmaxWeightsBackward");
+}
+
+}  // namespace gradfold
