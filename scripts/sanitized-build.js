@@ -13,6 +13,7 @@ const COPIED_TREES = ['lib', 'native', 'scripts', 'test'];
 
 export const SANITIZER_FLAGS = [
   '-fsanitize=address,undefined',
+  '-fno-sanitize=vptr', // node-gyp compiles without run-time type information
   '-fno-sanitize-recover=all',
   '-fno-omit-frame-pointer',
   '-g',

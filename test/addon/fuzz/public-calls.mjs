@@ -1,0 +1,144 @@
+// Calls of the public surface with valid arguments, which the fuzzer spoils. Each gives its arguments and makes the call;
+// `keep` takes what a later call may use.
+
+const weightsOf = (world, batch) => {
+  const { choices } = world;
+  return choices.chance(0.5) ? {} : { weights: Float64Array.from({ length: batch.batch }, (_, i) => i / 3 - 0.5) };
+};
+
+const onModel = (method, options) => ({
+  args: (world) => {
+    const batch = world.batch();
+    return [world.model(), batch, { ...options?.(world, batch), ...world.signal() }];
+  },
+  call: (world, [model, ...args]) => model[method](...args),
+});
+
+const onVector = (method, args = () => []) => ({
+  args: (world) => [world.vector(), ...args(world)],
+  call: (world, [vector, ...rest]) => vector[method](...rest),
+});
+
+const onScores = (name, args = () => []) => ({
+  args: (world) => [world.scores(), ...args(world)],
+  call: ({ gradfold }, args) => gradfold[name](...args),
+});
+
+const OPTIMIZERS = [
+  { kind: 'sgd', lr: 0.01, clipNorm: 1 },
+  { kind: 'adamw', lr: 0.01, betas: [0.9, 0.95], eps: 1e-8, weightDecay: 0.1, clipNorm: 1 },
+];
+
+export const PUBLIC_CALLS = {
+  openBackend: {
+    args: ({ choices }) => [
+      'cpu',
+      { threads: 1 + choices.below(3), isa: choices.of(['avx2', 'baseline']), gemm: 'portable', precision: 'f32' },
+    ],
+    call: ({ gradfold }, args) => gradfold.openBackend(...args),
+    keep: (world, backend) => backend.dispose(),
+  },
+  initialize: {
+    args: (world) => [world.config(), { backend: world.backend, seed: 3, ...world.signal() }],
+    call: ({ gradfold }, args) => gradfold.LanguageModel.initialize(...args),
+    keep: (world, model) => world.keep(world.models, model),
+  },
+  loss: onModel('loss'),
+  gradient: {
+    ...onModel('gradient', (world, batch) => ({
+      ...weightsOf(world, batch),
+      ...(world.choices.chance(0.5) && { into: world.vector() }),
+    })),
+    keep: (world, { gradient }) => world.keep(world.vectors, gradient),
+  },
+  perSample: {
+    ...onModel('perSample', (world, batch) => ({
+      ...weightsOf(world, batch),
+      norms: world.choices.chance(0.5),
+      gram: world.choices.chance(0.5),
+      gradients: world.choices.chance(0.3),
+      dots: [world.vector(), world.vector()].slice(world.choices.below(3)),
+      ...(world.choices.chance(0.3) && batch.documentIds && { granularity: 'document', weights: undefined }),
+    })),
+    keep: (world, { gradients = [] }) => gradients.forEach((vector) => world.keep(world.vectors, vector)),
+  },
+  hvp: {
+    args: (world) => {
+      const batch = world.batch();
+      return [world.model(), batch, world.vector(), { ...weightsOf(world, batch), ...world.signal() }];
+    },
+    call: (world, [model, ...args]) => model.hvp(...args),
+    keep: (world, { hvp }) => world.keep(world.vectors, hvp),
+  },
+  vector: {
+    args: (world) => [world.model(), ...(world.choices.chance(0.3) ? [world.vector().toRecord()] : [])],
+    call: (world, [model, record]) => model.vector(record),
+    keep: (world, vector) => world.keep(world.vectors, vector),
+  },
+  'parameters of a model': {
+    args: (world) => [world.model()],
+    call: (world, [model]) => model.parameters,
+    keep: (world, vector) => world.keep(world.vectors, vector),
+  },
+  copy: { ...onVector('copy'), keep: (world, vector) => world.keep(world.vectors, vector) },
+  fill: onVector('fill', () => [0.25]),
+  copyFrom: onVector('copyFrom', (world) => [world.vector()]),
+  scale: onVector('scale', () => [0.5]),
+  axpy: onVector('axpy', (world) => [0.5, world.vector()]),
+  dot: onVector('dot', (world) => [world.vector()]),
+  norm: onVector('norm'),
+  toRecord: onVector('toRecord'),
+  setFrom: onVector('setFrom', (world) => [world.vector().toRecord()]),
+  createOptimizer: {
+    args: (world) => [world.model(), world.choices.of(OPTIMIZERS)],
+    call: ({ gradfold }, args) => gradfold.createOptimizer(...args),
+    keep: (world, optimizer) => world.keep(world.optimizers, optimizer),
+  },
+  step: {
+    args: (world) => [world.choices.of(world.optimizers), world.vector()],
+    call: (world, [optimizer, gradient]) => optimizer.step(gradient),
+  },
+  'learning rate': {
+    args: (world) => [world.choices.of(world.optimizers), 0.1],
+    call: (world, [optimizer, lr]) => {
+      optimizer.lr = lr;
+    },
+  },
+  'dispose of a vector': { ...onVector('dispose'), rare: true },
+  'dispose of a model': { args: (world) => [world.model()], call: (world, [model]) => model.dispose(), rare: true },
+  'dispose of a backend': {
+    args: (world) => [world.backend],
+    call: (world, [backend]) => backend.dispose(),
+    rare: true,
+  },
+  measureProduct: {
+    args: ({ choices, backend }) => [
+      backend,
+      { m: 1 + choices.below(40), n: 1 + choices.below(40), k: 1 + choices.below(40), transposeB: choices.chance(0.5) },
+    ],
+    call: ({ gradfold }, args) => gradfold.measureProduct(...args),
+  },
+  collate: {
+    args: (world) => [world.rows(), { length: 9, paddingId: 1 }],
+    call: ({ gradfold }, args) => gradfold.collate(...args),
+  },
+  argsort: onScores('argsort', ({ choices }) => [{ descending: choices.chance(0.5) }]),
+  argsortAsync: onScores('argsortAsync', (world) => [world.signal()]),
+  foldOrder: onScores('foldOrder', ({ choices }) => [{ layers: 1 + choices.below(9) }]),
+  foldOrderAsync: onScores('foldOrderAsync', (world) => [{ layers: 3, ...world.signal() }]),
+  foldPartitions: onScores('foldPartitions', () => [{ layers: 4 }]),
+  topK: onScores('topK', ({ choices }) => [1 + choices.below(3000)]),
+  topKAsync: onScores('topKAsync', (world) => [7, world.signal()]),
+  topRatio: onScores('topRatio', () => [0.5]),
+  aboveThreshold: onScores('aboveThreshold', () => [0.1]),
+  softmaxWeights: onScores('softmaxWeights', () => [{ temperature: 0.5 }]),
+  softmaxWeightsBackward: {
+    args: () => [Float64Array.of(0.25, 0.75), Float64Array.of(1, 2), { temperature: 2, groups: Int32Array.of(0, 0) }],
+    call: ({ gradfold }, args) => gradfold.softmaxWeightsBackward(...args),
+  },
+  shuffleOrder: { args: () => [100, 5], call: ({ gradfold }, args) => gradfold.shuffleOrder(...args) },
+  acceptProbability: {
+    args: () => [0.3, { batch: 32, keep: 8 }],
+    call: ({ gradfold }, args) => gradfold.acceptProbability(...args),
+  },
+};
