@@ -148,9 +148,11 @@ Expected expected_of(const Case& c) {
   return {qkv, qkv_dot, dout, dout_dot, lse, out, derivative(along), dqkv, dqkv_dot};
 }
 
-/// Relative errors of a kernel's results: of float32 sums; of bfloat16 results, which are the nearest to such sums.
+/// Relative error of a kernel's results: of float32 sums, or of the bfloat16 numbers nearest to them.
 template <class T>
-constexpr double kTolerance = std::is_same_v<T, float> ? 2e-6 : 2e-3;
+constexpr double tolerance(double of_float32) {
+  return std::is_same_v<T, float> ? of_float32 : 2e-3;
+}
 
 template <class T>
 void check(const Case& c, const Expected& e, Device& device, const std::string& device_name) {
@@ -164,20 +166,20 @@ void check(const Case& c, const Expected& e, Device& device, const std::string& 
   Buffer<float> lse(device, c.heads * tokens);
 
   device.attention(shape, qkv, out, lse.data());
-  expect_close(name + "out", out.get(), e.out, kTolerance<T> / 2);
+  expect_close(name + "out", out.get(), e.out, tolerance<T>(1e-6));
   expect_close(name + "lse", widen(lse.get()), widen(e.lse.values), 1e-6);
 
   device.attention_tangent(shape, qkv, qkv_dot, lse.data(), out_dot);
-  expect_close(name + "out_dot", out_dot.get(), e.out_dot, kTolerance<T>);
+  expect_close(name + "out_dot", out_dot.get(), e.out_dot, tolerance<T>(2e-6));
 
   device.attention_backward(shape, qkv, out, lse.data(), dout, dqkv);
-  expect_close(name + "dqkv", dqkv.get(), e.dqkv, kTolerance<T>);
+  expect_close(name + "dqkv", dqkv.get(), e.dqkv, tolerance<T>(2e-6));
   device.attention_backward(shape, qkv, out, lse.data(), dout, dqkv_again);
   CHECK(dqkv.get().values == dqkv_again.get().values);
 
   device.attention_backward_tangent(shape, qkv, qkv_dot, lse.data(), dout, dout_dot, dqkv, dqkv_dot);
-  expect_close(name + "dqkv of the dual pass", dqkv.get(), e.dqkv, kTolerance<T>);
-  expect_close(name + "dqkv_dot", dqkv_dot.get(), e.dqkv_dot, kTolerance<T>);
+  expect_close(name + "dqkv of the dual pass", dqkv.get(), e.dqkv, tolerance<T>(2e-6));
+  expect_close(name + "dqkv_dot", dqkv_dot.get(), e.dqkv_dot, tolerance<T>(2e-6));
 }
 
 template <class T>
