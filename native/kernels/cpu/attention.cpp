@@ -16,11 +16,26 @@ struct Normalizer {
   double sum;
 };
 
+float largest_of(const float* s, int64_t count) {
+  float largest = s[0];
+  int64_t j = 0;
+  if (count >= 4 * kLanes) {
+    Vec parts[4] = {load(s), load(s + kLanes), load(s + 2 * kLanes), load(s + 3 * kLanes)};
+    for (j = 4 * kLanes; j + 4 * kLanes <= count; j += 4 * kLanes)
+      for (int64_t u = 0; u < 4; ++u) {
+        const Vec x = load(s + j + u * kLanes);
+        parts[u] = x > parts[u] ? x : parts[u];
+      }
+    for (const Vec& part : parts)
+      for (int64_t lane = 0; lane < kLanes; ++lane) largest = part[lane] > largest ? part[lane] : largest;
+  }
+  for (; j < count; ++j) largest = s[j] > largest ? s[j] : largest;
+  return largest;
+}
+
 /// Scores become exp(scale (s − largest)) in place. Returns what the sums over earlier tiles are to be multiplied by.
 float softmax_numerators(float* s, int64_t count, float scale, Normalizer* n) {
-  float largest = s[0];
-#pragma omp simd reduction(max : largest)
-  for (int64_t j = 0; j < count; ++j) largest = s[j] > largest ? s[j] : largest;
+  float largest = largest_of(s, count);
   const bool first = n->sum == 0;
   if (!first && n->largest > largest) largest = n->largest;
   const float shift = scale * largest;
