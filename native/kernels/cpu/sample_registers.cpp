@@ -26,6 +26,7 @@ constexpr int64_t kRows = 4, kVectors = 3;
 #endif
 constexpr int64_t kCols = kVectors * kLanes;
 constexpr int64_t kNumbers = kRows * kCols;
+static_assert(kRows % 4 == 0 && kCols % 4 == 0);
 /// Numbers between the tiles of two samples that wait for the Gram matrix: an odd number of cache lines.
 constexpr int64_t kGramStride = (kNumbers / 16 | 1) * 16;
 /// Tokens whose packed rows pass together, so that a sliver of X and a thread's rows of G share the second-level cache.
@@ -95,6 +96,20 @@ Places places_of(const SampleJob& job, int64_t threads) {
   return places;
 }
 
+// Four numbers at a time, which divides the width of every panel; compilers copy one at a time on their own.
+typedef float UnalignedFloat4 __attribute__((vector_size(16), aligned(4), may_alias));
+typedef uint16_t UnalignedBits4 __attribute__((vector_size(8), aligned(2), may_alias));
+typedef uint32_t Bits4 __attribute__((vector_size(16)));
+
+inline void copy4(const float* from, float* to) {
+  *reinterpret_cast<UnalignedFloat4*>(to) = *reinterpret_cast<const UnalignedFloat4*>(from);
+}
+
+inline void copy4(const Bf16* from, float* to) {
+  const Bits4 bits = __builtin_convertvector(*reinterpret_cast<const UnalignedBits4*>(from), Bits4) << 16;
+  memcpy(to, &bits, sizeof bits);
+}
+
 /// Columns [col, col + cols) of the rows [begin, begin + rows) of m, as panels of kWidth columns: column col + p kWidth
 /// + w of row begin + r goes to out[(p depth + r) kWidth + w]; zero beyond the last column.
 template <int64_t kWidth, class T>
@@ -104,8 +119,10 @@ void pack(const View<const T>& m, int64_t begin, int64_t rows, int64_t col, int6
     float* to = out + p * depth * kWidth;
     for (int64_t r = 0; r < rows; ++r, to += kWidth) {
       const T* from = m.row(begin + r) + col + p * kWidth;
+      __builtin_prefetch(from + kPackTokens * m.stride);
       if (width == kWidth)
-        for (int64_t w = 0; w < kWidth; ++w) to[w] = to_float(from[w]);
+#pragma GCC unroll 8
+        for (int64_t w = 0; w < kWidth; w += 4) copy4(from + w, to + w);
       else
         for (int64_t w = 0; w < kWidth; ++w) to[w] = w < width ? to_float(from[w]) : 0.0f;
     }
@@ -114,17 +131,41 @@ void pack(const View<const T>& m, int64_t begin, int64_t rows, int64_t col, int6
 
 typedef Vec Tile[kRows][kVectors];
 
-/// tile = the product of a packed panel of G and a packed sliver of X.
-inline __attribute__((always_inline)) void multiply_tile(int64_t depth, const float* g, const float* x, Tile& tile) {
-  for (int64_t k = 0; k < depth; ++k, g += kRows, x += kCols) {
-    Vec xs[kVectors];
+/// Cache lines that the next register tiles will want, to be asked for while this one is being multiplied: all of them
+/// at once would stall the loads of the product itself.
+struct Ahead {
+  const void** lines;
+  int64_t count, next;
+};
+
+/// Most lines asked for during one register tile of all samples.
+constexpr int64_t kMostAhead = 512;
+constexpr int64_t kLineNumbers = 16;
+/// Tokens between two requests.
+constexpr int64_t kTokensPerLine = 4;
+
+inline __attribute__((always_inline)) void multiply_token(const float* g, const float* x, Tile& tile) {
+  Vec xs[kVectors];
 #pragma GCC unroll 8
-    for (int64_t v = 0; v < kVectors; ++v) xs[v] = load(x + v * kLanes);
+  for (int64_t v = 0; v < kVectors; ++v) xs[v] = load(x + v * kLanes);
 #pragma GCC unroll 16
-    for (int64_t r = 0; r < kRows; ++r)
+  for (int64_t r = 0; r < kRows; ++r)
 #pragma GCC unroll 8
-      for (int64_t v = 0; v < kVectors; ++v) tile[r][v] += g[r] * xs[v];
+    for (int64_t v = 0; v < kVectors; ++v) tile[r][v] += g[r] * xs[v];
+}
+
+/// tile = the product of a packed panel of G and a packed sliver of X.
+inline __attribute__((always_inline)) void multiply_tile(int64_t depth, const float* g, const float* x, Ahead& ahead,
+                                                         Tile& tile) {
+  const int64_t requests = least(depth / kTokensPerLine, ahead.count - ahead.next);
+  const void** lines = ahead.lines + ahead.next;
+  ahead.next += requests;
+  for (int64_t q = 0; q < requests; ++q) {
+    __builtin_prefetch(lines[q], 0, 2);
+#pragma GCC unroll 1
+    for (int64_t k = 0; k < kTokensPerLine; ++k, g += kRows, x += kCols) multiply_token(g, x, tile);
   }
+  for (int64_t k = requests * kTokensPerLine; k < depth; ++k, g += kRows, x += kCols) multiply_token(g, x, tile);
 }
 
 /// tile to memory, rows `stride` numbers apart.
@@ -161,10 +202,10 @@ inline __attribute__((always_inline)) void add_tile(const Tile& tile, Vec a, flo
 /// Forms the tile of one sample at `offset` of the weight and reduces it; whole tiles inside the weight only. `kept`:
 /// [kNumbers] receives the tile, or null.
 void whole_tile(const SampleJob& job, int64_t sample, int64_t depth, const float* g, const float* x, int64_t offset,
-                const PartialSums& sums, float* kept) {
+                Ahead& ahead, const PartialSums& sums, float* kept) {
   const int64_t stride = job.inputs();
   Tile tile = {};
-  multiply_tile(depth, g, x, tile);
+  multiply_tile(depth, g, x, ahead, tile);
   if (sums.norms2 != nullptr) {
     Vec squares[kVectors] = {};
 #pragma GCC unroll 16
@@ -185,25 +226,30 @@ void whole_tile(const SampleJob& job, int64_t sample, int64_t depth, const float
 
 /// The same of which only rows × cols lie inside the weight.
 void edge_tile(const SampleJob& job, int64_t sample, int64_t depth, const float* g, const float* x, int64_t offset,
-               int64_t rows, int64_t cols, const PartialSums& sums, float* kept) {
+               int64_t rows, int64_t cols, Ahead& ahead, const PartialSums& sums, float* kept) {
   float numbers[kNumbers];
   Tile tile = {};
-  multiply_tile(depth, g, x, tile);
+  multiply_tile(depth, g, x, ahead, tile);
   store_tile(tile, numbers, kCols);
   for (int64_t r = 0; r < rows; ++r)
     add_piece(job.s, job.t, sample, numbers + r * kCols, offset + r * job.inputs(), cols, sums);
   if (kept != nullptr) memcpy(kept, numbers, sizeof numbers);
 }
 
-/// Asks for the place of the weight that the next samples meet, while the first of them is still being multiplied.
-void prefetch_place(const SampleJob& job, int64_t offset) {
-  for (int64_t r = 0; r < kRows; ++r)
-    for (int64_t c = 0; c < kCols; c += 16) {
-      const int64_t at = offset + r * job.inputs() + c;
-      if (job.t.gradient != nullptr) __builtin_prefetch(job.t.gradient + at, 1, 2);
-      for (int64_t k = 0; job.s.dots != nullptr && k < job.s.vectors; ++k)
-        __builtin_prefetch(job.t.vectors[k] + at, 0, 2);
-    }
+/// The lines of a register tile's place in what the samples meet there.
+void foresee_place(const SampleJob& job, int64_t offset, int64_t rows, Ahead& ahead) {
+  const int64_t dots = job.s.dots != nullptr ? job.s.vectors : 0;
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t c = 0; c < kCols; c += kLineNumbers)
+      for (int64_t k = job.t.gradient != nullptr ? -1 : 0; k < dots && ahead.count < kMostAhead; ++k)
+        ahead.lines[ahead.count++] = (k < 0 ? job.t.gradient : job.t.vectors[k]) + offset + r * job.inputs() + c;
+}
+
+/// Part `index` of `parts` of a packed sliver of `depth` tokens.
+void foresee_sliver(const float* sliver, int64_t depth, int64_t index, int64_t parts, Ahead& ahead) {
+  const int64_t lines = depth * kCols / kLineNumbers;
+  for (int64_t line = lines * index / parts; line < lines * (index + 1) / parts && ahead.count < kMostAhead; ++line)
+    ahead.lines[ahead.count++] = sliver + line * kLineNumbers;
 }
 
 /// One unit: `panels` [panels × depth × kRows] receives its rows of G, x are its slivers, packed.
@@ -214,20 +260,28 @@ void run_unit(const SampleJob& job, const Group& group, int64_t row, int64_t row
   const View<const T> g = view_as<T>(job.g);
   for (int64_t r = 0; r < group.depth; r += kPackTokens)
     pack<kRows>(g, group.begin + r, least(kPackTokens, group.depth - r), row, rows, group.depth, panels + r * kRows);
+  const void* lines[kMostAhead];
   for (int64_t c = 0; c < cols; c += kCols)
     for (int64_t r = 0; r < rows; r += kRows) {
       const int64_t offset = (row + r) * job.inputs() + col + c;
       const bool whole = r + kRows <= rows && c + kCols <= cols;
       const float *panel = panels + r * group.depth, *sliver = x + c * group.depth;
-      if (whole) prefetch_place(job, offset);
+      // What comes next: the place below, and the sliver beside.
+      Ahead ahead{lines, 0, 0};
+      if (r + kRows < rows)
+        foresee_place(job, offset + kRows * job.inputs(), least(kRows, rows - r - kRows), ahead);
+      else if (c + kCols < cols)
+        foresee_place(job, row * job.inputs() + col + c + kCols, least(kRows, rows), ahead);
+      if (c + kCols < cols)
+        foresee_sliver(sliver + group.depth * kCols, group.depth, r / kRows, ceil_div(rows, kRows), ahead);
       for (int64_t a = 0; a < present; ++a) {
         const int64_t i = ids[a], depth = job.tokens(i), before = job.s.begin[i] - group.begin;
         float* keep = kept != nullptr ? kept + a * kGramStride : nullptr;
         if (whole)
-          whole_tile(job, i, depth, panel + before * kRows, sliver + before * kCols, offset, sums, keep);
+          whole_tile(job, i, depth, panel + before * kRows, sliver + before * kCols, offset, ahead, sums, keep);
         else
           edge_tile(job, i, depth, panel + before * kRows, sliver + before * kCols, offset, least(kRows, rows - r),
-                    least(kCols, cols - c), sums, keep);
+                    least(kCols, cols - c), ahead, sums, keep);
       }
       if (kept != nullptr) add_gram(kept, kGramStride, ids, present, kNumbers, job.s.samples, sums.gram);
     }
