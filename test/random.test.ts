@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { philox4x32, randomNormals, randomPermutation, randomUint32, randomUniform, streamOf } from '../lib/random.ts';
+import {
+  philox4x32,
+  randomNormals,
+  randomPermutation,
+  randomSigns,
+  randomUint32,
+  randomUniform,
+  streamOf,
+} from '../lib/random.ts';
 
 // Known answers of the generator's authors (Random123, kat_vectors, "philox4x32 10").
 const KNOWN_ANSWERS = [
@@ -74,6 +82,33 @@ describe('randomNormals', () => {
     const tail = new Float64Array(7);
     randomNormals(tail, 9, 1, 4);
     expect([...tail]).toEqual([...whole.subarray(4)]);
+  });
+});
+
+describe('randomSigns', () => {
+  it('reads the bits of the blocks, lowest first, −1 for a set bit', () => {
+    const signs = new Int8Array(256);
+    randomSigns(signs, 5, 7);
+    signs.forEach((sign, i) => {
+      const word = randomUint32(5, 7, Math.floor(i / 32));
+      expect(sign).toBe((word >>> (i % 32)) & 1 ? -1 : 1);
+    });
+    const tail = new Int8Array(100);
+    randomSigns(tail, 5, 7, 131);
+    expect([...tail]).toEqual([...signs.subarray(131, 231)]);
+  });
+
+  it('are fair and uncorrelated, within and between streams', () => {
+    const n = 2 ** 16;
+    const [a, b] = [new Int8Array(n), new Int8Array(n)];
+    randomSigns(a, 1, 2);
+    randomSigns(b, 1, 3);
+    const bound = 4 / Math.sqrt(n); // four standard errors
+    const mean = (f: (i: number) => number) => Math.abs(a.reduce((sum, _, i) => sum + f(i), 0) / n);
+    expect(mean((i) => a[i])).toBeLessThan(bound);
+    expect(mean((i) => a[i] * b[i])).toBeLessThan(bound);
+    expect(mean((i) => a[i] * a[(i + 1) % n])).toBeLessThan(bound);
+    expect(mean((i) => a[i] * a[(i + 128) % n])).toBeLessThan(bound);
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { checkBatch, collate, type Batch } from '../../lib/data/batch.ts';
+import { checkBatch, checkRows, collate, type Batch } from '../../lib/data/batch.ts';
 
 describe('collate', () => {
   it('pads on the right and copies ids to labels', () => {
@@ -19,6 +19,14 @@ describe('collate', () => {
     expect(batch.inputIds).toEqual(Int32Array.of(5, 6, 0, 0));
   });
 
+  it('passes token types through, 0 on padding', () => {
+    const batch = collate([
+      { inputIds: [5, 6], tokenTypeIds: [0, 1] },
+      { inputIds: [7], tokenTypeIds: [1] },
+    ]);
+    expect(batch.tokenTypeIds).toEqual(Int32Array.of(0, 1, 1, 0));
+  });
+
   it.each([
     ['no rows', [], {}, /rows: expected at least one row/],
     ['nothing but empty rows', [{ inputIds: [] }], {}, /length: expected an integer >= 1, got 0/],
@@ -35,6 +43,12 @@ describe('collate', () => {
       [{ inputIds: [1], documentIds: [0] }, { inputIds: [1] }],
       {},
       /rows\[1\].documentIds/,
+    ],
+    [
+      'token types in some rows only',
+      [{ inputIds: [1] }, { inputIds: [1], tokenTypeIds: [0] }],
+      {},
+      /rows\[1\].tokenTypeIds: expected none, as in rows\[0\]/,
     ],
   ])('names %s', (_, rows, options, message) => {
     expect(() => collate(rows, options)).toThrow(message);
@@ -99,7 +113,39 @@ describe('checkBatch', () => {
     expect(() => checkBatch(batch, LIMITS)).toThrow(message);
   });
 
+  it('names positions beyond a model’s, which restart in each document', () => {
+    const limits = { ...LIMITS, learnedPositions: 2 };
+    expect(checkBatch(good(), limits).samples).toBe(2);
+    expect(() => checkBatch({ ...good(), documentIds: undefined }, limits)).toThrow(
+      /inputIds, row 0, position 0: expected at most 2 tokens, the model's max positions, got 3; cut/,
+    );
+  });
+
+  it('checks token types against the model', () => {
+    const typed = { ...good(), tokenTypeIds: Int32Array.of(0, 1, 1, 0, 0, 9) };
+    expect(checkBatch(typed, { ...LIMITS, tokenTypes: 2 }).tokenTypeIds).toBe(typed.tokenTypeIds);
+    expect(() => checkBatch(typed, { ...LIMITS, tokenTypes: 1 })).toThrow(
+      /tokenTypeIds, row 0, position 1: .*\[0, 1\).*got 1/,
+    );
+    expect(() => checkBatch(typed, LIMITS)).toThrow(/tokenTypeIds: expected none \(the model has no token types\)/);
+  });
+
   it('needs documentIds for documents', () => {
     expect(() => checkBatch({ ...good(), documentIds: undefined }, LIMITS, 'document')).toThrow(/batch.documentIds/);
+  });
+});
+
+describe('checkRows', () => {
+  const rows = { batch: 2, time: 2, inputIds: Int32Array.of(1, 2, 3, 0), attentionMask: Uint8Array.of(1, 1, 1, 0) };
+
+  it('needs no labels and reads none', () => {
+    const { labels, samples } = checkRows({ ...rows }, LIMITS);
+    expect(labels).toEqual(new Int32Array(4).fill(-100));
+    expect(samples).toBe(2);
+  });
+
+  it('names a row without any token', () => {
+    const empty = { ...rows, attentionMask: Uint8Array.of(1, 1, 0, 0) };
+    expect(() => checkRows(empty, LIMITS)).toThrow(/attentionMask, row 1: expected at least one token to rate/);
   });
 });

@@ -88,9 +88,7 @@ describe('LanguageModel', () => {
     await expect(model.perSample(batch, { dots: [v, other.vector()] })).rejects.toThrow(/dots\[1\]/);
   });
 
-  it('refuses a sketch and an id outside the vocabulary', async () => {
-    const request: object = { sketch: { dimensions: 4, seed: 1 } };
-    await expect(model.perSample(batch, request)).rejects.toMatchObject({ code: 'UNSUPPORTED', message: /sketch/ });
+  it('refuses an id outside the vocabulary', async () => {
     await expect(model.loss(collate([{ inputIds: [1, 11] }]))).rejects.toThrow(
       /row 0, position 1: .*\[0, 11\).*got 11/,
     );

@@ -9,6 +9,7 @@ import { randomNormals, randomPermutation } from '../../lib/random.ts';
 import type { TestedBackend } from './backends.ts';
 import { largestRelativeError, relativeError } from './fixtures.ts';
 import { randomRows, rowsToBatch, splitDocuments, type BatchKind } from './random-batch.ts';
+import { randomVector } from './random-vector.ts';
 
 /** Shapes [time, rows] to try. */
 export type Grid = [time: number, size: number][];
@@ -45,8 +46,8 @@ export function describeProperties(tested: TestedBackend, architecture: ModelCon
     beforeAll(async () => {
       const config = { ...architecture, tie_word_embeddings: tied };
       model = await LanguageModel.initialize(config, { backend, seed: SEED });
-      vectors = [0, 1].map((stream) => randomVector(model, stream));
-      model.parameters.axpy(0.1, randomVector(model, 2)); // norms other than one, biases other than zero
+      vectors = [0, 1].map((stream) => randomVector(model, SEED, stream));
+      model.parameters.axpy(0.1, randomVector(model, SEED, 2)); // norms other than one, biases other than zero
     });
 
     const cases = grid.flatMap(([time, size]) => KINDS.map((kind) => ({ time, size, kind })));
@@ -211,17 +212,6 @@ async function centralDifference(
   fine.scale(4 / 3);
   fine.axpy(-1 / 3, await slope(2 * h));
   return fine;
-}
-
-function randomVector(model: LanguageModel, stream: number): ParameterVector {
-  const record = model.parameters.toRecord();
-  const flat = new Float32Array(model.parameterCount);
-  randomNormals(flat, SEED, stream);
-  let offset = 0;
-  for (const [name, { length }] of Object.entries(record)) {
-    record[name] = flat.slice(offset, (offset += length));
-  }
-  return model.vector(record);
 }
 
 /** One weight is zero and some are negative. */

@@ -21,6 +21,9 @@ const OPERATIONS: [name: string, inputs: Shape[], apply: (...x: Variable[]) => V
   ['shift', [[2, 3]], (x) => op.shift(x, 0.3)],
   ['power', [[2, 3]], (x) => op.power(positive(x), -0.5)],
   ['sigmoid', [[2, 3]], op.sigmoid],
+  ['tanh', [[2, 3]], op.tanh],
+  ['normalCdf', [[2, 3]], op.normalCdf],
+  ['normalPdf', [[2, 3]], op.normalPdf],
   ['matmul', [[2, 3], [3, 4]], op.matmul], // prettier-ignore
   ['transpose', [[2, 3]], op.transpose],
   ['sumRows', [[3, 4]], op.sumRows],
