@@ -14,6 +14,7 @@ export type {
 } from './backend/types.ts';
 
 export type { BertConfig, Gpt2Config, LlamaConfig, ModelConfig, RaterConfig, RaterSettings } from './model/config.ts';
+export type { BatchShape, MemoryEstimate, MemoryOperation, PerSampleMemory } from './model/memory.ts';
 export type { Pooling } from './model/shape.ts';
 export type { RopeParameters } from './model/rope.ts';
 export {

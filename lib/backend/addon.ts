@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { OrderAddon } from '../order/native.ts';
 import type { RaterShape, TransformerShape } from '../model/shape.ts';
 import type { WeightAddon } from '../weight/native.ts';
-import type { EngineBatch, ProductShape, SketchRequest } from './types.ts';
+import type { EngineBatch, MemoryRequest, ProductShape, SketchRequest } from './types.ts';
 
 /** A vector of native/addon/vector.cc. Calls wait for everything queued before them. */
 export interface NativeVector {
@@ -76,6 +76,10 @@ export interface NativeModel {
     into: NativeVector,
     stop?: StopFlag,
   ): Promise<Float64Array>;
+  memory(
+    batch: EngineBatch,
+    request: Required<MemoryRequest>,
+  ): { parameters: number; activations: number; workspace: number };
   dispose(): void;
 }
 

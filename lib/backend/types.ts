@@ -136,6 +136,18 @@ export interface BackwardResult {
   sketch?: Float32Array;
 }
 
+/** A pass whose memory is asked for; as BackwardRequest, with numbers in the place of vectors. */
+export interface MemoryRequest {
+  operation: 'loss' | 'backward' | 'hvp';
+  gradient?: boolean;
+  norms?: boolean;
+  dots?: number;
+  gram?: boolean;
+  gradients?: boolean;
+  /** Dimensions. */
+  sketch?: number;
+}
+
 /** Parameters on a backend, and the vectors beside them. */
 export interface EngineNetwork {
   /** The live parameters. */
@@ -156,6 +168,8 @@ export interface EngineModel extends EngineNetwork {
     into: EngineVector,
     signal?: AbortSignal,
   ): Promise<Float64Array>;
+  /** Bytes of the model's own parameters, of one pass, and of the threads' scratch; absent where it is not planned. */
+  memory?(batch: EngineBatch, request: MemoryRequest): { parameters: number; activations: number; workspace: number };
 }
 
 export interface EngineRater extends EngineNetwork {

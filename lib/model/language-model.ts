@@ -5,6 +5,13 @@ import { transformerShape } from './architectures/index.ts';
 import { readConfig } from './checkpoint.ts';
 import type { ModelConfig } from './config.ts';
 import { modelLayout } from './layout.ts';
+import {
+  estimateMemory,
+  type BatchShape,
+  type MemoryEstimate,
+  type MemoryOperation,
+  type PerSampleMemory,
+} from './memory.ts';
 import { ParameterVector } from './parameter-vector.ts';
 import type { TransformerShape } from './shape.ts';
 import { TransformerModel, type CallOptions } from './transformer-model.ts';
@@ -150,6 +157,15 @@ export class LanguageModel extends TransformerModel<ModelConfig, EngineModel> {
     const hvp = this.vector();
     const jvp = await this.engine.hvp(checked, tangent, weights, hvp.engine, options.signal);
     return { jvp, hvp };
+  }
+
+  /**
+   * Peak bytes of an operation on a batch of a shape, found without computing: `model.memory({ batch: 8, time: 512 },
+   * 'perSample', { norms: true, dots: 2 })`.
+   * @throws GradfoldError UNSUPPORTED on the reference backend
+   */
+  memory(shape: BatchShape, operation: MemoryOperation = 'gradient', request: PerSampleMemory = {}): MemoryEstimate {
+    return estimateMemory(this.engine, this.#shape, shape, operation, request);
   }
 
   #check(batch: Batch, { signal }: CallOptions, granularity?: 'row' | 'document'): EngineBatch {

@@ -128,21 +128,21 @@ Napi::Value ModelObject::hvp(const Napi::CallbackInfo& info) {
   });
 }
 
-/// memory(batch, operation, {vectors, samples, gradient, gradients, norms, gram, sketch}) → {parameters, activations}
-/// in bytes; operation: "loss", "backward" or "hvp"; vectors: how many dots. Nothing is computed.
+/// memory(batch, {operation, dots, gradient, gradients, norms, gram, sketch}) → {parameters, activations, workspace} in
+/// bytes; operation: "loss", "backward" or "hvp"; dots: how many. Nothing is computed.
 Napi::Value ModelObject::memory(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const BatchCopy batch(info[0].As<Napi::Object>());
-    const std::string operation = info[1].As<Napi::String>();
-    const auto options = info[2].As<Napi::Object>();
+    const auto options = info[1].As<Napi::Object>();
+    const std::string operation = get_string(options, "operation");
     const auto model = handle_.alive<LanguageModel>();
-    const auto samples = static_cast<size_t>(get_integer(options, "samples"));
+    const auto samples = static_cast<size_t>(get_integer(info[0].As<Napi::Object>(), "samples"));
     float* anywhere = model->parameters().data();  // marks a vector as wanted; never touched
     BackwardRequest request;
     request.weights.assign(samples, 1.0);
     request.norms = get_flag(options, "norms");
     request.gram = get_flag(options, "gram");
-    request.vectors.assign(static_cast<size_t>(get_integer(options, "vectors")), anywhere);
+    request.vectors.assign(static_cast<size_t>(get_integer(options, "dots")), anywhere);
     if (get_flag(options, "gradient")) request.gradient = anywhere;
     if (get_flag(options, "gradients")) request.gradients.assign(samples, anywhere);
     request.sketch.dimensions = get_integer(options, "sketch");
@@ -154,6 +154,7 @@ Napi::Value ModelObject::memory(const Napi::CallbackInfo& info) {
     auto object = Napi::Object::New(info.Env());
     object.Set("parameters", static_cast<double>(plan.parameters));
     object.Set("activations", static_cast<double>(plan.activations));
+    object.Set("workspace", static_cast<double>(plan.workspace));
     return object;
   });
 }

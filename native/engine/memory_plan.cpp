@@ -4,6 +4,12 @@
 
 namespace gradfold {
 
+namespace {
+/// What kernels and the product library take for a thread: tiles of per-sample products, strips of attention scores,
+/// packed panels.
+constexpr size_t kScratchOfThread = size_t{4} << 20;
+}  // namespace
+
 MemoryPlan plan_memory(const Device& device, const TransformerConfig& config, const std::vector<Slot>& slots,
                        const PaddedBatch& batch, Operation operation, const BackwardRequest& request) {
   PlanningDevice planning(device);
@@ -19,7 +25,8 @@ MemoryPlan plan_memory(const Device& device, const TransformerConfig& config, co
     model.hvp(tokens, anywhere, request.weights, anywhere, nullptr);
   }
   const size_t parameters = static_cast<size_t>(model.parameters().length()) * sizeof(float);
-  return {parameters + model.parameters().prepared_bytes(), model.activation_bytes()};
+  return {parameters + model.parameters().prepared_bytes(), model.activation_bytes(),
+          kScratchOfThread * static_cast<size_t>(device.threads())};
 }
 
 }  // namespace gradfold

@@ -13,6 +13,7 @@ enum class Operation { loss, backward, hvp };
 struct MemoryPlan {
   size_t parameters;   // the model's own, and their forms prepared for products
   size_t activations;  // everything of one pass
+  size_t workspace;    // the threads' scratch, about
 };
 
 /// The request's pointers say what is wanted, but nothing is read or written through them.

@@ -1,5 +1,13 @@
 import type { NativeModel } from '../addon.ts';
-import type { BackwardRequest, BackwardResult, EngineBatch, EngineModel, EngineVector } from '../types.ts';
+import type {
+  BackwardRequest,
+  BackwardResult,
+  EngineBatch,
+  EngineModel,
+  EngineVector,
+  MemoryRequest,
+} from '../types.ts';
+import { rethrowing } from './job.ts';
 import { CpuNetwork } from './network.ts';
 import { nativeOf } from './vector.ts';
 
@@ -44,5 +52,18 @@ export class CpuModel extends CpuNetwork<NativeModel> implements EngineModel {
     signal?: AbortSignal,
   ): Promise<Float64Array> {
     return this.job(signal, (stop) => this.native.hvp(batch, nativeOf(v), weights, nativeOf(into), stop));
+  }
+
+  memory(batch: EngineBatch, request: MemoryRequest): { parameters: number; activations: number; workspace: number } {
+    const {
+      operation,
+      gradient = false,
+      norms = false,
+      gram = false,
+      gradients = false,
+      dots = 0,
+      sketch = 0,
+    } = request;
+    return rethrowing(() => this.native.memory(batch, { operation, gradient, norms, gram, gradients, dots, sketch }));
   }
 }
