@@ -46,7 +46,7 @@ export class SequenceRater extends TransformerModel<RaterConfig, EngineRater> {
   ): Promise<SequenceRater> {
     const seed = checkInteger('seed', options.seed, 0);
     const rater = new SequenceRater(config, options.backend);
-    return rater.filled(() => rater.draw(rater.space.layout, { ...options, seed }));
+    return rater.filled(() => rater.draw(rater.space.layout, { signal: options.signal, seed }));
   }
 
   /**

@@ -35,7 +35,11 @@ export const TESTED_BACKENDS: TestedBackend[] = availableBackends().map(({ name,
 /** A suite on every backend. */
 export function describeBackends(title: string, suite: (tested: TestedBackend) => void): void {
   for (const tested of TESTED_BACKENDS) {
-    describeUnless(tested.available ? undefined : tested.reason, `${title} on ${tested.name}`, () => suite(tested));
+    describeUnless(
+      tested.available ? undefined : (tested.reason ?? 'not available'),
+      `${title} on ${tested.name}`,
+      () => suite(tested),
+    );
   }
 }
 
