@@ -1,9 +1,11 @@
 // RMSNorm (Zhang & Sennrich 2019), y = x ∘ r ∘ w with r = (mean(x²) + eps)^(−1/2), and its three derivatives. A row
-// comes from memory once and is swept again while it is in cache.
+// comes from memory once and is swept again while it is in cache. Loops with several stores read all they need first: a
+// load behind a store to an equal address modulo 4096, as rows of large matrices have, waits for it.
 #include <math.h>
 
 #include "cpu_device.h"
 #include "row_sums.h"
+#include "simd.h"
 #include "token_sums.h"
 #include "typed.h"
 
@@ -18,7 +20,7 @@ void CpuDevice::rms_norm(ConstMat x, const float* w, double eps, AnyMat y, float
     for (int64_t t = 0; t < x.rows; ++t) {
       const float* in = x.data + t * x.stride;
       T* out = ys.row(t);
-      const float r = float(1.0 / sqrt(row_sum(d, [=](int64_t j) { return in[j] * in[j]; }) / double(d) + eps));
+      const float r = float(1.0 / sqrt(long_dot(in, in, d) / double(d) + eps));
       rstd[t] = r;
 #pragma omp simd
       for (int64_t j = 0; j < d; ++j) out[j] = from_float<T>(in[j] * r * w[j]);
@@ -37,7 +39,7 @@ void CpuDevice::rms_norm_tangent(ConstMat x, ConstMat x_dot, const float* w, con
     for (int64_t t = 0; t < x.rows; ++t) {
       const float *in = x.data + t * x.stride, *in_dot = x_dot.data + t * x_dot.stride;
       T* out_dot = ys_dot.row(t);
-      const double along = row_sum(d, [=](int64_t j) { return in[j] * in_dot[j]; }) / double(d), r64 = rstd[t];
+      const double along = long_dot(in, in_dot, d) / double(d), r64 = rstd[t];
       const float r = rstd[t], r_dot = float(-r64 * r64 * r64 * along);
       rstd_dot[t] = r_dot;
 #pragma omp simd
@@ -68,9 +70,9 @@ void CpuDevice::rms_norm_backward(ConstAnyMat dy, ConstMat x, const float* w, co
       const float r = rstd[t], along = float(r64 * r64 * r64 * c);
 #pragma omp simd
       for (int64_t j = 0; j < d; ++j) {
-        const float o = to_float(out[j]);
-        din[j] += r * (o * w[j]) - in[j] * along;
-        dw[j] += o * (in[j] * r);
+        const float o = to_float(out[j]), value = in[j];
+        din[j] += r * (o * w[j]) - value * along;
+        dw[j] += o * (value * r);
       }
     };
     sum_over_tokens(threads_, scratch_, samples, begin, d, row, store);
@@ -104,9 +106,9 @@ void CpuDevice::rms_norm_backward_tangent(ConstAnyMat dy, ConstAnyMat dy_dot, Co
                   along_dot = float(r64 * r64 * (3 * r64_dot * c + r64 * c_dot));
 #pragma omp simd
       for (int64_t j = 0; j < d; ++j) {
-        const float o = to_float(out[j]), o_dot = to_float(out_dot[j]);
-        din_dot[j] += r_dot * (o * w[j]) + r * (o_dot * w[j] + o * w_dot[j]) - in_dot[j] * along - in[j] * along_dot;
-        dw[j] += o_dot * (in[j] * r) + o * (in_dot[j] * r + in[j] * r_dot);
+        const float o = to_float(out[j]), o_dot = to_float(out_dot[j]), value = in[j], value_dot = in_dot[j];
+        din_dot[j] += r_dot * (o * w[j]) + r * (o_dot * w[j] + o * w_dot[j]) - value_dot * along - value * along_dot;
+        dw[j] += o_dot * (value * r) + o * (value_dot * r + value * r_dot);
       }
     };
     sum_over_tokens(threads_, scratch_, 1, begin, d, row, store);

@@ -55,8 +55,9 @@ void CpuDevice::swiglu_backward(ConstAnyMat gate_up, ConstAnyMat dact, AnyMat dg
 #pragma omp simd
       for (int64_t j = 0; j < ff; ++j) {
         const Activation s = silu(to_float(gate[j]));
-        dgate[j] = from_float<T>(to_float(da[j]) * to_float(up[j]) * s.first);
-        dup[j] = from_float<T>(to_float(da[j]) * s.value);
+        const float a = to_float(da[j]), u = to_float(up[j]);
+        dgate[j] = from_float<T>(a * u * s.first);
+        dup[j] = from_float<T>(a * s.value);
       }
     }
   });
