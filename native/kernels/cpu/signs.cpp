@@ -47,6 +47,9 @@ constexpr int64_t kLeft = 4, kRight = 64;
 /// Tokens that are summed in float32 before float64 takes over.
 constexpr int64_t kShortRun = 16;
 
+/// Products below which a parallel region costs more than it saves.
+constexpr int64_t kWorthwhile = 131072;
+
 struct Tile {
   int64_t left, lefts, right, rights;  // first column and columns of a, of b
 };
@@ -78,6 +81,7 @@ void add_outer_tile(const ConstMat& a, const ConstMat& b, double scale, int64_t 
 
 void CpuDevice::random_signs(uint64_t seed, uint64_t stream, Mat out) {
   const int64_t entries = out.rows * out.cols;
+  if (out.stride == out.cols) out = {out.data, 1, entries, entries};  // one long row is written faster
 #pragma omp parallel for schedule(static) num_threads(threads_) if (entries > kChunk)
   for (int64_t chunk = 0; chunk < ceil_div(entries, kChunk); ++chunk) {
     float signs[kChunk];
@@ -90,7 +94,8 @@ void CpuDevice::add_sample_outer(ConstMat a, ConstMat b, double scale, int64_t s
                                  Mat rows) {
   // Tiles of a sample are tasks of their own, so that one long sample occupies every thread.
   const int64_t lefts = ceil_div(a.cols, kLeft), rights = ceil_div(b.cols, kRight), tiles = lefts * rights;
-#pragma omp parallel for schedule(static, 1) num_threads(threads_)
+  const int64_t products = (begin[samples] - begin[0]) * a.cols * b.cols;
+#pragma omp parallel for schedule(static, 1) num_threads(threads_) if (products > kWorthwhile)
   for (int64_t task = 0; task < samples * tiles; ++task) {
     const int64_t sample = task / tiles, left = task % tiles / rights * kLeft, right = task % rights * kRight;
     const Tile tile{left, least(kLeft, a.cols - left), right, least(kRight, b.cols - right)};
