@@ -1,4 +1,4 @@
-// Memory, vectors, products, gathers and per-sample statistics against naive float64 loops, for every instruction set
+// Memory, vectors, gathers and per-sample statistics against naive float64 loops, for every instruction set
 // and product that this machine has.
 #include "layers_support.h"
 
@@ -6,13 +6,6 @@ using namespace gradfold;
 using namespace gradfold::test;
 
 namespace {
-
-Dense transposed(const Dense& m) {
-  Dense t(m.cols, m.rows);
-  for (int64_t r = 0; r < m.rows; ++r)
-    for (int64_t c = 0; c < m.cols; ++c) t(c, r) = m(r, c);
-  return t;
-}
 
 /// aᵀ b over rows begin … end − 1.
 Dense outer_sum(const Dense& a, const Dense& b, int64_t begin, int64_t end) {
@@ -84,43 +77,6 @@ void test_gathers(Device& device, int64_t rows, int64_t cols) {
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t c = 0; c < cols; ++c) spread(places[size_t(r)], c) = table(r, c);
   CHECK(scattered.get().values == spread.values);
-}
-
-// ---- products -------------------------------------------------------------------------------------------------------
-
-Dense magnitudes(Dense m) {
-  for (double& value : m.values) value = std::fabs(value);
-  return m;
-}
-
-/// The error of a product is judged against |a| |b|, as its terms may cancel.
-void test_matmul(Device& device, const std::string& name, int64_t rows, int64_t cols, int64_t depth) {
-  Random random{uint64_t(rows * 1000000 + cols * 1000 + depth)};
-  const Dense a = random.matrix(depth, rows), b = random.matrix(depth, cols), c = random.matrix(rows, cols);
-  const Dense product = outer_sum(a, b, 0, depth);
-  const Dense size = moved(magnitudes(c), 1.0, outer_sum(magnitudes(a), magnitudes(b), 0, depth));
-  for (const bool transpose_a : {false, true})
-    for (const bool transpose_b : {false, true})
-      for (const float beta : {0.0f, 1.0f}) {
-        Strided a_device(device, transpose_a ? a : transposed(a)), b_device(device, transpose_b ? transposed(b) : b);
-        Strided c_device(device, c);
-        device.matmul(a_device, transpose_a, b_device, transpose_b, c_device, beta);
-        const Dense error = moved(c_device.get(), -1.0, beta == 0.0f ? product : moved(c, 1.0, product));
-        const std::string shape = std::to_string(rows) + "x" + std::to_string(cols) + "x" + std::to_string(depth);
-        CHECK_CLOSE((name + " matmul " + shape + (transpose_a ? " T" : " N") + (transpose_b ? "T" : "N")).c_str(),
-                    std::sqrt(inner(error, error) / inner(size, size)), 0.0, 5e-7);
-      }
-}
-
-/// beta 0 does not read c, whatever is in it.
-void test_matmul_over_nan(Device& device) {
-  for (const int64_t depth : {0, 5}) {
-    Buffer<float> a(device, std::vector<float>(16 * 5, 1.0f)), b(device, std::vector<float>(16 * 5, 1.0f));
-    Buffer<float> c(device, std::vector<float>(256, __builtin_nanf("")));
-    device.matmul(ConstMat{a.data(), 16, depth, 5}, false, ConstMat{b.data(), 16, depth, 5}, true,
-                  Mat{c.data(), 16, 16, 16}, 0.0f);
-    CHECK(c.get() == std::vector<float>(256, float(depth)));
-  }
 }
 
 // ---- per-sample statistics ------------------------------------------------------------------------------------------
@@ -308,13 +264,6 @@ void test_all(Device& device, const std::string& name) {
   for (const int64_t count : {0, 1, 7, 64, 257, 100003}) test_vectors(device, name, count);
   for (const int64_t rows : {1, 7, 65})
     for (const int64_t cols : {1, 64, 257}) test_gathers(device, rows, cols);
-
-  for (const int64_t rows : {1, 7, 64, 257})
-    for (const int64_t cols : {1, 7, 64, 257})
-      for (const int64_t depth : {1, 7, 257}) test_matmul(device, name, rows, cols, depth);
-  test_matmul(device, name, 400, 5, 600);
-  test_matmul(device, name, 64, 64, 0);
-  test_matmul_over_nan(device);
 
   const std::vector<std::vector<int32_t>> batches{{0, 1}, {0, 64}, {0, 7, 7, 20}, {0, 0, 3, 4, 30, 31, 33, 33, 40, 57}};
   for (const std::vector<int32_t>& begin : batches) {

@@ -25,7 +25,9 @@ async function build(name: string): Promise<string> {
   return program;
 }
 
-it.skipIf(loadAddon() === null || libraries.length === 0).each(['kernels_test', 'layers_test', 'attention_test'])(
+it
+  .skipIf(loadAddon() === null || libraries.length === 0)
+  .each(['kernels_test', 'layers_test', 'attention_test', 'products_test'])(
   '%s (C++ kernels against float64 loops, on every instruction set and product)',
   { timeout: 400_000 },
   async (name) => {
