@@ -14,7 +14,7 @@ export interface BackendInfo {
   /** Instruction set chosen at run time: 'avx512', 'avx2', 'baseline'. */
   isa?: string;
   threads?: number;
-  /** The library that does matrix products: 'oneDNN 2.6.3', 'portable', 'typescript'. */
+  /** What does matrix products: 'AMX', 'oneDNN 2.6.3', 'portable', 'typescript'. */
   gemm?: string;
   /** Bytes of memory of the device. */
   memory?: number;
@@ -26,8 +26,11 @@ export interface BackendOptions {
   device?: number;
   /** Precision of matrix products and stored activations. Parameters stay float32. */
   precision?: 'f32' | 'bf16';
-  /** cpu: forces a matrix-product library; default: oneDNN when built in. */
-  gemm?: 'onednn' | 'portable';
+  /**
+   * cpu: forces a matrix product; default: the best for the precision (float32: oneDNN when built in; bfloat16: AMX tiles
+   * where the processor has them, then oneDNN).
+   */
+  gemm?: 'amx' | 'onednn' | 'portable';
   /** cpu: forces an instruction set; default: the widest this processor has. */
   isa?: 'avx512' | 'avx2' | 'baseline';
 }

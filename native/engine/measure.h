@@ -5,7 +5,8 @@
 
 namespace gradfold {
 
-/// Wall seconds of one product op(a) op(b) = c with c [m × n] and inner dimension k, after a first, untimed one.
+/// Wall seconds of one product op(a) op(b) = c of the device's precision, c [m × n] and inner dimension k, after a
+/// first, untimed one.
 double product_seconds(Device& device, int64_t m, int64_t n, int64_t k, bool transpose_a, bool transpose_b);
 
 }  // namespace gradfold

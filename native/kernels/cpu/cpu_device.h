@@ -113,7 +113,7 @@ class CpuDevice final : public Device {
   /// Scratch of one thread, at least this many bytes, kept between calls; contents undefined.
   void* scratch(int thread, size_t bytes);
   /// gradient [O × I] += Σ_i w_i G_iᵀ X_i: sample_products where nothing else is wanted.
-  void add_weighted_product(ConstMat g, ConstMat x, const SampleStatistics& s, float* gradient);
+  void add_weighted_product(ConstAnyMat g, ConstAnyMat x, const SampleStatistics& s, float* gradient);
 
   int threads_;
   Type precision_;

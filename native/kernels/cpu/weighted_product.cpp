@@ -1,6 +1,8 @@
 // The weighted gradient of a product where no sample's own gradient is asked for: one product over all tokens.
+// Tokens of samples whose weight is not 1 are scaled in G's own type, so that bfloat16 rounds them a second time.
 #include "cpu_device.h"
 #include "integers.h"
+#include "typed.h"
 
 namespace gradfold::GRADFOLD_ISA {
 namespace {
@@ -28,29 +30,34 @@ int64_t sample_of(const SampleStatistics& s, int64_t token) {
 
 }  // namespace
 
-void CpuDevice::add_weighted_product(ConstMat g, ConstMat x, const SampleStatistics& s, float* gradient) {
+void CpuDevice::add_weighted_product(ConstAnyMat g, ConstAnyMat x, const SampleStatistics& s, float* gradient) {
   const int64_t begin = s.begin[0], end = s.begin[s.samples], inputs = x.cols;
+  const auto rows = [](const ConstAnyMat& m, int64_t first, int64_t count) -> ConstAnyMat {
+    return {static_cast<const char*>(m.data) + first * m.stride * size_of(m.type), count, m.cols, m.stride, m.type};
+  };
   if (all_one(s)) {
-    matmul(ConstMat{g.data + begin * g.stride, end - begin, g.cols, g.stride}, true,
-           ConstMat{x.data + begin * x.stride, end - begin, inputs, x.stride}, false,
-           Mat{gradient, g.cols, inputs, inputs}, 1.0f);
+    matmul(rows(g, begin, end - begin), true, rows(x, begin, end - begin), false, Mat{gradient, g.cols, inputs, inputs},
+           1.0f);
     return;
   }
-  float* scaled = static_cast<float*>(
-      scratch(0, static_cast<size_t>(least(kTokens, end - begin) * least(kOutputs, g.cols)) * sizeof(float)));
+  void* const memory =
+      scratch(0, static_cast<size_t>(least(kTokens, end - begin) * least(kOutputs, g.cols) * size_of(g.type)));
   for (int64_t output = 0; output < g.cols; output += kOutputs) {
     const int64_t outputs = least(kOutputs, g.cols - output);
     for (int64_t first = begin; first < end; first += kTokens) {
       const int64_t tokens = least(kTokens, end - first);
+      with_type(g.type, [&](auto number) {
+        using T = decltype(number);
+        const View<const T> from = view_as<T>(g);
+        T* const scaled = static_cast<T*>(memory);
 #pragma omp parallel for schedule(static) num_threads(threads_)
-      for (int64_t token = 0; token < tokens; ++token) {
-        const float weight = s.weights[sample_of(s, first + token)];
-        const float* from = g.data + (first + token) * g.stride + output;
-        float* to = scaled + token * outputs;
-        for (int64_t c = 0; c < outputs; ++c) to[c] = weight * from[c];
-      }
-      matmul(ConstMat{scaled, tokens, outputs, outputs}, true,
-             ConstMat{x.data + first * x.stride, tokens, inputs, x.stride}, false,
+        for (int64_t token = 0; token < tokens; ++token) {
+          const float weight = s.weights[sample_of(s, first + token)];
+          const T* const row = from.row(first + token) + output;
+          for (int64_t c = 0; c < outputs; ++c) scaled[token * outputs + c] = from_float<T>(weight * to_float(row[c]));
+        }
+      });
+      matmul(ConstAnyMat{memory, tokens, outputs, outputs, g.type}, true, rows(x, first, tokens), false,
              Mat{gradient + output * inputs, outputs, inputs, inputs}, 1.0f);
     }
   }
