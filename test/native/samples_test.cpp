@@ -294,7 +294,7 @@ void test_cost_model() {
   CHECK(plan(shape_of(256, 256, 1, 8192), usual).in_tiles);
   // Without a plain product of that type the gradient is formed.
   SampleShape typed = shape_of(3072, 768, 500, 8);
-  typed.plain_product = false;
+  typed.product_takes = false;
   CHECK(!plan(typed, {true, false, true, false, 0}).plain_gradient);
 
   // No plan that may be taken is cheaper than the one that is.

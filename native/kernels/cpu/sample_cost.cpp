@@ -3,24 +3,26 @@
 namespace gradfold::GRADFOLD_ISA {
 namespace {
 
-// All in the time that one multiply-add of a large float32 product takes; measured with AVX-512, one thread, by the
-// means that docs/per-sample.md describes. The other instruction sets change the unit more than the ratios.
+// All in the time that one multiply-add of a large float32 product takes; measured with AVX-512 and oneDNN on one
+// thread (docs/per-sample.md). Another instruction set changes the unit more than the ratios.
 
-/// A multiply-add that forms g_i, in registers and in tiles.
-constexpr double kInRegisters = 1.0, kInTiles = 1.08;
-/// Per number of g_i: leaving the product (registers: starting and ending a tile; tiles: storing and calling), its
-/// square, its product with one v_k, its share of the gradient.
-constexpr double kTileEnd = 2.0, kStored = 10.0, kSquare = 2.0, kDot = 3.0, kAdd = 4.0;
-/// The last three where g_i is read again from a tile.
-constexpr double kSquareOfTile = 3.0, kDotOfTile = 5.0, kAddOfTile = 6.0;
+/// A multiply-add that forms g_i: in registers; in tiles; in tiles from operands that are converted for the product.
+constexpr double kInRegisters = 1.0, kInTiles = 1.15, kInConvertedTiles = 1.3;
+/// Per number of G and X that registers pack.
+constexpr double kPack = 20.0;
+/// Per number of g_i: ending a register tile (tiles: storing it), its square, its product with one v_k, its share of
+/// the gradient.
+constexpr double kEnd = 3.0, kSquare = 1.5, kDot = 2.8, kAdd = 2.5;
+constexpr double kTileEnd = 5.0, kTileSquare = 2.0, kTileDot = 4.5, kTileAdd = 3.5;
 /// Per number of g_i and pair of samples.
-constexpr double kPair = 2.0;
-/// A multiply-add of the small products between tokens, and what every call of them costs.
-constexpr double kGhost = 1.5, kGhostCall = 200e3;
+constexpr double kPair = 2.3;
+/// Products between tokens: a multiply-add; a number of G or X that a product of one sample alone packs; a call.
+constexpr double kGhost = 1.15, kGhostPack = 16.0, kGhostCall = 15e3;
 /// A multiply-add of V X.
-constexpr double kGhostDot = 1.1;
+constexpr double kGhostDot = 1.2;
 /// Per number of the gradient that the plain product adds to, and per number of G that it scales by w_i.
 constexpr double kPlainEnd = 4.0, kWeigh = 20.0;
+
 /// Samples longer than this are formed in tiles: registers keep packed rows of a whole sample.
 constexpr double kLongest = 1024.0;
 /// Tokens up to which the Gram matrix can come from registers: it holds packed rows of the whole batch.
@@ -31,14 +33,16 @@ constexpr double kGhostTokens = 256.0;
 double formed_cost(const SamplePlan& plan, const SampleShape& shape, const SampleWanted& wanted) {
   if (!plan.forms(wanted)) return 0.0;
   const bool tiles = plan.in_tiles;
-  double per_number = tiles ? kStored : kTileEnd;
-  if (wanted.norms && !plan.ghost_norms) per_number += tiles ? kSquareOfTile : kSquare;
-  if (!plan.ghost_dots) per_number += static_cast<double>(wanted.vectors) * (tiles ? kDotOfTile : kDot);
-  if (wanted.gradient && !plan.plain_gradient) per_number += tiles ? kAddOfTile : kAdd;
-  if (wanted.gradients) per_number += tiles ? kAddOfTile : kAdd;
+  double per_number = tiles ? kTileEnd : kEnd;
+  if (wanted.norms && !plan.ghost_norms) per_number += tiles ? kTileSquare : kSquare;
+  if (!plan.ghost_dots) per_number += static_cast<double>(wanted.vectors) * (tiles ? kTileDot : kDot);
+  if (wanted.gradient && !plan.plain_gradient) per_number += tiles ? kTileAdd : kAdd;
+  if (wanted.gradients) per_number += tiles ? kTileAdd : kAdd;
   if (wanted.gram && !plan.ghost_gram) per_number += kPair * (shape.samples + 1.0) / 2.0;
-  const double multiply = (tiles ? kInTiles : kInRegisters) * shape.tokens;
-  return shape.outputs * shape.inputs * (multiply + per_number * shape.samples);
+  const double numbers = shape.outputs * shape.inputs;
+  const double forming = tiles ? numbers * (shape.product_takes ? kInTiles : kInConvertedTiles)
+                               : numbers * kInRegisters + (shape.outputs + shape.inputs) * kPack;
+  return forming * shape.tokens + numbers * per_number * shape.samples;
 }
 
 double ghost_cost(const SamplePlan& plan, const SampleShape& shape, const SampleWanted& wanted) {
@@ -48,7 +52,7 @@ double ghost_cost(const SamplePlan& plan, const SampleShape& shape, const Sample
     const double blocks = (shape.tokens + kGhostTokens - 1.0) / kGhostTokens;
     cost += kGhost * lengths * shape.tokens * (shape.tokens + kGhostTokens) / 2.0 + kGhostCall * blocks * blocks;
   } else if (wanted.norms && plan.ghost_norms) {
-    cost += kGhost * lengths * shape.token_pairs + kGhostCall * shape.samples;
+    cost += lengths * (kGhost * shape.token_pairs + kGhostPack * shape.tokens) + 2.0 * kGhostCall * shape.samples;
   }
   if (plan.ghost_dots)
     cost += static_cast<double>(wanted.vectors) * shape.tokens * shape.outputs * (kGhostDot * shape.inputs + 1.0);
@@ -72,13 +76,13 @@ double plan_cost(const SamplePlan& plan, const SampleShape& shape, const SampleW
 }
 
 SamplePlan plan_samples(const SampleShape& shape, const SampleWanted& wanted, SampleForm form) {
-  if (form == SampleForm::ghost) return {false, true, true, true, shape.plain_product};
+  if (form == SampleForm::ghost) return {false, true, true, true, shape.product_takes};
   if (form != SampleForm::cheapest) return {form == SampleForm::tiles, false, false, false, false};
   SamplePlan best{};
   double least_cost = -1.0;
   for (int bits = 0; bits < 32; ++bits) {
     const SamplePlan plan{(bits & 16) != 0, (bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0};
-    if (plan.plain_gradient && !shape.plain_product) continue;
+    if (plan.plain_gradient && !shape.product_takes) continue;
     const bool gram = wanted.gram && !plan.ghost_gram;
     if (!plan.in_tiles && (shape.longest > kLongest || (gram && shape.tokens > kGramTokens))) continue;
     // Norms are the diagonal of a ghost Gram matrix.

@@ -14,7 +14,7 @@ SampleShape shape_of(const SampleJob& job) {
   SampleShape shape{};
   shape.outputs = static_cast<double>(job.outputs());
   shape.inputs = static_cast<double>(job.inputs());
-  shape.plain_product = job.g.type == Type::f32;
+  shape.product_takes = job.g.type == Type::f32;
   for (int64_t i = 0; i < job.s.samples; ++i) {
     const double tokens = static_cast<double>(job.tokens(i));
     shape.tokens += tokens;
