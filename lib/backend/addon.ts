@@ -5,7 +5,7 @@ import type { OrderAddon } from '../order/native.ts';
 import type { WeightAddon } from '../weight/native.ts';
 import type { DecoderShape } from '../model/config.ts';
 import type { ParameterSlot } from '../model/layout.ts';
-import type { EngineBatch, ProductShape } from './types.ts';
+import type { EngineBatch, LinearProblem, LinearRequest, LinearResult, ProductShape } from './types.ts';
 
 /** A vector of native/addon/vector.cc. Calls wait for everything queued before them. */
 export interface NativeVector {
@@ -68,9 +68,19 @@ export interface NativeModel {
   dispose(): void;
 }
 
+export interface NativeLinearProblem extends LinearProblem {
+  activations: Float32Array;
+  outputGradients: Float32Array;
+}
+
+export interface NativeLinearRequest extends LinearRequest {
+  dots: Float32Array[];
+}
+
 export interface NativeEngine {
   createModel(shape: DecoderShape, slots: readonly ParameterSlot[]): NativeModel;
   measureProduct(shape: ProductShape): Promise<number>;
+  perSampleLinear(problem: NativeLinearProblem, request: NativeLinearRequest, stop?: StopFlag): Promise<LinearResult>;
   describe(): { isa: string; gemm: string; threads: number };
   close(): void;
 }

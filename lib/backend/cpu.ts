@@ -1,6 +1,6 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { checkInteger } from '../check.ts';
-import { GradfoldError, type ErrorCode } from '../errors.ts';
+import { GradfoldError } from '../errors.ts';
 import type { DecoderShape } from '../model/config.ts';
 import type { ParameterLayout } from '../model/layout.ts';
 import {
@@ -12,6 +12,8 @@ import {
   type NativeVector,
   type StopFlag,
 } from './addon.ts';
+import { sampleLinear } from './cpu-sample-linear.ts';
+import { runJob, translated } from './native-job.ts';
 import type {
   AdamwStep,
   Backend,
@@ -63,6 +65,7 @@ export function openCpuBackend(options: BackendOptions = {}): Backend {
     info: { ...native.describe(), name: 'cpu', available: true, device: 'CPU', memory: totalmem() },
     engine: {
       measureProduct: (shape) => native.measureProduct(shape),
+      perSampleLinear: (problem, request, signal) => sampleLinear(addon, native, problem, request, signal),
       createModel: (shape: DecoderShape, layout: ParameterLayout) =>
         new CpuModel(
           addon,
@@ -85,12 +88,6 @@ const running = new Set<WeakRef<NativeEngine>>();
 process.on('exit', () => {
   for (const engine of running) engine.deref()?.close();
 });
-
-/** A native error under the name and stack of the JavaScript call that caused it. */
-function translated(error: unknown): unknown {
-  if (!(error instanceof Error) || !('code' in error) || error instanceof GradfoldError) return error;
-  return new GradfoldError(error.code as ErrorCode, error.message, { cause: error });
-}
 
 function rethrowing<T>(call: () => T): T {
   try {
@@ -223,22 +220,7 @@ class CpuModel implements EngineModel {
     this.parameters.dispose();
   }
 
-  /** Runs a native job under an AbortSignal; an aborted one rejects with the signal's reason. */
-  async #job<T>(signal: AbortSignal | undefined, start: (stop?: StopFlag) => Promise<T>): Promise<T> {
-    signal?.throwIfAborted();
-    const stop = signal && this.#addon.createStop();
-    const raise = () => this.#addon.raiseStop(stop!);
-    signal?.addEventListener('abort', raise, { once: true });
-    try {
-      return await start(stop);
-    } catch (error) {
-      signal?.throwIfAborted();
-      if (error instanceof Error && 'code' in error && error.code === 'CANCELLED') {
-        throw new GradfoldError('DISPOSED', 'the backend was disposed while the call was under way', { cause: error });
-      }
-      throw translated(error);
-    } finally {
-      signal?.removeEventListener('abort', raise);
-    }
+  #job<T>(signal: AbortSignal | undefined, start: (stop?: StopFlag) => Promise<T>): Promise<T> {
+    return runJob(this.#addon, signal, start);
   }
 }

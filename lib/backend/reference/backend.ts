@@ -5,6 +5,7 @@ import type { ParameterLayout } from '../../model/layout.ts';
 import type { Backend, BackendInfo, BackendOptions, Engine } from '../types.ts';
 import { ReferenceModel } from './model.ts';
 import { JobQueue } from './queue.ts';
+import { sampleLinear } from './sample-linear.ts';
 
 /** The reference backend is always available: TypeScript in float64 on the calling thread. */
 export function referenceInfo(): BackendInfo {
@@ -35,6 +36,7 @@ export function openReferenceBackend(options: BackendOptions = {}): Backend {
       queue.checkOpen();
       return new ReferenceModel(shape, layout, queue);
     },
+    perSampleLinear: (problem, request, signal) => queue.run(sampleLinear(problem, request), signal),
   };
   return { name: 'reference', precision: 'f32', info: referenceInfo(), engine, dispose: () => queue.close() };
 }
