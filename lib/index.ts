@@ -76,3 +76,10 @@ export {
   type PerplexityOptions,
   type PerplexityReport,
 } from './evaluate/perplexity.ts';
+
+export {
+  perSampleLinear,
+  type LinearLayer,
+  type PerSampleLinearRequest,
+  type PerSampleLinearResult,
+} from './score/per-sample-linear.ts';

@@ -4,7 +4,15 @@ import { fileURLToPath } from 'node:url';
 import type { OrderAddon } from '../order/native.ts';
 import type { RaterShape, TransformerShape } from '../model/shape.ts';
 import type { WeightAddon } from '../weight/native.ts';
-import type { EngineBatch, MemoryRequest, ProductShape, SketchRequest } from './types.ts';
+import type {
+  EngineBatch,
+  LinearProblem,
+  LinearRequest,
+  LinearResult,
+  MemoryRequest,
+  ProductShape,
+  SketchRequest,
+} from './types.ts';
 
 /** A vector of native/addon/vector.cc. Calls wait for everything queued before them. */
 export interface NativeVector {
@@ -104,10 +112,20 @@ export interface NativeEngineOptions {
   gemm?: string;
 }
 
+export interface NativeLinearProblem extends LinearProblem {
+  activations: Float32Array;
+  outputGradients: Float32Array;
+}
+
+export interface NativeLinearRequest extends LinearRequest {
+  dots: Float32Array[];
+}
+
 export interface NativeEngine {
   createModel(shape: TransformerShape, slots: readonly NativeSlot[]): NativeModel;
   createRater(shape: RaterShape, slots: readonly NativeSlot[]): NativeRater;
   measureProduct(shape: ProductShape): Promise<number>;
+  perSampleLinear(problem: NativeLinearProblem, request: NativeLinearRequest, stop?: StopFlag): Promise<LinearResult>;
   describe(): { isa: string; gemm: string; threads: number };
   close(): void;
 }

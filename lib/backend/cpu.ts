@@ -6,6 +6,7 @@ import { rethrowing } from './cpu/job.ts';
 import { CpuModel } from './cpu/model.ts';
 import { nativeSlots } from './cpu/network.ts';
 import { CpuRater } from './cpu/rater.ts';
+import { sampleLinear } from './cpu/sample-linear.ts';
 import type { Backend, BackendInfo, BackendOptions } from './types.ts';
 
 /** What the CPU backend would be here, without starting it for good. */
@@ -45,6 +46,7 @@ export function openCpuBackend(options: BackendOptions = {}): Backend {
     info: { ...native.describe(), name: 'cpu', available: true, device: 'CPU', memory: totalmem() },
     engine: {
       measureProduct: (shape) => native.measureProduct(shape),
+      perSampleLinear: (problem, request, signal) => sampleLinear(addon, native, problem, request, signal),
       createModel: (shape, layout) => {
         const model = rethrowing(() => native.createModel(shape, nativeSlots(layout)));
         return new CpuModel(addon, model, layout.length);

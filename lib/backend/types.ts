@@ -66,6 +66,41 @@ export interface Engine {
   measureProduct?(shape: ProductShape): Promise<number>;
   createModel(shape: TransformerShape, layout: ParameterLayout): EngineModel;
   createRater(shape: RaterShape, layout: ParameterLayout): EngineRater;
+  /** Per-sample statistics of a layer that is not gradfold's. The arrays are read before the call returns. */
+  perSampleLinear(problem: LinearProblem, request: LinearRequest, signal?: AbortSignal): Promise<LinearResult>;
+}
+
+/** What went into a linear layer y = x Wᵀ, W [outFeatures × inFeatures], and what came back. Row-major. */
+export interface LinearProblem {
+  /** x [batch, time, inFeatures] */
+  activations: FloatArray;
+  /** ∂ℓ/∂y [batch, time, outFeatures] */
+  outputGradients: FloatArray;
+  batch: number;
+  time: number;
+  inFeatures: number;
+  outFeatures: number;
+}
+
+export interface LinearRequest {
+  /** [batch], for the gradient. */
+  weights: Float64Array;
+  gradient: boolean;
+  norms: boolean;
+  /** Vectors of outFeatures × inFeatures numbers. */
+  dots: readonly FloatArray[];
+  gram: boolean;
+  gradients: boolean;
+}
+
+export interface LinearResult {
+  norms?: Float64Array;
+  dots: Float64Array[];
+  gram?: Float64Array;
+  /** [batch, outFeatures, inFeatures] */
+  gradients?: FloatArray;
+  /** [outFeatures, inFeatures] */
+  gradient?: FloatArray;
 }
 
 /** A dense vector of `length` parameters on the backend. */

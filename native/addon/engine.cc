@@ -4,6 +4,7 @@
 #include "guard.h"
 #include "job.h"
 #include "objects.h"
+#include "sample_linear.h"
 
 namespace gradfold {
 
@@ -13,6 +14,7 @@ Napi::Function EngineObject::define(Napi::Env env) {
       {InstanceMethod<&EngineObject::create_model>("createModel"),
        InstanceMethod<&EngineObject::create_rater>("createRater"), InstanceMethod<&EngineObject::describe>("describe"),
        InstanceMethod<&EngineObject::measure_product>("measureProduct"),
+       InstanceMethod<&EngineObject::per_sample_linear>("perSampleLinear"),
        InstanceMethod<&EngineObject::close>("close")});
 }
 
@@ -84,6 +86,10 @@ Napi::Value EngineObject::measure_product(const Napi::CallbackInfo& info) {
                      return [seconds](Napi::Env env) { return Napi::Number::New(env, seconds); };
                    });
   });
+}
+
+Napi::Value EngineObject::per_sample_linear(const Napi::CallbackInfo& info) {
+  return gradfold::per_sample_linear(info, *runtime_);
 }
 
 void EngineObject::close(const Napi::CallbackInfo&) { runtime_->close(); }

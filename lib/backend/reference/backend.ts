@@ -6,6 +6,7 @@ import type { Backend, BackendInfo, BackendOptions, Engine } from '../types.ts';
 import { ReferenceModel } from './model.ts';
 import { JobQueue } from './queue.ts';
 import { ReferenceRater } from './rater.ts';
+import { sampleLinear } from './sample-linear.ts';
 
 /** The reference backend is always available: TypeScript in float64 on the calling thread. */
 export function referenceInfo(): BackendInfo {
@@ -40,6 +41,7 @@ export function openReferenceBackend(options: BackendOptions = {}): Backend {
       queue.checkOpen();
       return new ReferenceRater(shape, layout, queue);
     },
+    perSampleLinear: (problem, request, signal) => queue.run(sampleLinear(problem, request), signal),
   };
   return { name: 'reference', precision: 'f32', info: referenceInfo(), engine, dispose: () => queue.close() };
 }
