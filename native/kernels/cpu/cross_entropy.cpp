@@ -9,25 +9,15 @@
 namespace gradfold::GRADFOLD_ISA {
 namespace {
 
-/// Σ exp(x − shift) of a short run; the exponentials are kept in e, which may be x, where `keep`.
-template <bool keep>
-float exp_sum_of_run(const float* x, int64_t length, float shift, float* e) {
-  float sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (int64_t j = 0; j < length; ++j) {
-    const float exponential = exp_float(x[j] - shift);
-    if (keep) e[j] = exponential;
-    sum += exponential;
-  }
-  return sum;
-}
-
-/// The same over all columns but the label's.
-template <bool keep>
+/// Σ exp(x − shift) over all columns but the label's; the exponentials are kept in e, which may be x, unless it is
+/// null.
 double exp_sum(const float* x, int64_t count, int64_t label, float shift, float* e) {
   double total = 0;
   for_runs_except(label, count, [&](int64_t first, int64_t length) {
-    total += double(exp_sum_of_run<keep>(x + first, length, shift, keep ? e + first : e));
+    float passing[kShortBlock];
+    float* kept = e ? e + first : passing;
+    exp_of_run(x + first, length, shift, kept);
+    total += sum_of_run(length, [=](int64_t j) { return kept[j]; });
   });
   return total;
 }
@@ -60,7 +50,7 @@ void CpuDevice::cross_entropy(ConstMat logits, const int32_t* label, const doubl
     for (int64_t r = 0; r < logits.rows; ++r) {
       const float* x = logits.data + r * logits.stride;
       RowSums sums(x, vocabulary, label[r]);
-      sums.rest = exp_sum<false>(x, vocabulary, label[r], sums.shift, nullptr);
+      sums.rest = exp_sum(x, vocabulary, label[r], sums.shift, nullptr);
       finish(r, sums);
     }
     return;
@@ -75,7 +65,7 @@ void CpuDevice::cross_entropy(ConstMat logits, const int32_t* label, const doubl
       const float* x = logits.data + r * logits.stride;
       float* e = exponentials(out.row(r), scratch(omp_get_thread_num(), 0));
       RowSums sums(x, vocabulary, label[r]);
-      sums.rest = exp_sum<true>(x, vocabulary, label[r], sums.shift, e);
+      sums.rest = exp_sum(x, vocabulary, label[r], sums.shift, e);
       e[label[r]] = float(sums.own);
       finish(r, sums);
       write_gradient(e, vocabulary, Split(scale[r] / sums.sum()), out.row(r));

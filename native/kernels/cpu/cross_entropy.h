@@ -65,6 +65,33 @@ static inline void for_runs_except(int64_t excluded, int64_t count, Run run) {
   }
 }
 
+/// Σ of term(j) over a run of at most kShortBlock numbers: eight of a full run add up in float32, the rest in float64.
+/// An error of the sum would be one common error of the row, too.
+template <class Term>
+static inline double sum_of_run(int64_t length, Term term) {
+  constexpr int64_t kEighth = kShortBlock / 8;
+  double sum = 0;
+  if (length == kShortBlock) {
+#pragma omp simd reduction(+ : sum)
+    for (int64_t j = 0; j < kEighth; ++j) {
+      const float low = (term(j) + term(j + kEighth)) + (term(j + 2 * kEighth) + term(j + 3 * kEighth));
+      const float high =
+          (term(j + 4 * kEighth) + term(j + 5 * kEighth)) + (term(j + 6 * kEighth) + term(j + 7 * kEighth));
+      sum += double(low + high);
+    }
+  } else {
+#pragma omp simd reduction(+ : sum)
+    for (int64_t j = 0; j < length; ++j) sum += double(term(j));
+  }
+  return sum;
+}
+
+/// e = exp(x − shift); e may be x.
+static inline void exp_of_run(const float* x, int64_t length, float shift, float* e) {
+#pragma omp simd
+  for (int64_t j = 0; j < length; ++j) e[j] = exp_float(x[j] - shift);
+}
+
 /// Where the exponentials of a row wait until their sum is known: in the gradient's own row where that holds float32,
 /// else in scratch memory.
 static inline float* exponentials(float* gradient, void*) { return gradient; }

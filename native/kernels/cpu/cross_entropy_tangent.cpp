@@ -23,34 +23,22 @@ int64_t column_of(const float* x, int64_t count, float value) {
   return 0;
 }
 
-/// Σ exp(x − shift) and Σ exp(x − shift) (x_dot − pivot).
+/// Σ exp(x − shift) and Σ exp(x − shift) (x_dot − pivot) over all columns but the label's.
 struct DualSum {
   double value, tangent;
 };
 
-/// Of a short run; the exponentials are kept in e, which may be x, where `keep`.
-template <bool keep>
-DualSum dual_exp_sum_of_run(const float* x, const float* x_dot, int64_t length, float shift, float pivot, float* e) {
-  float sum = 0, sum_dot = 0;
-#pragma omp simd reduction(+ : sum, sum_dot)
-  for (int64_t j = 0; j < length; ++j) {
-    const float exponential = exp_float(x[j] - shift);
-    if (keep) e[j] = exponential;
-    sum += exponential;
-    sum_dot += exponential * (x_dot[j] - pivot);
-  }
-  return {double(sum), double(sum_dot)};
-}
-
-/// Over all columns but the label's.
-template <bool keep>
+/// The exponentials are kept in e, which may be x, unless it is null.
 DualSum dual_exp_sum(const float* x, const float* x_dot, int64_t count, int64_t label, float shift, float pivot,
                      float* e) {
   DualSum total{0, 0};
   for_runs_except(label, count, [&](int64_t first, int64_t length) {
-    const DualSum run = dual_exp_sum_of_run<keep>(x + first, x_dot + first, length, shift, pivot, keep ? e + first : e);
-    total.value += run.value;
-    total.tangent += run.tangent;
+    float passing[kShortBlock];
+    float* kept = e ? e + first : passing;
+    const float* along = x_dot + first;
+    exp_of_run(x + first, length, shift, kept);
+    total.value += sum_of_run(length, [=](int64_t j) { return kept[j]; });
+    total.tangent += sum_of_run(length, [=](int64_t j) { return kept[j] * (along[j] - pivot); });
   });
   return total;
 }
@@ -64,8 +52,7 @@ struct DualRowSums : RowSums {
   /// e: where the exponentials are kept, or null.
   DualRowSums(const float* x, const float* x_dot, int64_t count, int64_t label, float* e) : RowSums(x, count, label) {
     const float at_top = x_dot[column_of(x, count, shift)];
-    const DualSum dual = e ? dual_exp_sum<true>(x, x_dot, count, label, shift, at_top, e)
-                           : dual_exp_sum<false>(x, x_dot, count, label, shift, at_top, e);
+    const DualSum dual = dual_exp_sum(x, x_dot, count, label, shift, at_top, e);
     if (e) e[label] = float(own);
     rest = dual.value;
     pivot = at_top;
