@@ -5,7 +5,7 @@
 #include <omp.h>
 
 #include "attention_operands.h"
-#include "vector_math.h"
+#include "attention_rows.h"
 
 namespace gradfold::GRADFOLD_ISA {
 namespace {
@@ -16,38 +16,17 @@ struct Normalizer {
   double sum;
 };
 
-float largest_of(const float* s, int64_t count) {
-  float largest = s[0];
-  int64_t j = 0;
-  if (count >= 4 * kLanes) {
-    Vec parts[4] = {load(s), load(s + kLanes), load(s + 2 * kLanes), load(s + 3 * kLanes)};
-    for (j = 4 * kLanes; j + 4 * kLanes <= count; j += 4 * kLanes)
-      for (int64_t u = 0; u < 4; ++u) {
-        const Vec x = load(s + j + u * kLanes);
-        parts[u] = x > parts[u] ? x : parts[u];
-      }
-    for (const Vec& part : parts)
-      for (int64_t lane = 0; lane < kLanes; ++lane) largest = part[lane] > largest ? part[lane] : largest;
-  }
-  for (; j < count; ++j) largest = s[j] > largest ? s[j] : largest;
-  return largest;
-}
-
 /// Scores become exp(scale (s − largest)) in place. Returns what the sums over earlier tiles are to be multiplied by.
-float softmax_numerators(float* s, int64_t count, float scale, Normalizer* n) {
-  float largest = largest_of(s, count);
+float softmax_numerators(float* s, int64_t vectors, float scale, Normalizer* n) {
+  float largest = largest_of(s, vectors);
   const bool first = n->sum == 0;
   if (!first && n->largest > largest) largest = n->largest;
   const float shift = scale * largest;
-  double total = 0;
-#pragma omp simd reduction(+ : total)
-  for (int64_t j = 0; j < count; ++j) {
-    const float e = exp_float(scale * s[j] - shift);
-    s[j] = e;
-    total += e;
-  }
+  exponentials(s, vectors, scale, shift);
+  double total[1] = {0.0};
+  add_row_sums(vectors, total, [=](int64_t j, DoubleVec* terms) { terms[0] = widen(s + j); });
   const float factor = first ? 1.0f : exp_float(scale * n->largest - shift);
-  *n = {largest, n->sum * double(factor) + total};
+  *n = {largest, n->sum * double(factor) + total[0]};
   return factor;
 }
 
@@ -88,11 +67,11 @@ void forward(const AttentionShape& shape, const Task& task, const View<const T>&
       float* o = m.out + first * m.width;
       score_product(block, m.queries + first * m.width, m.keys, m.width, m.strip, false);
       for (int64_t r = 0; r < block.rows(); ++r) {
-        const Range visible = block.keys(r, 1);
-        clear_hidden(block, m.strip, r, visible);
-        if (visible.size() == 0) continue;
+        const RowVectors row(m.strip, r, block.keys(r, 1));
+        clear_hidden(block, m.strip, r, row);
+        if (row.count == 0) continue;
         const float factor =
-            softmax_numerators(m.strip.row(r) + visible.begin, visible.size(), shape.scale, &m.normalizers[first + r]);
+            softmax_numerators(m.strip.row(r) + row.begin, row.count, shape.scale, &m.normalizers[first + r]);
         if (factor == 1.0f) continue;
         for (int64_t j = 0; j < m.width; ++j) o[r * m.width + j] *= factor;
       }

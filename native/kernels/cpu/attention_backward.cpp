@@ -4,35 +4,30 @@
 // their common rounding then cancels. Over several tiles of keys a first sweep sums D.
 #include <omp.h>
 
+#include "attention_rows.h"
 #include "attention_sums.h"
-#include "vector_math.h"
 
 namespace gradfold::GRADFOLD_ISA {
 namespace {
 
 /// Sums over the keys of a query: Σ P, which is 1 up to rounding, and Σ P ∘ dP.
-struct RowSums {
-  double p, along;
-};
+enum { kP, kAlong, kSums };
+typedef double RowSums[kSums];
 
 /// In place, unscaled scores s become P, which is summed.
-void probabilities(float* s, const float* dp, int64_t count, float scale, float lse, RowSums* sums) {
-  double sum = 0, along = 0;
-#pragma omp simd reduction(+ : sum, along)
-  for (int64_t j = 0; j < count; ++j) {
-    const float p = exp_float(scale * s[j] - lse);
-    s[j] = p;
-    sum += double(p);
-    along += double(p) * double(dp[j]);
-  }
-  *sums = {sums->p + sum, sums->along + along};
+void probabilities(float* s, const float* dp, int64_t vectors, float scale, float lse, RowSums& sums) {
+  exponentials(s, vectors, scale, lse);
+  add_row_sums(vectors, sums, [=](int64_t j, DoubleVec* terms) {
+    terms[kP] = widen(s + j);
+    terms[kAlong] = terms[kP] * widen(dp + j);
+  });
 }
 
 /// In place, dp becomes scale dS.
-void score_gradients(const float* p, float* dp, int64_t count, float scale, const RowSums& sums) {
-  const double d = sums.along / sums.p;
+void score_gradients(const float* p, float* dp, int64_t vectors, float scale, const RowSums& sums) {
+  const double d = sums[kAlong] / sums[kP];
 #pragma omp simd
-  for (int64_t j = 0; j < count; ++j) dp[j] = scale * p[j] * float(double(dp[j]) - d);
+  for (int64_t j = 0; j < vectors * kLanes; ++j) dp[j] = scale * p[j] * float(double(dp[j]) - d);
 }
 
 /// One thread's scratch.
@@ -64,7 +59,8 @@ void backward(const AttentionShape& shape, const Task& task, const View<const T>
   lay_rows(query_rows(shape, task, qkv), m.width, m.queries);
   lay_rows(query_rows(shape, task, dout), m.width, m.dout);
   for (int64_t i = 0; i < task.rows() * m.width; ++i) m.dqueries[i] = 0.0f;
-  for (int64_t r = 0; r < task.rows(); ++r) m.row_sums[r] = {0.0, 0.0};
+  for (int64_t r = 0; r < task.rows(); ++r)
+    for (double& sum : m.row_sums[r]) sum = 0.0;
   for_each_sweep(shape, task, [&](const Sweep& sweep) {
     for_each_tile(shape, task, [&](Range tile) {
       if (laid->changes_to(task, tile)) {
@@ -77,14 +73,14 @@ void backward(const AttentionShape& shape, const Task& task, const View<const T>
         score_product(block, m.queries + at, m.key_slivers, m.width, m.p, false);
         score_product(block, m.dout + at, m.value_slivers, m.width, m.ds, false);
         for (int64_t r = 0; r < block.rows(); ++r) {
-          const Range visible = block.keys(r, 1);
-          float *p = m.p.row(r) + visible.begin, *ds = m.ds.row(r) + visible.begin;
-          RowSums unused{}, *row_sums = &m.row_sums[first + r];
-          probabilities(p, ds, visible.size(), shape.scale, task_lse[first + r], sweep.sums ? row_sums : &unused);
+          const RowVectors row(m.p, r, block.keys(r, 1));
+          float *p = m.p.row(r) + row.begin, *ds = m.ds.row(r) + row.begin;
+          RowSums unused{}, &row_sums = m.row_sums[first + r];
+          probabilities(p, ds, row.count, shape.scale, task_lse[first + r], sweep.sums ? row_sums : unused);
           if (!sweep.products) continue;
-          score_gradients(p, ds, visible.size(), shape.scale, *row_sums);
-          clear_hidden(block, m.p, r, visible);
-          clear_hidden(block, m.ds, r, visible);
+          score_gradients(p, ds, row.count, shape.scale, row_sums);
+          clear_hidden(block, m.p, r, row);
+          clear_hidden(block, m.ds, r, row);
         }
         if (!sweep.products) return;
         add_key_product(block, m.ds, m.keys, m.width, m.dqueries + at);

@@ -6,44 +6,37 @@
 // Over several tiles of keys a first sweep takes the sums over rows.
 #include <omp.h>
 
+#include "attention_rows.h"
 #include "attention_sums.h"
-#include "vector_math.h"
 
 namespace gradfold::GRADFOLD_ISA {
 namespace {
 
 /// Sums over the keys of a query, with ṡ unscaled: Σ P, which is 1 up to rounding, Σ P ∘ ṡ, Σ P ∘ dP, Σ P ∘ ṡ ∘ dP and
 /// Σ P ∘ dṖ.
-struct RowSums {
-  double p, s_dot, dp, s_dot_dp, dp_dot;
-};
+enum { kP, kSDot, kDp, kSDotDp, kDpDot, kSums };
+typedef double RowSums[kSums];
 
 /// In place, unscaled scores s become P, which is summed.
-void probabilities(float* s, const float* s_dot, const float* dp, const float* dp_dot, int64_t count, float scale,
-                   float lse, RowSums* sums) {
-  double sum = 0, sum_s_dot = 0, sum_dp = 0, sum_s_dot_dp = 0, sum_dp_dot = 0;
-#pragma omp simd reduction(+ : sum, sum_s_dot, sum_dp, sum_s_dot_dp, sum_dp_dot)
-  for (int64_t j = 0; j < count; ++j) {
-    const float p = exp_float(scale * s[j] - lse);
-    s[j] = p;
-    const double p_s_dot = double(p) * double(s_dot[j]);
-    sum += double(p);
-    sum_s_dot += p_s_dot;
-    sum_dp += double(p) * double(dp[j]);
-    sum_s_dot_dp += p_s_dot * double(dp[j]);
-    sum_dp_dot += double(p) * double(dp_dot[j]);
-  }
-  *sums = {sums->p + sum, sums->s_dot + sum_s_dot, sums->dp + sum_dp, sums->s_dot_dp + sum_s_dot_dp,
-           sums->dp_dot + sum_dp_dot};
+void probabilities(float* s, const float* s_dot, const float* dp, const float* dp_dot, int64_t vectors, float scale,
+                   float lse, RowSums& sums) {
+  exponentials(s, vectors, scale, lse);
+  add_row_sums(vectors, sums, [=](int64_t j, DoubleVec* terms) {
+    terms[kP] = widen(s + j);
+    terms[kSDot] = terms[kP] * widen(s_dot + j);
+    terms[kDp] = terms[kP] * widen(dp + j);
+    terms[kSDotDp] = terms[kSDot] * widen(dp + j);
+    terms[kDpDot] = terms[kP] * widen(dp_dot + j);
+  });
 }
 
 /// In place: s_dot → Ṗ, dp → scale dS, dp_dot → scale dṠ.
-void score_gradient_tangents(const float* p, float* s_dot, float* dp, float* dp_dot, int64_t count, float scale,
+void score_gradient_tangents(const float* p, float* s_dot, float* dp, float* dp_dot, int64_t vectors, float scale,
                              const RowSums& sums) {
-  const double mean = sums.s_dot / sums.p, d = sums.dp / sums.p;
-  const double d_dot = double(scale) * (sums.s_dot_dp / sums.p - mean * d) + sums.dp_dot / sums.p;
+  const double mean = sums[kSDot] / sums[kP], d = sums[kDp] / sums[kP];
+  const double d_dot = double(scale) * (sums[kSDotDp] / sums[kP] - mean * d) + sums[kDpDot] / sums[kP];
 #pragma omp simd
-  for (int64_t j = 0; j < count; ++j) {
+  for (int64_t j = 0; j < vectors * kLanes; ++j) {
     const float scaled = scale * p[j], p_dot = scaled * float(double(s_dot[j]) - mean);
     const float centred = float(double(dp[j]) - d);
     s_dot[j] = p_dot;
@@ -127,23 +120,25 @@ void backward_tangent(const AttentionShape& shape, const Task& task, const Opera
   lay_rows(query_rows(shape, task, x.dout), m.width, m.dout);
   lay_rows(query_rows(shape, task, x.dout_dot), m.width, m.dout_dot);
   for (int64_t i = 0; i < task.rows() * m.width; ++i) m.dqueries[i] = m.dqueries_dot[i] = 0.0f;
-  for (int64_t r = 0; r < task.rows(); ++r) m.row_sums[r] = {};
+  for (int64_t r = 0; r < task.rows(); ++r)
+    for (double& sum : m.row_sums[r]) sum = 0.0;
   for_each_sweep(shape, task, [&](const Sweep& sweep) {
     for_each_tile(shape, task, [&](Range tile) {
       if (laid->changes_to(task, tile)) lay_tile(shape, task, tile, x, m);
       for_each_block(shape, task, tile, [&](const Block& block, int64_t first) {
         fill_strips(block, first * m.width, m);
         for (int64_t r = 0; r < block.rows(); ++r) {
-          const Range visible = block.keys(r, 1);
-          const int64_t from = visible.begin, count = visible.size();
-          float *p = m.p.row(r) + from, *p_dot = m.p_dot.row(r) + from;
-          float *ds = m.ds.row(r) + from, *ds_dot = m.ds_dot.row(r) + from;
-          RowSums unused{}, *row_sums = &m.row_sums[first + r];
-          probabilities(p, p_dot, ds, ds_dot, count, shape.scale, task_lse[first + r], sweep.sums ? row_sums : &unused);
+          const RowVectors row(m.p, r, block.keys(r, 1));
+
+          float *p = m.p.row(r) + row.begin, *p_dot = m.p_dot.row(r) + row.begin;
+          float *ds = m.ds.row(r) + row.begin, *ds_dot = m.ds_dot.row(r) + row.begin;
+          RowSums unused{}, &row_sums = m.row_sums[first + r];
+          probabilities(p, p_dot, ds, ds_dot, row.count, shape.scale, task_lse[first + r],
+                        sweep.sums ? row_sums : unused);
           if (!sweep.products) continue;
-          score_gradient_tangents(p, p_dot, ds, ds_dot, count, shape.scale, *row_sums);
+          score_gradient_tangents(p, p_dot, ds, ds_dot, row.count, shape.scale, row_sums);
           const Strip strips[] = {m.p, m.p_dot, m.ds, m.ds_dot};
-          for (const Strip& strip : strips) clear_hidden(block, strip, r, visible);
+          for (const Strip& strip : strips) clear_hidden(block, strip, r, row);
         }
         if (sweep.products) add_gradients(block, first * m.width, sums, tile.begin * m.width, m);
       });

@@ -120,12 +120,26 @@ static inline void add_query_product(const Block& block, Strip strip, const floa
   }
 }
 
-/// Zeros a strip's row where products read it although its query does not see the key.
-static inline void clear_hidden(const Block& block, Strip strip, int64_t row, Range visible) {
+/// The vectors of a strip's row that hold its visible part, which score_product has filled. Scores in them that the
+/// query does not see become −∞, so that loops over whole vectors make zero probabilities of them.
+struct RowVectors {
+  int64_t begin, count;  // begin in numbers, count in vectors
+
+  RowVectors(Strip scores, int64_t row, Range visible)
+      : begin(visible.begin / kLanes * kLanes),
+        count(visible.size() > 0 ? ceil_div(visible.end, kLanes) - visible.begin / kLanes : 0) {
+    float* x = scores.row(row);
+    for (int64_t j = begin; count > 0 && j < visible.begin; ++j) x[j] = -__builtin_inff();
+    for (int64_t j = visible.end; j < begin + count * kLanes; ++j) x[j] = -__builtin_inff();
+  }
+};
+
+/// Zeros a strip's row where products read it although it is outside the row's vectors.
+static inline void clear_hidden(const Block& block, Strip strip, int64_t row, const RowVectors& vectors) {
   const Range all = block.keys();
   float* x = strip.row(row);
-  for (int64_t j = all.begin; j < visible.begin; ++j) x[j] = 0.0f;
-  for (int64_t j = visible.end; j < all.end + kTileRows; ++j) x[j] = 0.0f;
+  for (int64_t j = all.begin; j < vectors.begin; ++j) x[j] = 0.0f;
+  for (int64_t j = vectors.begin + vectors.count * kLanes; j < all.end + kTileRows; ++j) x[j] = 0.0f;
 }
 
 }  // namespace gradfold::GRADFOLD_ISA

@@ -2,27 +2,23 @@
 #include <omp.h>
 
 #include "attention_operands.h"
-#include "vector_math.h"
+#include "attention_rows.h"
 
 namespace gradfold::GRADFOLD_ISA {
 namespace {
 
 /// In place, unscaled scores s become P; returns Σ P ∘ ṡ.
-double probabilities(float* s, const float* s_dot, int64_t count, float scale, float lse) {
-  double mean = 0;
-#pragma omp simd reduction(+ : mean)
-  for (int64_t j = 0; j < count; ++j) {
-    const float p = exp_float(scale * s[j] - lse);
-    s[j] = p;
-    mean += double(p) * double(s_dot[j]);
-  }
-  return mean;
+double probabilities(float* s, const float* s_dot, int64_t vectors, float scale, float lse) {
+  exponentials(s, vectors, scale, lse);
+  double mean[1] = {0.0};
+  add_row_sums(vectors, mean, [=](int64_t j, DoubleVec* terms) { terms[0] = widen(s + j) * widen(s_dot + j); });
+  return mean[0];
 }
 
 /// In place, unscaled score tangents become Ṗ.
-void probability_tangents(const float* p, float* s_dot, int64_t count, float scale, float mean) {
+void probability_tangents(const float* p, float* s_dot, int64_t vectors, float scale, float mean) {
 #pragma omp simd
-  for (int64_t j = 0; j < count; ++j) s_dot[j] = scale * p[j] * (s_dot[j] - mean);
+  for (int64_t j = 0; j < vectors * kLanes; ++j) s_dot[j] = scale * p[j] * (s_dot[j] - mean);
 }
 
 /// One thread's scratch.
@@ -69,14 +65,14 @@ void forward_tangent(const AttentionShape& shape, const Task& task, const View<c
         score_product(block, m.queries_dot + at, m.keys, m.width, m.p_dot, false);
         score_product(block, m.queries + at, m.keys_dot, m.width, m.p_dot, true);
         for (int64_t r = 0; r < block.rows(); ++r) {
-          const Range visible = block.keys(r, 1);
-          float *p = m.p.row(r) + visible.begin, *p_dot = m.p_dot.row(r) + visible.begin;
-          const double mean = probabilities(p, p_dot, visible.size(), shape.scale, task_lse[first + r]);
+          const RowVectors row(m.p, r, block.keys(r, 1));
+          float *p = m.p.row(r) + row.begin, *p_dot = m.p_dot.row(r) + row.begin;
+          const double mean = probabilities(p, p_dot, row.count, shape.scale, task_lse[first + r]);
           if (sweep.sums) m.means[first + r] += mean;
           if (!sweep.products) continue;
-          probability_tangents(p, p_dot, visible.size(), shape.scale, float(m.means[first + r]));
-          clear_hidden(block, m.p, r, visible);
-          clear_hidden(block, m.p_dot, r, visible);
+          probability_tangents(p, p_dot, row.count, shape.scale, float(m.means[first + r]));
+          clear_hidden(block, m.p, r, row);
+          clear_hidden(block, m.p_dot, r, row);
         }
         if (!sweep.products) return;
         add_key_product(block, m.p_dot, m.values, m.width, m.out + at);
