@@ -29,6 +29,19 @@ const numbers = (text: string, pattern: RegExp): number[] =>
   Array.from(text.matchAll(pattern), ([, value]) => Number(value));
 
 const EXAMPLES: Record<string, (printed: string) => void> = {
+  'own-network.mjs'(printed) {
+    const [dropped] = numbers(printed, /spoiled passages among .*: (\d+) %/g);
+    expect(dropped).toBeGreaterThan(60);
+    const gains = (way: string) => {
+      const line = printed.split('\n').find((text) => text.startsWith(`${way}:`))!;
+      return line.split('better by ')[1].split(' ').map(Number);
+    };
+    for (const way of ['best 60 %, random order', 'best 60 %, folded', 'drawn by acceptance']) {
+      for (const gain of gains(way)) expect(gain).toBeGreaterThan(0.05);
+    }
+    for (const gain of gains('all, softmax weights')) expect(gain).toBeGreaterThan(0);
+    for (const gain of gains('a random 60 %')) expect(gain).toBeLessThan(0.05);
+  },
   'per-sample-loop.mjs'(printed) {
     const losses = numbers(printed, /target loss after \d+ rows: ([\d.]+)/g);
     expect(losses).toHaveLength(7);
@@ -44,9 +57,13 @@ const EXAMPLES: Record<string, (printed: string) => void> = {
   },
 };
 
-test.each(Object.entries(EXAMPLES))('%s runs and does what it says', async (name, check) => {
-  check(await run(name));
-});
+test.each(Object.entries(EXAMPLES))(
+  '%s runs and does what it says',
+  async (name, check) => {
+    check(await run(name));
+  },
+  300_000,
+);
 
 test('every example is run here', async () => {
   expect((await readdir(join(ROOT, 'examples'))).sort()).toEqual(Object.keys(EXAMPLES).sort());
