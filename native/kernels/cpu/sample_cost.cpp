@@ -6,8 +6,8 @@ namespace {
 // All in the time that one multiply-add of a large float32 product takes; measured with AVX-512 and oneDNN on one
 // thread (docs/per-sample.md). Another instruction set changes the unit more than the ratios.
 
-/// A multiply-add that forms g_i: in registers; in tiles; in tiles from operands that are converted for the product.
-constexpr double kInRegisters = 1.0, kInTiles = 1.15, kInConvertedTiles = 1.3;
+/// A multiply-add that forms g_i: in registers, where operands are widened to float32; in tiles, beside the product's.
+constexpr double kInRegisters = 1.0, kInTiles = 1.15;
 /// Per number of G and X that registers pack.
 constexpr double kPack = 20.0;
 /// Per number of g_i: ending a register tile (tiles: storing it), its square, its product with one v_k, its share of
@@ -40,8 +40,8 @@ double formed_cost(const SamplePlan& plan, const SampleShape& shape, const Sampl
   if (wanted.gradients) per_number += tiles ? kTileAdd : kAdd;
   if (wanted.gram && !plan.ghost_gram) per_number += kPair * (shape.samples + 1.0) / 2.0;
   const double numbers = shape.outputs * shape.inputs;
-  const double forming = tiles ? numbers * (shape.product_takes ? kInTiles : kInConvertedTiles)
-                               : numbers * kInRegisters + (shape.outputs + shape.inputs) * kPack;
+  const double forming =
+      tiles ? numbers * kInTiles * shape.product : numbers * kInRegisters + (shape.outputs + shape.inputs) * kPack;
   return forming * shape.tokens + numbers * per_number * shape.samples;
 }
 
@@ -50,9 +50,11 @@ double ghost_cost(const SamplePlan& plan, const SampleShape& shape, const Sample
   double cost = 0.0;
   if (wanted.gram && plan.ghost_gram) {
     const double blocks = (shape.tokens + kGhostTokens - 1.0) / kGhostTokens;
-    cost += kGhost * lengths * shape.tokens * (shape.tokens + kGhostTokens) / 2.0 + kGhostCall * blocks * blocks;
+    cost += kGhost * shape.product * lengths * shape.tokens * (shape.tokens + kGhostTokens) / 2.0 +
+            kGhostCall * blocks * blocks;
   } else if (wanted.norms && plan.ghost_norms) {
-    cost += lengths * (kGhost * shape.token_pairs + kGhostPack * shape.tokens) + 2.0 * kGhostCall * shape.samples;
+    cost += lengths * (kGhost * shape.product * shape.token_pairs + kGhostPack * shape.tokens) +
+            2.0 * kGhostCall * shape.samples;
   }
   if (plan.ghost_dots)
     cost += static_cast<double>(wanted.vectors) * shape.tokens * shape.outputs * (kGhostDot * shape.inputs + 1.0);
@@ -61,7 +63,7 @@ double ghost_cost(const SamplePlan& plan, const SampleShape& shape, const Sample
 
 double plain_cost(const SamplePlan& plan, const SampleShape& shape, const SampleWanted& wanted) {
   if (!wanted.gradient || !plan.plain_gradient) return 0.0;
-  return shape.outputs * (shape.inputs * (shape.tokens + kPlainEnd) + kWeigh * shape.tokens);
+  return shape.outputs * (shape.inputs * (shape.product * shape.tokens + kPlainEnd) + kWeigh * shape.tokens);
 }
 
 }  // namespace
@@ -76,13 +78,12 @@ double plan_cost(const SamplePlan& plan, const SampleShape& shape, const SampleW
 }
 
 SamplePlan plan_samples(const SampleShape& shape, const SampleWanted& wanted, SampleForm form) {
-  if (form == SampleForm::ghost) return {false, true, true, true, shape.product_takes};
+  if (form == SampleForm::ghost) return {false, true, true, true, true};
   if (form != SampleForm::cheapest) return {form == SampleForm::tiles, false, false, false, false};
   SamplePlan best{};
   double least_cost = -1.0;
   for (int bits = 0; bits < 32; ++bits) {
     const SamplePlan plan{(bits & 16) != 0, (bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0};
-    if (plan.plain_gradient && !shape.product_takes) continue;
     const bool gram = wanted.gram && !plan.ghost_gram;
     if (!plan.in_tiles && (shape.longest > kLongest || (gram && shape.tokens > kGramTokens))) continue;
     // Norms are the diagonal of a ghost Gram matrix.

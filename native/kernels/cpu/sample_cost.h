@@ -12,7 +12,7 @@ struct SampleShape {
   double tokens, samples;  // samples that have tokens
   double token_pairs;      // Σ_i T_i²
   double longest;          // tokens of the longest sample
-  bool product_takes;      // whether the device's product takes operands of this type as they are
+  double product;          // time of a product's multiply-add, that of a float32 one being 1
 };
 
 /// What is wanted of a call.

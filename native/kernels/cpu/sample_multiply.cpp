@@ -24,10 +24,7 @@ int64_t multiply_numbers(int64_t lines) { return kDepth * lines; }
 
 void multiply(Product product, ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool transpose_b, Mat c,
               float* scratch) {
-  if (a.type == Type::f32 && b.type == Type::f32) {
-    product(f32(a), transpose_a, f32(b), transpose_b, c, 0.0f);
-    return;
-  }
+  if (a.type == b.type) return product(a, transpose_a, b, transpose_b, c, 0.0f);
   const int64_t inner = transpose_a ? a.rows : a.cols;
   for (int64_t k = 0; k < inner; k += kDepth) {
     const int64_t depth = least(kDepth, inner - k);
