@@ -8,6 +8,7 @@ const SUITES: Record<string, () => Promise<{ run(options: BenchOptions): Promise
   products: () => import('./products.ts'),
   train: () => import('./train-step.ts'),
   order: () => import('./order.ts'),
+  weights: () => import('./weights.ts'),
 };
 
 const { values, positionals } = parseArgs({

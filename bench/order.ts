@@ -1,8 +1,9 @@
-// Ordering and weighting of scores: the compiled form beside the TypeScript one, and both beside memory bandwidth.
+// Ordering of scores: the compiled form beside the TypeScript one, and both beside memory bandwidth.
 import { Worker } from 'node:worker_threads';
-import { foldOrder, softmaxWeights } from 'gradfold';
+import { foldOrder } from 'gradfold';
+import { copyBandwidth, copyTask } from './copy.ts';
 import { interleaved } from './interleaved.ts';
-import { normalScores } from './order-scores.ts';
+import { normalScores } from './scores.ts';
 import type { BenchOptions, BenchRow } from './types.ts';
 
 /**
@@ -10,18 +11,12 @@ import type { BenchOptions, BenchRow } from './types.ts';
  * rows twice and writes them once, the first reading and the last writing 4 bytes only: 16 + 24 + 20; folding 8.
  */
 const FOLD_BYTES = 72;
-/** Of softmaxWeights for one float32 row, as little as it can be: read 4, write 8. */
-const SOFTMAX_BYTES = 12;
-const SOFTMAX_ROWS = 1e7;
-const COPY_ROWS = 16 << 20;
-
 export async function run({ repeats, large }: BenchOptions): Promise<BenchRow[]> {
   const portable = new PortableFold();
   try {
     const rows: BenchRow[] = [];
     const sizes = large ? [1e6, 1e7, 5e7] : [1e6, 1e7];
     for (const size of sizes) rows.push(...(await foldRows(size, repeats, portable)));
-    rows.push(...(await softmaxRows(repeats)));
     return rows;
   } finally {
     await portable.close();
@@ -44,32 +39,6 @@ async function foldRows(size: number, repeats: number, portable: PortableFold): 
     ceiling: bandwidth / FOLD_BYTES / 1e6,
     note: `${seconds[form].toFixed(3)} s`,
   }));
-}
-
-async function softmaxRows(repeats: number): Promise<BenchRow[]> {
-  const scores = normalScores(SOFTMAX_ROWS);
-  const seconds = await interleaved(repeats, { softmax: async () => softmaxWeights(scores), copy: copyTask() });
-  return [
-    {
-      name: `softmaxWeights, ${SOFTMAX_ROWS.toExponential(0)} rows`,
-      value: (SOFTMAX_ROWS * SOFTMAX_BYTES) / seconds.softmax / 1e9,
-      unit: 'GB/s',
-      ceiling: copyBandwidth(seconds.copy) / 1e9,
-      note: `${seconds.softmax.toFixed(3)} s`,
-    },
-  ];
-}
-
-/** A copy far larger than the caches: what one thread gets out of memory. */
-function copyTask(): () => Promise<void> {
-  const from = new Float64Array(COPY_ROWS).fill(1);
-  const to = new Float64Array(COPY_ROWS);
-  return async () => to.set(from);
-}
-
-/** Bytes read and written per second. */
-function copyBandwidth(seconds: number): number {
-  return (2 * 8 * COPY_ROWS) / seconds;
 }
 
 /** foldOrder in a worker that is told to do without the addon. */
