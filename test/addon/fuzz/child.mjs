@@ -56,12 +56,13 @@ const LEVELS = {
 
 /** The result of a call that must end in a value or in an error of its level. */
 async function judged(judge, name, result, keep) {
+  const at = index;
   let value;
   try {
     value = await result();
   } catch (error) {
     if (judge(error)) return;
-    report(name, error);
+    report(at, name, error);
     return;
   }
   keep?.(value);
@@ -70,11 +71,11 @@ async function judged(judge, name, result, keep) {
 /** The distinct errors that no call should end in: how often, and the first of them. */
 const unexpected = new Map();
 
-function report(call, error) {
+function report(at, call, error) {
   const text = error instanceof Error ? (error.stack ?? String(error)) : shown(error);
   const [message, place] = text.split('\n');
   const key = `${call} ${message} ${place}`;
-  const seen = unexpected.get(key) ?? { count: 0, index, call, text };
+  const seen = unexpected.get(key) ?? { count: 0, index: at, call, text };
   seen.count++;
   unexpected.set(key, seen);
 }
@@ -134,6 +135,7 @@ function ofAddon() {
 
 const until = performance.now() + 1000 * Number(seconds);
 for (; index < Number(mostCalls) && performance.now() < until; index++) {
+  choices.turnTo(index);
   if (index % BETWEEN_WORLDS === 0) await world.open();
   if (index % BETWEEN_CHECKS === 0) await witness();
   pending.push(ofAddon() ? addonCall() : publicCall());
