@@ -1,6 +1,7 @@
 // The process that the fuzzer may crash. Arguments: the compiled library; public, addon or both; the
 // seed; calls to make at most; seconds at most.
-// Writes every call to file descriptor 3 before it makes it. Exit status 1: a call failed in a way that none may.
+// Writes every call to file descriptor 3 before it makes it; in the end, to standard output, how many it made and the errors
+// that were not of their kind.
 /* global performance */
 import assert from 'node:assert/strict';
 import { writeSync } from 'node:fs';
@@ -55,20 +56,28 @@ const LEVELS = {
 
 /** The result of a call that must end in a value or in an error of its level. */
 async function judged(judge, name, result, keep) {
+  const at = index;
   let value;
   try {
     value = await result();
   } catch (error) {
     if (judge(error)) return;
-    report(`${name} ended in ${error?.stack ?? String(error)}`);
+    report(at, name, error);
     return;
   }
   keep?.(value);
 }
 
-function report(text) {
-  writeSync(2, `fuzz: ${text}\n`);
-  process.exitCode = 1;
+/** The distinct errors that no call should end in: how often, and the first of them. */
+const unexpected = new Map();
+
+function report(at, call, error) {
+  const text = error instanceof Error ? (error.stack ?? String(error)) : shown(error);
+  const [message, place] = text.split('\n');
+  const key = `${call} ${message} ${place}`;
+  const seen = unexpected.get(key) ?? { count: 0, index: at, call, text };
+  seen.count++;
+  unexpected.set(key, seen);
 }
 
 function announced(where, name, args) {
@@ -92,7 +101,7 @@ function publicCall() {
   if (choices.chance(0.6)) values = [...values.slice(0, fixed), ...spoiled(choices, values.slice(fixed))];
   announced('public', name, values);
   return judged(
-    'public',
+    LEVELS.public,
     name,
     async () => call(world, values),
     (value) => keep?.(world, value),
@@ -125,7 +134,8 @@ function ofAddon() {
 }
 
 const until = performance.now() + 1000 * Number(seconds);
-for (; index < Number(mostCalls) && performance.now() < until && !process.exitCode; index++) {
+for (; index < Number(mostCalls) && performance.now() < until; index++) {
+  choices.turnTo(index);
   if (index % BETWEEN_WORLDS === 0) await world.open();
   if (index % BETWEEN_CHECKS === 0) await witness();
   pending.push(ofAddon() ? addonCall() : publicCall());
@@ -133,4 +143,4 @@ for (; index < Number(mostCalls) && performance.now() < until && !process.exitCo
 }
 await Promise.all(pending);
 await witness();
-process.stdout.write(`${index}\n`);
+process.stdout.write(JSON.stringify({ calls: index, unexpected: [...unexpected.values()] }));

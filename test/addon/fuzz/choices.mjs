@@ -1,10 +1,14 @@
 // Seeded choices, and values that no caller should pass.
 /* global structuredClone */
 
-/** Draws everything from one stream of a seed, so that a seed gives the same calls again. */
+/**
+ * Draws from a stream of a seed. Every call has a stream of its own: what an earlier one met with, which may hang on its
+ * timing, does not change what is called later.
+ */
 export class Choices {
   #uint32;
   #seed;
+  #stream = 0;
   #index = 0;
 
   /** @param randomUint32 lib/random.ts */
@@ -13,9 +17,15 @@ export class Choices {
     this.#seed = seed;
   }
 
+  /** Goes to the beginning of a stream. */
+  turnTo(stream) {
+    this.#stream = stream;
+    this.#index = 0;
+  }
+
   /** An integer in [0, n). */
   below(n) {
-    return this.#uint32(this.#seed, 0, this.#index++) % n;
+    return this.#uint32(this.#seed, this.#stream, this.#index++) % n;
   }
   chance(p) {
     return this.below(1 << 20) < p * (1 << 20);

@@ -62,10 +62,10 @@ export class World {
     return this.choices.of(this.vectors);
   }
 
-  /** Keeps a result for later calls to use, in the place of an older one. */
+  /** Keeps a result for later calls to use, in the place of the oldest. */
   keep(list, value) {
-    if (list.length < MOST_KEPT) list.push(value);
-    else list[this.choices.below(list.length)] = value;
+    list.push(value);
+    if (list.length > MOST_KEPT) list.shift();
   }
 
   rows(vocabulary = 11) {
