@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LanguageModel, openBackend } from 'gradfold';
-import { normalScores } from '../order-scores.ts';
+import { normalScores } from '../scores.ts';
 import { zipfBatch, type Workload } from '../workloads.ts';
 import type { Comparison } from './comparisons.ts';
 import type { Job } from './protocol.ts';

@@ -39,15 +39,16 @@ export interface PerplexityOptions {
  * Token-weighted loss and perplexity of the samples `rows`, overall and by domain. Samples of fewer than two tokens
  * predict nothing and are left out. Batches are formed by length, so that little is spent on padding; the sums run in
  * the order of `rows`, so the result does not depend on the batching.
- * @throws GradfoldError when no sample predicts anything; rejects with `signal.reason` on abort.
+ * @throws GradfoldError when no sample predicts anything, or for a model of masked tokens; rejects with `signal.reason` on abort.
  */
 export async function evaluatePerplexity(
-  model: Pick<LanguageModel, 'loss'>,
+  model: Pick<LanguageModel, 'loss' | 'checkPredictsNext'>,
   samples: EvaluatedSamples,
   rows: ArrayLike<number>,
   options: PerplexityOptions = {},
 ): Promise<PerplexityReport> {
   const { signal, onProgress } = options;
+  model.checkPredictsNext('evaluatePerplexity');
   const batchSize = checkInteger('batchSize', options.batchSize ?? 32, 1);
   const kept = Array.from(rows).filter((row) => samples.tokens(row).length >= 2);
   if (kept.length === 0) throw invalid('rows', 'at least one sample of two tokens or more', rows);

@@ -1,6 +1,7 @@
 import type { Backend, BackwardRequest, EngineBatch, EngineModel, SketchRequest } from '../backend/types.ts';
 import { checkFiniteArray, checkInteger, checkLength, invalid } from '../check.ts';
 import { checkBatch, type Batch } from '../data/batch.ts';
+import { GradfoldError } from '../errors.ts';
 import { transformerShape } from './architectures/index.ts';
 import { readConfig } from './checkpoint.ts';
 import type { ModelConfig } from './config.ts';
@@ -98,6 +99,23 @@ export class LanguageModel extends TransformerModel<ModelConfig, EngineModel> {
     const seed = checkInteger('seed', options.seed, 0);
     const model = new LanguageModel(config, options.backend);
     return model.filled(() => model.draw(model.space.layout, { signal: options.signal, seed }));
+  }
+
+  /** What the labels of a batch are: the next token of each position, or what a mask hides. */
+  get objective(): 'next-token' | 'masked-token' {
+    return this.#shape.objective;
+  }
+
+  /**
+   * @internal For code whose rows are their own labels.
+   * @throws GradfoldError UNSUPPORTED for a model of masked tokens
+   */
+  checkPredictsNext(caller: string): void {
+    if (this.objective === 'next-token') return;
+    throw new GradfoldError(
+      'UNSUPPORTED',
+      `${caller}: expected a model that predicts the next token, got ${this.config.model_type}, whose rows need masks`,
+    );
   }
 
   /** Loss of each row, and their plain mean. */

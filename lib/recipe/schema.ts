@@ -73,7 +73,7 @@ export const recipeSchema = z.strictObject({
       .describe('split of the documents by a hash of their id'),
   }),
   model: z
-    .looseObject({ model_type: z.enum(['llama', 'mistral']) })
+    .looseObject({ model_type: z.enum(['llama', 'mistral', 'gpt2']) })
     .describe('a Hugging Face configuration; vocab_size comes from the tokenizer'),
   pretrain: z.strictObject(optimization).describe('the small model that annotates'),
   score: z.strictObject({

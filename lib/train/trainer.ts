@@ -46,6 +46,7 @@ const HASHED_ROWS = 256;
  */
 export async function train(options: TrainOptions): Promise<TrainerState> {
   const { model, plan, samples, signal, onStep, validate, checkpoint } = options;
+  model.checkPredictsNext('train');
   checkPlan(plan);
   const batchSize = checkInteger('batchSize', options.batchSize, 1);
   const steps = checkInteger('steps', options.steps ?? Math.ceil(plan.rows.length / batchSize), 1);

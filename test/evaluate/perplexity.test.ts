@@ -45,6 +45,7 @@ describe('evaluatePerplexity', () => {
     const model = await toyModel();
     const padding: number[] = [];
     const watched = {
+      checkPredictsNext: () => undefined,
       loss: (...[batch, options]: Parameters<typeof model.loss>) => {
         padding.push(batch.attentionMask!.filter((token) => token === 0).length);
         return model.loss(batch, options);
