@@ -50,7 +50,9 @@ Napi::Value ModelObject::loss(const Napi::CallbackInfo& info) {
     const auto batch = std::make_shared<BatchCopy>(info[0].As<Napi::Object>());
     return enqueue(info.Env(), *handle_.runtime, info[1],
                    [model = handle_.alive<LanguageModel>(), batch](const StopFlag& stop) -> Result {
-                     auto losses = model->loss(model->tokens(batch->view()), stop.get());
+                     const TokenBatch tokens = model->tokens(batch->view());
+                     reserve_memory(*model, tokens, Operation::loss, {});
+                     auto losses = model->loss(tokens, stop.get());
                      return [losses = std::move(losses)](Napi::Env env) { return float64_array(env, losses); };
                    });
   });
@@ -90,6 +92,7 @@ Napi::Value ModelObject::backward(const Napi::CallbackInfo& info) {
           check(static_cast<int64_t>(request.weights.size()) == tokens.samples(), "one weight a sample");
           check(request.gradients.empty() || static_cast<int64_t>(request.gradients.size()) == tokens.samples(),
                 "one gradient vector a sample");
+          reserve_memory(*model, tokens, Operation::backward, request);
           auto result = model->backward(tokens, request, stop.get());
           return [result = std::move(result), norms = request.norms, gram = request.gram](Napi::Env env) {
             auto object = Napi::Object::New(env);
@@ -122,6 +125,7 @@ Napi::Value ModelObject::hvp(const Napi::CallbackInfo& info) {
                    [model, batch, v, into, weights = std::move(weights)](const StopFlag& stop) -> Result {
                      const TokenBatch tokens = model->tokens(batch->view());
                      check(static_cast<int64_t>(weights.size()) == tokens.samples(), "one weight a sample");
+                     reserve_memory(*model, tokens, Operation::hvp, {});
                      auto result = model->hvp(tokens, v->data, weights, into->data, stop.get());
                      return [jvp = std::move(result.jvp)](Napi::Env env) { return float64_array(env, jvp); };
                    });
@@ -146,7 +150,7 @@ Napi::Value ModelObject::memory(const Napi::CallbackInfo& info) {
     if (get_flag(options, "gradient")) request.gradient = anywhere;
     if (get_flag(options, "gradients")) request.gradients.assign(samples, anywhere);
     request.sketch.dimensions = get_integer(options, "sketch");
-    const MemoryPlan plan = plan_memory(*handle_.runtime->device(), model->config(), model->slots(), batch.view(),
+    const MemoryPlan plan = plan_memory(*model, model->tokens(batch.view()),
                                         operation == "loss"  ? Operation::loss
                                         : operation == "hvp" ? Operation::hvp
                                                              : Operation::backward,

@@ -26,6 +26,13 @@ void Arena::reset() {
   handed_out_ = 0;
 }
 
+void Arena::reserve(size_t bytes) {
+  reset();
+  if (!blocks_.empty() && blocks_.front().bytes >= bytes) return;
+  release_blocks();
+  blocks_.push_back({static_cast<char*>(device_.allocate(bytes)), bytes});
+}
+
 void* Arena::take_bytes(size_t bytes) {
   bytes = (std::max<size_t>(bytes, 1) + kAlignment - 1) / kAlignment * kAlignment;
   while (block_ < blocks_.size() && used_ + bytes > blocks_[block_].bytes) {

@@ -19,6 +19,8 @@ class Arena {
   /// Forgets everything handed out. After a pass that had to grow, one block as large as was needed takes the place of
   /// its blocks.
   void reset();
+  /// Forgets everything and makes sure of one block of at least this size.
+  void reserve(size_t bytes);
   /// Largest number of bytes handed out at one time.
   size_t peak() const { return peak_; }
 

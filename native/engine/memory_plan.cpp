@@ -10,23 +10,33 @@ namespace {
 constexpr size_t kScratchOfThread = size_t{4} << 20;
 }  // namespace
 
-MemoryPlan plan_memory(const Device& device, const TransformerConfig& config, const std::vector<Slot>& slots,
-                       const PaddedBatch& batch, Operation operation, const BackwardRequest& request) {
-  PlanningDevice planning(device);
-  LanguageModel model(planning, config, slots);
-  const TokenBatch tokens = model.tokens(batch);
+MemoryPlan plan_memory(const LanguageModel& model, const TokenBatch& batch, Operation operation,
+                       const BackwardRequest& request) {
+  PlanningDevice planning(model.device());
+  LanguageModel planned(planning, model.config(), model.slots());
   if (operation == Operation::loss) {
-    model.loss(tokens, nullptr);
+    planned.loss(batch, nullptr);
   } else if (operation == Operation::backward) {
-    model.backward(tokens, request, nullptr);
+    planned.backward(batch, request, nullptr);
   } else {
     // Any address marks the vectors as there.
-    float* anywhere = model.parameters().data();
-    model.hvp(tokens, anywhere, request.weights, anywhere, nullptr);
+    float* anywhere = planned.parameters().data();
+    planned.hvp(batch, anywhere, std::vector<double>(batch.samples(), 1.0), anywhere, nullptr);
   }
-  const size_t parameters = static_cast<size_t>(model.parameters().length()) * sizeof(float);
-  return {parameters + model.parameters().prepared_bytes(), model.activation_bytes(),
-          kScratchOfThread * static_cast<size_t>(device.threads())};
+  const size_t parameters = static_cast<size_t>(planned.parameters().length()) * sizeof(float);
+  return {parameters + planned.parameters().prepared_bytes(), planned.activation_bytes(),
+          kScratchOfThread * static_cast<size_t>(model.device().threads())};
+}
+
+void reserve_memory(LanguageModel& model, const TokenBatch& batch, Operation operation,
+                    const BackwardRequest& request) {
+  // What memory grows with; a batch that is smaller in all of it needs no plan.
+  const auto dots = static_cast<int64_t>(request.vectors.size());
+  const bool gradients = !request.gradients.empty();
+  const std::vector<int64_t> extent{batch.tokens(), batch.predictions(),      batch.samples(), batch.longest_segment,
+                                    dots,           request.sketch.dimensions};
+  const int kind = static_cast<int>(operation) * 8 + request.gram * 4 + request.norms * 2 + gradients;
+  if (model.grows(kind, extent)) model.reserve(plan_memory(model, batch, operation, request).activations);
 }
 
 }  // namespace gradfold

@@ -17,7 +17,11 @@ struct MemoryPlan {
 };
 
 /// The request's pointers say what is wanted, but nothing is read or written through them.
-MemoryPlan plan_memory(const Device& device, const TransformerConfig& config, const std::vector<Slot>& slots,
-                       const PaddedBatch& batch, Operation operation, const BackwardRequest& request);
+MemoryPlan plan_memory(const LanguageModel& model, const TokenBatch& batch, Operation operation,
+                       const BackwardRequest& request);
+
+/// Gives the model an arena that the operation fits into in one piece, where it has none: an arena that grows as it
+/// goes takes up to half as much again, and its parts must be touched anew once they are joined.
+void reserve_memory(LanguageModel& model, const TokenBatch& batch, Operation operation, const BackwardRequest& request);
 
 }  // namespace gradfold

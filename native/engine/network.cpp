@@ -22,6 +22,18 @@ Pass Network::begin(const TokenBatch& batch, const Flag* cancelled) {
   return pass;
 }
 
+bool Network::grows(int kind, const std::vector<int64_t>& extent) {
+  std::vector<int64_t>& largest = largest_[kind];
+  largest.resize(extent.size(), -1);
+  bool larger = false;
+  for (size_t k = 0; k < extent.size(); k++) {
+    if (extent[k] <= largest[k]) continue;
+    largest[k] = extent[k];
+    larger = true;
+  }
+  return larger;
+}
+
 void Network::one_sample(Pass& pass) const {
   pass.token_ranges = ranges_of(pass, {0, static_cast<int32_t>(pass.batch.tokens())});
   pass.prediction_ranges = ranges_of(pass, {0, static_cast<int32_t>(pass.batch.predictions())});

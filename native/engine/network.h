@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <vector>
 
 #include "backbone.h"
@@ -23,6 +24,11 @@ class Network {
   const std::vector<Slot>& slots() const { return slots_; }
   /// Largest number of bytes that a pass so far has taken for its tables, activations and gradients.
   size_t activation_bytes() const { return arena_.peak(); }
+  /// Makes the arena one piece of at least this size before the next pass.
+  void reserve(size_t bytes) { arena_.reserve(bytes); }
+  /// Whether a pass of this kind is larger in any extent than those asked about before; remembers it.
+  bool grows(int kind, const std::vector<int64_t>& extent);
+  const Device& device() const { return device_; }
 
  protected:
   /// A pass with the batch's tables on the device and everything taken before forgotten.
@@ -37,6 +43,9 @@ class Network {
   ParameterMemory parameters_;
   Backbone backbone_;
   Arena arena_;
+
+ private:
+  std::map<int, std::vector<int64_t>> largest_;  // extents by kind of pass
 };
 
 /// Division of tokens or predictions into samples, its table on the device.
