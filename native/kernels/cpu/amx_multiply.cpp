@@ -1,13 +1,13 @@
-// Why not the library's: over a training step's shapes (256 to 32000 wide, one thread, median processor time) this ran
-// at 0.93 to 1.6 times the rate of oneDNN 2.6.3's matmul primitive with operands as they lie, at 1.0 to 1.8 times with
-// weights packed ahead, and at 1.6 to 2 times on the tiles of 64 × 512 × 64 that are multiplied inside a team, where a
-// primitive must be looked up for every call.
+// Why not the library's: over the products of a training step (256 to 32000 wide, one thread of a processor with AMX,
+// median processor time) this ran at 0.95 to 1.7 times the rate of oneDNN 2.6.3's matmul primitive, at 1.0 to 1.8 times
+// with weights packed ahead, and at 1.75 to 1.95 times on the tiles of about 64 × 512 × 64 that are multiplied inside a
+// team, where every call must look its primitive up.
 //
 // Each thread owns a rectangle of C. For a block of its columns and a run of the inner dimension the right operand is
 // packed into panels of 32 lines (or was, for a weight) that stay in the second-level cache; 32 rows of the left
 // operand at a time, read where they lie unless they are columns, meet all panels from the first-level cache. Eight
 // tiles hold 2 × 2 sums, two of the left and two of the right operand: one load a multiplication, the least that eight
-// allow. Sums are float32 in an order that depends on the inner dimension alone, not on threads.
+// allow. Sums are float32 in an order that depends on the shapes and types, not on threads.
 #include "amx_multiply.h"
 
 #include <omp.h>
@@ -22,14 +22,14 @@ namespace {
 /// Longest run of the inner dimension between two visits to C: shorter where the right operand is packed on the way and
 /// the sums stand in C itself.
 constexpr int64_t kDepth = 512, kLongDepth = 1024;
-/// A block of the right operand stays in the second-level cache while all rows meet it, and so does a block of C that
-/// is visited more than once.
+/// A block of the right operand stays in the second-level cache while all rows meet it, and so do sums that are visited
+/// more than once, in blocks of at most kNarrowCols columns where the right operand is packed for each.
 constexpr int64_t kRightBytes = 1 << 20, kSumBytes = 512 << 10, kNarrowCols = 256;
 /// Multiplications below which a thread is not worth waking.
 constexpr int64_t kWorkPerThread = 1 << 22;
 
-/// Eight full tiles; a thread's tiles are whoever's configured them last, so every product does it anew and leaves none
-/// behind.
+/// Eight full tiles. Other code on the thread configures tiles of its own (oneDNN does), so every product does it anew,
+/// and leaves none behind.
 class TileConfiguration {
  public:
   TileConfiguration() {
@@ -149,7 +149,6 @@ Blocks blocks_of(const AnyMat& c, int64_t rows, int64_t cols, int64_t inner, boo
   blocks.cols = least(kRightBytes / panel_bytes * kPanelLines, padded_cols);
   blocks.rows = padded_rows;
   if (runs > 1 && !(direct && !packed)) {
-    // Every block of rows packs the right operand anew, so they are high where it is not packed yet.
     if (!packed) blocks.cols = least(blocks.cols, kNarrowCols);
     const int64_t sum_rows = kSumBytes / static_cast<int64_t>(sizeof(float)) / blocks.cols;
     blocks.rows = least(sum_rows / kPanelLines * kPanelLines, padded_rows);
