@@ -186,6 +186,7 @@ void test_weights(Device& device, const std::string& name) {
   for (const int64_t rows : {1, 33, 64})
     for (const int64_t cols : {1, 40, 300}) test_weight<T, TC>(device, name, rows, cols, 35);
   test_weight<T, TC>(device, name, 48, 1700, 64);
+  test_weight<T, TC>(device, name, 64, 1100, 200);
 }
 
 template <class T, class TC>
@@ -208,6 +209,7 @@ void test_device(Device& device, const std::string& name) {
   test_matmul(device, name, 96, 64, 1700);
   test_matmul(device, name, 40, 1300, 70);
   test_matmul(device, name, 300, 300, 257);
+  test_matmul(device, name, 200, 128, 700);
   test_matmul(device, name, 64, 64, 0);
   test_types<float, float>(device, name);
   if (device.precision() == Type::f32) return test_weights<float, float>(device, name);

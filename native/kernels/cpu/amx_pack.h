@@ -75,8 +75,13 @@ inline void transpose_16(__m512i (&rows)[16]) {
 enum class Side { left, right };
 
 /// One tile from `lines` (at most 16) lines at `first` and `depth` (at most 32) numbers at k; zeros fill the rest.
-template <Side kSide, class T>
+/// kWhole: nothing is to be filled.
+template <Side kSide, bool kWhole, class T>
 inline void pack_tile(const Lines<T>& from, int64_t first, int64_t lines, int64_t k, int64_t depth, char* to) {
+  if constexpr (kWhole) {
+    lines = kTileLines;
+    depth = kStep;
+  }
   __m512i rows[16];
   if (from.columns) {
     const T* corner = from.data + k * from.stride + first;
@@ -105,8 +110,11 @@ void pack_panel(const Lines<T>& from, int64_t first, int64_t lines, int64_t k0, 
   for (int64_t k = 0; k < depth; k += kStep, to += kPairBytes)
     for (int64_t tile = 0; tile < 2; ++tile) {
       const int64_t skipped = tile * kTileLines;
-      const int64_t here = least(kTileLines, lines > skipped ? lines - skipped : 0);
-      pack_tile<kSide>(from, first + skipped, here, k0 + k, least(kStep, depth - k), to + tile * kTileBytes);
+      const int64_t here = least(kTileLines, lines > skipped ? lines - skipped : 0), numbers = least(kStep, depth - k);
+      if (here == kTileLines && numbers == kStep)
+        pack_tile<kSide, true>(from, first + skipped, here, k0 + k, numbers, to + tile * kTileBytes);
+      else
+        pack_tile<kSide, false>(from, first + skipped, here, k0 + k, numbers, to + tile * kTileBytes);
     }
 }
 
