@@ -11,12 +11,19 @@ export async function openIfAvailable(options: BackendOptions): Promise<Backend 
   }
 }
 
-/** The precision that was asked for, or both where both are available: bfloat16 may have no such product here. */
+/**
+ * The precision that was asked for; otherwise those that are available with the other options, or float32, whose opening
+ * then says why it cannot be had.
+ */
 export async function precisionsOf({ precision, backend }: BenchOptions): Promise<Precision[]> {
   if (precision) return [precision];
-  const narrow = await openIfAvailable({ ...backend, precision: 'bf16' });
-  narrow?.dispose();
-  return narrow ? ['f32', 'bf16'] : ['f32'];
+  const available: Precision[] = [];
+  for (const one of ['f32', 'bf16'] as const) {
+    const opened = await openIfAvailable({ ...backend, precision: one });
+    opened?.dispose();
+    if (opened) available.push(one);
+  }
+  return available.length ? available : ['f32'];
 }
 
 /** 'AMX, avx512, 2 threads' */

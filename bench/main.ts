@@ -1,5 +1,6 @@
 // npm run bench -- --help
 import { cpus } from 'node:os';
+import { GradfoldError } from 'gradfold';
 import { HELP, parseRequest, UsageError, type Request } from './options.ts';
 import { SUITES } from './suites.ts';
 import type { BenchRow } from './types.ts';
@@ -24,10 +25,16 @@ if (!json) {
   console.log(`${machine.cpu}, ${machine.cores} cores, Node ${machine.node}; medians of ${options.repeats} rounds\n`);
 }
 const results: Record<string, BenchRow[]> = {};
-for (const name of suites) {
-  const suite = await SUITES[name].load();
-  results[name] = await suite.run(options);
-  if (!json) for (const row of results[name]) console.log(formatted(row));
+try {
+  for (const name of suites) {
+    const suite = await SUITES[name].load();
+    results[name] = await suite.run(options);
+    if (!json) for (const row of results[name]) console.log(formatted(row));
+  }
+} catch (error) {
+  if (!(error instanceof GradfoldError)) throw error;
+  console.error(`bench: ${error.message}`); // what was asked for is not available here
+  process.exit(1);
 }
 if (json) console.log(JSON.stringify({ machine, options, results }, null, 2));
 

@@ -1,6 +1,6 @@
 // The rate of matrix products in both precisions: our own kernels beside oneDNN, where that is built in.
-import { measureProduct, type Backend } from 'gradfold';
-import { openIfAvailable } from './backends.ts';
+import { measureProduct, openBackend, type Backend } from 'gradfold';
+import { openIfAvailable, precisionsOf } from './backends.ts';
 import { Bandwidth } from './bandwidth.ts';
 import { interleaved } from './interleaved.ts';
 import type { BenchOptions, BenchRow, Precision } from './types.ts';
@@ -29,14 +29,15 @@ const SHAPES = [
 
 const GEMMS = ['amx', 'onednn', 'portable'] as const;
 
-export async function run({ repeats, precision, backend }: BenchOptions): Promise<BenchRow[]> {
+export async function run(options: BenchOptions): Promise<BenchRow[]> {
+  const { repeats, backend } = options;
   const rows: BenchRow[] = [];
   const bandwidth = await Bandwidth.open({ threads: backend.threads, isa: backend.isa });
   try {
-    for (const one of precision ? [precision] : (['f32', 'bf16'] as const)) {
-      const backends = await openAll(backend, one);
+    for (const precision of await precisionsOf(options)) {
+      const backends = await openAll(backend, precision);
       try {
-        for (const shape of SHAPES) rows.push(...(await shapeRows(shape, one, backends, repeats, bandwidth)));
+        for (const shape of SHAPES) rows.push(...(await shapeRows(shape, precision, backends, repeats, bandwidth)));
       } finally {
         for (const opened of Object.values(backends)) opened.dispose();
       }
@@ -49,8 +50,9 @@ export async function run({ repeats, precision, backend }: BenchOptions): Promis
 
 /** Every product of a precision that this build and this processor have, or the one asked for. */
 async function openAll(options: BenchOptions['backend'], precision: Precision): Promise<Record<string, Backend>> {
+  if (options.gemm) return { [options.gemm]: await openBackend('cpu', { ...options, precision }) };
   const opened: Record<string, Backend> = {};
-  for (const gemm of options.gemm ? [options.gemm] : GEMMS) {
+  for (const gemm of GEMMS) {
     const backend = await openIfAvailable({ ...options, precision, gemm });
     if (backend) opened[gemm] = backend;
   }
