@@ -1,4 +1,5 @@
 import { Bench } from 'tinybench';
+import { median } from './statistics.ts';
 
 /**
  * Median wall seconds of each task. One round runs every task once, so that a noisy minute falls on all of them alike.
@@ -23,10 +24,4 @@ export async function interleaved<K extends string>(
 
 function describeFailure(result: object): string {
   return 'error' in result ? String(result.error) : 'did not complete';
-}
-
-function median(values: number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }

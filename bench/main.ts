@@ -1,55 +1,50 @@
-// npm run bench -- [suite …] [--large] [--repeats n] [--threads n] [--gemm portable] [--isa avx2] [--json]
+// npm run bench -- --help
 import { cpus } from 'node:os';
-import { parseArgs } from 'node:util';
-import type { BackendOptions } from 'gradfold';
-import type { BenchOptions, BenchRow } from './types.ts';
+import { GradfoldError } from 'gradfold';
+import { HELP, parseRequest, UsageError, type Request } from './options.ts';
+import { SUITES } from './suites.ts';
+import type { BenchRow } from './types.ts';
 
-const SUITES: Record<string, () => Promise<{ run(options: BenchOptions): Promise<BenchRow[]> }>> = {
-  products: () => import('./products.ts'),
-  train: () => import('./train-step.ts'),
-  order: () => import('./order.ts'),
-  weights: () => import('./weights.ts'),
-};
-
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    large: { type: 'boolean', default: false },
-    repeats: { type: 'string', default: '5' },
-    threads: { type: 'string' },
-    gemm: { type: 'string' },
-    isa: { type: 'string' },
-    json: { type: 'boolean', default: false },
-  },
-});
-
-const names = positionals.length ? positionals : Object.keys(SUITES);
-const unknown = names.find((name) => !Object.hasOwn(SUITES, name));
-if (unknown !== undefined) {
-  console.error(`bench: no suite ${JSON.stringify(unknown)}; there are ${Object.keys(SUITES).join(', ')}`);
-  process.exit(2);
+function request(): Request {
+  try {
+    return parseRequest(process.argv.slice(2));
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    console.error(`bench: ${error.message}\n\n${HELP}`);
+    process.exit(2);
+  }
 }
-const options: BenchOptions = {
-  repeats: Number(values.repeats),
-  large: values.large,
-  backend: {
-    threads: values.threads === undefined ? undefined : Number(values.threads),
-    gemm: values.gemm as BackendOptions['gemm'],
-    isa: values.isa as BackendOptions['isa'],
-  },
-};
 
+const { suites, options, json, help } = request();
+if (help) {
+  console.log(HELP);
+  process.exit(0);
+}
 const machine = { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, node: process.version };
-if (!values.json)
+if (!json) {
   console.log(`${machine.cpu}, ${machine.cores} cores, Node ${machine.node}; medians of ${options.repeats} rounds\n`);
-const results: Record<string, BenchRow[]> = {};
-for (const name of names) {
-  results[name] = await (await SUITES[name]()).run(options);
-  if (!values.json) for (const row of results[name]) console.log(formatted(row));
 }
-if (values.json) console.log(JSON.stringify({ machine, options, results }, null, 2));
+const results: Record<string, BenchRow[]> = {};
+try {
+  for (const name of suites) {
+    const suite = await SUITES[name].load();
+    results[name] = await suite.run(options);
+    if (!json) for (const row of results[name]) console.log(formatted(row));
+  }
+} catch (error) {
+  if (!(error instanceof GradfoldError)) throw error;
+  console.error(`bench: ${error.message}`); // what was asked for is not available here
+  process.exit(1);
+}
+if (json) console.log(JSON.stringify({ machine, options, results }, null, 2));
 
-function formatted({ name, value, unit, ceiling, note }: BenchRow): string {
-  const share = ceiling === undefined ? '' : `  ${((100 * value) / ceiling).toFixed(0)}% of ${ceiling.toPrecision(4)}`;
-  return `${name.padEnd(52)} ${value.toPrecision(4).padStart(9)} ${unit}${share}${note ? `  (${note})` : ''}`;
+function formatted({ name, value, unit, ceiling, floor, note }: BenchRow): string {
+  const share = ceiling === undefined ? '' : `  ${((100 * value) / ceiling).toFixed(0)}% of ${figure(ceiling)}`;
+  const least = floor === undefined ? '' : `  floor ${figure(floor)}`;
+  return `${name.padEnd(68)} ${figure(value).padStart(7)} ${unit}${share}${least}${note ? `  (${note})` : ''}`;
+}
+
+/** Four digits, without exponents. */
+function figure(value: number): string {
+  return value >= 1000 ? value.toFixed(0) : value.toPrecision(4);
 }

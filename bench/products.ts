@@ -1,53 +1,94 @@
 // The rate of matrix products in both precisions: our own kernels beside oneDNN, where that is built in.
 import { measureProduct, openBackend, type Backend } from 'gradfold';
+import { openIfAvailable, precisionsOf } from './backends.ts';
+import { Bandwidth } from './bandwidth.ts';
 import { interleaved } from './interleaved.ts';
-import type { BenchOptions, BenchRow } from './types.ts';
+import type { BenchOptions, BenchRow, Precision } from './types.ts';
 
-/** c [m × n] = a b with inner dimension k; the last two are the weight gradients of the second and the third. */
-const SHAPES: [m: number, n: number, k: number, transposeA: boolean, transposeB: boolean][] = [
-  [2048, 2048, 2048, false, true],
-  [2048, 3072, 768, false, true],
-  [2048, 768, 3072, false, true],
-  [4096, 704, 256, false, true],
-  [512, 32000, 768, false, true],
-  [3072, 768, 2048, true, false],
-  [768, 3072, 2048, true, false],
+interface Shape {
+  m: number;
+  n: number;
+  k: number;
+  transposeA: boolean;
+  transposeB: boolean;
+}
+
+const forward = (m: number, n: number, k: number): Shape => ({ m, n, k, transposeA: false, transposeB: true });
+const weightGradient = (m: number, n: number, k: number): Shape => ({ m, n, k, transposeA: true, transposeB: false });
+
+/** The last two are the weight gradients of the second and the third. */
+const SHAPES = [
+  forward(2048, 2048, 2048),
+  forward(2048, 3072, 768),
+  forward(2048, 768, 3072),
+  forward(4096, 704, 256),
+  forward(512, 32000, 768),
+  weightGradient(3072, 768, 2048),
+  weightGradient(768, 3072, 2048),
 ];
 
-/** Every product of a precision that this build and this processor have. */
-async function openAll(options: BenchOptions['backend'], precision: 'f32' | 'bf16'): Promise<[string, Backend][]> {
-  const opened: [string, Backend][] = [];
-  for (const gemm of ['amx', 'onednn', 'portable'] as const) {
-    try {
-      opened.push([`${precision} ${gemm}`, await openBackend('cpu', { ...options, precision, gemm })]);
-    } catch {
-      continue; // not available here, as the backend's own message says when it is asked for by name
+const GEMMS = ['amx', 'onednn', 'portable'] as const;
+
+export async function run(options: BenchOptions): Promise<BenchRow[]> {
+  const { repeats, backend } = options;
+  const rows: BenchRow[] = [];
+  const bandwidth = await Bandwidth.open({ threads: backend.threads, isa: backend.isa });
+  try {
+    for (const precision of await precisionsOf(options)) {
+      const backends = await openAll(backend, precision);
+      try {
+        for (const shape of SHAPES) rows.push(...(await shapeRows(shape, precision, backends, repeats, bandwidth)));
+      } finally {
+        for (const opened of Object.values(backends)) opened.dispose();
+      }
     }
+    return rows;
+  } finally {
+    bandwidth.dispose();
+  }
+}
+
+/** Every product of a precision that this build and this processor have, or the one asked for. */
+async function openAll(options: BenchOptions['backend'], precision: Precision): Promise<Record<string, Backend>> {
+  if (options.gemm) return { [options.gemm]: await openBackend('cpu', { ...options, precision }) };
+  const opened: Record<string, Backend> = {};
+  for (const gemm of GEMMS) {
+    const backend = await openIfAvailable({ ...options, precision, gemm });
+    if (backend) opened[gemm] = backend;
   }
   return opened;
 }
 
-export async function run({ repeats, backend }: BenchOptions): Promise<BenchRow[]> {
-  const rows: BenchRow[] = [];
-  for (const precision of ['f32', 'bf16'] as const) {
-    const backends = await openAll(backend, precision);
-    try {
-      for (const [m, n, k, transposeA, transposeB] of SHAPES) {
-        const rates: number[][] = backends.map(() => []);
-        const tasks = backends.map(([name, opened], i) => [
-          name,
-          async () => rates[i].push(await measureProduct(opened, { m, n, k, transposeA, transposeB })),
-        ]);
-        await interleaved(repeats, Object.fromEntries(tasks) as Record<string, () => Promise<unknown>>);
-        const best = rates.map((values) => Math.max(...values) / 1e9);
-        const shape = `product ${m} × ${n} × ${k}${transposeA ? ' (weight gradient)' : ''}`;
-        backends.forEach(([name], i) => {
-          rows.push({ name: `${shape}, ${name}`, value: best[i], unit: 'GFLOP/s', ceiling: Math.max(...best) });
-        });
-      }
-    } finally {
-      for (const [, opened] of backends) opened.dispose();
-    }
+async function shapeRows(
+  shape: Shape,
+  precision: Precision,
+  backends: Record<string, Backend>,
+  repeats: number,
+  bandwidth: Bandwidth,
+): Promise<BenchRow[]> {
+  const { m, n, k, transposeA } = shape;
+  const rates: Record<string, number[]> = {};
+  const tasks: Record<string, () => Promise<unknown>> = {};
+  for (const [gemm, backend] of Object.entries(backends)) {
+    rates[gemm] = [];
+    tasks[gemm] = async () => rates[gemm].push(await measureProduct(backend, shape));
   }
-  return rows;
+  const memory = bandwidth.best(await interleaved<string>(repeats, { ...tasks, ...bandwidth.tasks }));
+  const best = Math.max(...Object.values(rates).flat());
+  const bytes = (precision === 'bf16' ? 2 : 4) * (m * k + k * n + m * n);
+  return Object.entries(rates).map(([gemm, measured]) => {
+    const rate = Math.max(...measured);
+    const traffic = (bytes * rate) / (2 * m * n * k);
+    return {
+      name: `product ${m} × ${n} × ${k}${transposeA ? ' (weight gradient)' : ''}, ${precision} ${gemm}`,
+      value: rate / 1e9,
+      unit: 'GFLOP/s',
+      ceiling: best / 1e9,
+      note: `${(bytes / 1e6).toFixed(1)} MB, ${percent(traffic / memory)} of memory bandwidth`,
+    };
+  });
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(0)}%`;
 }

@@ -1,11 +1,15 @@
 import type { BackendOptions } from 'gradfold';
 
+export type Precision = NonNullable<BackendOptions['precision']>;
+
 export interface BenchOptions {
   /** Rounds; figures are medians over them. */
   repeats: number;
   /** Also the shapes that take minutes. */
   large: boolean;
-  backend: BackendOptions;
+  /** The one asked for; without it, float32, and bfloat16 too in the suites that compare both. */
+  precision?: Precision;
+  backend: Pick<BackendOptions, 'threads' | 'gemm' | 'isa'>;
 }
 
 export interface BenchRow {
@@ -14,5 +18,7 @@ export interface BenchRow {
   unit: string;
   /** The most that this machine could give in the same unit, measured in the same run. */
   ceiling?: number;
+  /** Of multiples, the least that arithmetic allows: the products of the passes over those of a plain one. */
+  floor?: number;
   note?: string;
 }

@@ -1,7 +1,7 @@
 // Softmax weights and their gradient beside memory bandwidth: GB/s of the least that any implementation must move, which
 // is every input once and the result once.
 import { softmaxWeights, softmaxWeightsBackward } from 'gradfold';
-import { copyBandwidth, copyTask } from './copy.ts';
+import { Bandwidth } from './bandwidth.ts';
 import { interleaved } from './interleaved.ts';
 import { normalScores } from './scores.ts';
 import type { BenchOptions, BenchRow } from './types.ts';
@@ -26,12 +26,18 @@ export async function run({ repeats }: BenchOptions): Promise<BenchRow[]> {
   };
   const entries = Object.entries(tasks);
   const calls = Object.fromEntries(entries.map(([name, { run }]) => [name, async () => run()]));
-  const seconds: Record<string, number> = await interleaved(repeats, { ...calls, copy: copyTask() });
-  return entries.map(([name, { bytes }]) => ({
-    name: `${name}, ${ROWS.toExponential(0)} rows`,
-    value: (ROWS * bytes) / seconds[name] / 1e9,
-    unit: 'GB/s',
-    ceiling: copyBandwidth(seconds.copy) / 1e9,
-    note: `${seconds[name].toFixed(3)} s`,
-  }));
+  const bandwidth = await Bandwidth.open();
+  try {
+    const seconds = await interleaved<string>(repeats, { ...calls, ...bandwidth.tasks });
+    const best = bandwidth.best(seconds);
+    return entries.map(([name, { bytes }]) => ({
+      name: `${name}, ${ROWS.toExponential(0)} rows`,
+      value: (ROWS * bytes) / seconds[name] / 1e9,
+      unit: 'GB/s',
+      ceiling: best / 1e9,
+      note: `${seconds[name].toFixed(3)} s`,
+    }));
+  } finally {
+    bandwidth.dispose();
+  }
 }

@@ -1,4 +1,4 @@
-import { collate, type Batch, type LlamaConfig } from 'gradfold';
+import { collate, type AdamwConfig, type Batch, type LlamaConfig } from 'gradfold';
 
 /** A model and batch shape that figures are quoted for; the same shapes as the usual PyTorch comparisons. */
 export interface Workload {
@@ -34,7 +34,16 @@ export const WORKLOADS: Record<'tiny' | 'm160', Workload> = {
   m160: workload('m160', decoder({ vocabulary: 32000, hidden: 768, layers: 12, heads: 12, ff: 3072 }), 4, 512),
 };
 
-function decoder(size: { vocabulary: number; hidden: number; layers: number; heads: number; ff: number }): LlamaConfig {
+/** The optimizer of every training step here. */
+export const ADAMW: AdamwConfig = { kind: 'adamw', lr: 3e-4, betas: [0.9, 0.95], eps: 1e-8, weightDecay: 0.1 };
+
+export function decoder(size: {
+  vocabulary: number;
+  hidden: number;
+  layers: number;
+  heads: number;
+  ff: number;
+}): LlamaConfig {
   return {
     model_type: 'llama',
     vocab_size: size.vocabulary,
@@ -48,7 +57,7 @@ function decoder(size: { vocabulary: number; hidden: number; layers: number; hea
 }
 
 /** A batch of ids drawn by Zipf's law, every position predicted. */
-export function zipfBatch({ config, batch, time }: Workload, seed = 0): Batch {
+export function zipfBatch({ config, batch, time }: Pick<Workload, 'config' | 'batch' | 'time'>, seed = 0): Batch {
   const cumulative = new Float64Array(config.vocab_size);
   let total = 0;
   for (let id = 0; id < cumulative.length; id++) cumulative[id] = total += 1 / (id + 1);

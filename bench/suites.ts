@@ -1,0 +1,43 @@
+import type { BenchOptions, BenchRow } from './types.ts';
+
+export interface Suite {
+  /** One line. */
+  description: string;
+  load(): Promise<{ run(options: BenchOptions): Promise<BenchRow[]> }>;
+}
+
+/** Every suite, in the order in which they run. */
+export const SUITES: Record<string, Suite> = {
+  memory: {
+    description: 'copy, add and dot of parameter vectors: the bandwidth that other suites are set against',
+    load: () => import('./memory.ts'),
+  },
+  products: {
+    description: 'matrix products by shape, library and precision, and their share of memory bandwidth',
+    load: () => import('./products.ts'),
+  },
+  train: {
+    description: 'forward-backward, loss and training step in both precisions; predicted peak memory',
+    load: () => import('./train.ts'),
+  },
+  samples: {
+    description: 'per-sample norms, dots, Gram, sketch and gradients, of long rows and of short ones',
+    load: () => import('./samples.ts'),
+  },
+  second: {
+    description: 'Hessian-vector product with its JVP; the passes of a DataRater meta step with T = 2',
+    load: () => import('./second.ts'),
+  },
+  order: {
+    description: 'argsort and folding of 1e6 and 1e7 scores, compiled and in TypeScript',
+    load: () => import('./order.ts'),
+  },
+  weights: {
+    description: 'softmax weights of 1e7 scores and their gradient',
+    load: () => import('./weights.ts'),
+  },
+  reference: {
+    description: 'a toy model on the native engine and on the reference backend: speed, and whether they agree',
+    load: () => import('./reference.ts'),
+  },
+};
