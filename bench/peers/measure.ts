@@ -1,5 +1,6 @@
 import type { Comparison, Peer } from './comparisons.ts';
 import type { Inputs } from './inputs.ts';
+import { median, relativeDifference } from '../statistics.ts';
 import { Worker, type Side } from './process.ts';
 import type { Job } from './protocol.ts';
 
@@ -61,27 +62,15 @@ export async function measurePair(sides: Sides, comparison: Comparison, peer: Pe
       }
     }
     for (const side of figures) side.seconds = median(side.samples);
-    return { ...pair, ours: figures[0], theirs: figures[1], difference: peer.own ? undefined : difference(answers) };
+    return {
+      ...pair,
+      ours: figures[0],
+      theirs: figures[1],
+      difference: peer.own ? undefined : relativeDifference(answers[0], answers[1]),
+    };
   } finally {
     for (const worker of started) await worker.close();
   }
 }
 
 const newFigures = (): Figures => ({ samples: [], seconds: 0, peakBytes: 0 });
-
-/** max |a_i − b_i| / max |b_i| over what both have: a peer that computes less says less. */
-function difference([ours, theirs]: number[][]): number {
-  const shared = Math.min(ours.length, theirs.length);
-  let [apart, largest] = [0, 0];
-  for (let i = 0; i < shared; i++) {
-    apart = Math.max(apart, Math.abs(ours[i] - theirs[i]));
-    largest = Math.max(largest, Math.abs(theirs[i]));
-  }
-  return apart / largest;
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
