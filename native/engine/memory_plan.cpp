@@ -15,6 +15,7 @@ MemoryPlan plan_memory(const Device& device, const TransformerConfig& config, co
   PlanningDevice planning(device);
   LanguageModel model(planning, config, slots);
   const TokenBatch tokens = model.tokens(batch);
+  check(static_cast<int64_t>(request.weights.size()) == tokens.samples(), "one weight a sample");
   if (operation == Operation::loss) {
     model.loss(tokens, nullptr);
   } else if (operation == Operation::backward) {
