@@ -1,0 +1,10 @@
+import { checkObject, invalid } from '../check.ts';
+import type { Backend } from './types.ts';
+
+/** @throws GradfoldError INVALID_ARGUMENT for anything but what openBackend gives. */
+export function checkBackend(backend: unknown): asserts backend is Backend {
+  checkObject('backend', backend);
+  const engine = 'engine' in backend && (backend.engine as Partial<Backend['engine']> | null);
+  if (typeof engine !== 'object' || typeof engine?.createModel !== 'function')
+    throw invalid('backend', 'a backend', backend, { fix: 'open one with openBackend()' });
+}
