@@ -4,7 +4,7 @@ import type { Backend } from './types.ts';
 /** @throws GradfoldError INVALID_ARGUMENT for anything but what openBackend gives. */
 export function checkBackend(backend: unknown): asserts backend is Backend {
   checkObject('backend', backend);
-  const engine = 'engine' in backend && (backend.engine as Partial<Backend['engine']> | null);
-  if (typeof engine !== 'object' || typeof engine?.createModel !== 'function')
+  const { name, engine } = backend as Partial<Backend>;
+  if (typeof name !== 'string' || typeof engine?.createModel !== 'function')
     throw invalid('backend', 'a backend', backend, { fix: 'open one with openBackend()' });
 }
