@@ -5,6 +5,7 @@ import type { Backend } from './types.ts';
 export function checkBackend(backend: unknown): asserts backend is Backend {
   checkObject('backend', backend);
   const { name, engine } = backend as Partial<Backend>;
-  if (typeof name !== 'string' || typeof engine?.createModel !== 'function')
+  const methods = [engine?.createModel, engine?.createRater, engine?.perSampleLinear];
+  if (typeof name !== 'string' || methods.some((method) => typeof method !== 'function'))
     throw invalid('backend', 'a backend', backend, { fix: 'open one with openBackend()' });
 }

@@ -36,6 +36,10 @@ export function openCpuBackend(options: BackendOptions = {}): Backend {
   if (!addon) throw new GradfoldError('UNAVAILABLE', `backend 'cpu': ${addonReason()}`);
   const precision = options.precision ?? 'f32';
   if (precision !== 'f32' && precision !== 'bf16') throw invalid('precision', '"f32" or "bf16"', precision);
+  for (const name of ['isa', 'gemm'] as const) {
+    const forced: unknown = options[name];
+    if (forced !== undefined && typeof forced !== 'string') throw invalid(name, 'a name', forced);
+  }
   const threads = checkInteger('threads', options.threads ?? availableParallelism(), 1, 1024);
   const native = rethrowing(() => new addon.NativeEngine({ threads, precision, isa: options.isa, gemm: options.gemm }));
   const reference = new WeakRef(native);
