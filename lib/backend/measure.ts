@@ -12,7 +12,7 @@ import type { Backend, ProductShape } from './types.ts';
 export async function measureProduct(backend: Backend, shape: ProductShape): Promise<number> {
   checkBackend(backend);
   checkObject('shape', shape);
-  for (const name of ['m', 'n', 'k'] as const) checkInteger(name, shape[name], 1, 2 ** 31);
+  for (const name of ['m', 'n', 'k'] as const) checkInteger(name, shape[name], 1, 2 ** 30);
   const { engine, info } = backend;
   if (!engine.measureProduct)
     throw new GradfoldError('UNSUPPORTED', `backend '${backend.name}': its products are not measured`);

@@ -14,8 +14,8 @@
 
 namespace gradfold {
 
-/// Sizes that fit in 32 bits can be multiplied without a thought of overflow.
-constexpr int64_t kMostOfSize = int64_t{1} << 31;
+/// A matrix with such sides has a number of bytes that does not overflow.
+constexpr int64_t kMostOfSize = int64_t{1} << 30;
 /// Integers that a JavaScript number holds exactly: offsets, seeds.
 constexpr int64_t kMostExact = int64_t{1} << 53;
 constexpr int64_t kMostThreads = 1024;
