@@ -81,6 +81,7 @@
         'native/engine/arena.cpp',
         'native/engine/backbone.cpp',
         'native/engine/batch.cpp',
+        'native/engine/config.cpp',
         'native/engine/layers/attention.cpp',
         'native/engine/layers/embedding.cpp',
         'native/engine/layers/gelu.cpp',

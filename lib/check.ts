@@ -23,9 +23,37 @@ export function show(value: unknown): string {
   if (value === null || value === undefined || typeof value === 'number' || typeof value === 'boolean')
     return String(value);
   if (Array.isArray(value)) return `an array of ${value.length}`;
-  if (ArrayBuffer.isView(value))
-    return `${value.constructor.name} of ${(value as unknown as { length: number }).length}`;
-  return typeof value === 'object' ? (value.constructor?.name ?? 'an object') : typeof value;
+  if (ArrayBuffer.isView(value)) return `${value.constructor.name} of ${sizeOf(value)}`;
+  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value !== 'object') return typeof value;
+  const { constructor } = value;
+  return typeof constructor === 'function' && constructor.name ? constructor.name : 'an object';
+}
+
+function sizeOf(view: ArrayBufferView): string {
+  if (view.buffer.byteLength === 0) return '0 (its buffer is empty or was transferred)';
+  return 'length' in view ? String(view.length) : `${view.byteLength} bytes`;
+}
+
+/** Something with properties: an options object, a batch, a configuration. */
+export function checkObject(name: string, value: unknown): asserts value is object {
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || ArrayBuffer.isView(value))
+    throw invalid(name, 'an object', value);
+}
+
+/** Options whose signal, if they have one, can be listened to and has not been aborted; throws its reason if it has. */
+export function checkCall(name: string, options: { signal?: unknown }): void {
+  checkObject(name, options);
+  const { signal } = options;
+  if (signal === undefined) return;
+  if (!(signal instanceof AbortSignal)) throw invalid(`${name}.signal`, 'an AbortSignal', signal);
+  signal.throwIfAborted();
+}
+
+/** Values by index: an array or a typed array. */
+export function checkList(name: string, value: unknown): asserts value is ArrayLike<unknown> {
+  const listed = Array.isArray(value) || (ArrayBuffer.isView(value) && 'length' in value);
+  if (!listed) throw invalid(name, 'an array', value);
 }
 
 export function checkInteger(name: string, value: unknown, min: number, max = Number.MAX_SAFE_INTEGER): number {
@@ -58,6 +86,7 @@ export function checkFinite(
 }
 
 export function checkLength(name: string, array: ArrayLike<unknown>, length: number, what: string): void {
+  checkList(name, array);
   if (array.length !== length) throw invalid(name, `${length} values (${what})`, array.length);
 }
 

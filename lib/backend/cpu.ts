@@ -2,7 +2,7 @@ import { availableParallelism, totalmem } from 'node:os';
 import { checkInteger, invalid } from '../check.ts';
 import { GradfoldError } from '../errors.ts';
 import { addonReason, loadAddon, type NativeEngine } from './addon.ts';
-import { rethrowing } from './cpu/job.ts';
+import { rethrowing, runJob } from './cpu/job.ts';
 import { CpuModel } from './cpu/model.ts';
 import { nativeSlots } from './cpu/network.ts';
 import { CpuRater } from './cpu/rater.ts';
@@ -36,16 +36,21 @@ export function openCpuBackend(options: BackendOptions = {}): Backend {
   if (!addon) throw new GradfoldError('UNAVAILABLE', `backend 'cpu': ${addonReason()}`);
   const precision = options.precision ?? 'f32';
   if (precision !== 'f32' && precision !== 'bf16') throw invalid('precision', '"f32" or "bf16"', precision);
+  for (const name of ['isa', 'gemm'] as const) {
+    const forced: unknown = options[name];
+    if (forced !== undefined && typeof forced !== 'string') throw invalid(name, 'a name', forced);
+  }
   const threads = checkInteger('threads', options.threads ?? availableParallelism(), 1, 1024);
   const native = rethrowing(() => new addon.NativeEngine({ threads, precision, isa: options.isa, gemm: options.gemm }));
   const reference = new WeakRef(native);
   running.add(reference);
+  collected.register(native, reference);
   return {
     name: 'cpu',
     precision,
     info: { ...native.describe(), name: 'cpu', available: true, device: 'CPU', memory: totalmem() },
     engine: {
-      measureProduct: (shape) => native.measureProduct(shape),
+      measureProduct: (shape) => runJob(addon, undefined, () => native.measureProduct(shape)),
       perSampleLinear: (problem, request, signal) => sampleLinear(addon, native, problem, request, signal),
       createModel: (shape, layout) => {
         const model = rethrowing(() => native.createModel(shape, nativeSlots(layout)));
@@ -68,6 +73,7 @@ export function openCpuBackend(options: BackendOptions = {}): Backend {
  * hooks that would end those threads: so they are ended when the process says that it leaves.
  */
 const running = new Set<WeakRef<NativeEngine>>();
+const collected = new FinalizationRegistry<WeakRef<NativeEngine>>((reference) => running.delete(reference));
 process.on('exit', () => {
   for (const engine of running) engine.deref()?.close();
 });

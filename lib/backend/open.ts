@@ -1,4 +1,4 @@
-import { invalid } from '../check.ts';
+import { checkObject, invalid } from '../check.ts';
 import { GradfoldError } from '../errors.ts';
 import { cpuInfo, openCpuBackend } from './cpu.ts';
 import { openReferenceBackend, referenceInfo } from './reference/backend.ts';
@@ -41,9 +41,10 @@ export function availableBackends(): BackendInfo[] {
  * @throws GradfoldError UNAVAILABLE with the reason, UNSUPPORTED for a precision the backend does not do
  */
 export async function openBackend(name: BackendName | 'auto' = 'auto', options: BackendOptions = {}): Promise<Backend> {
-  if (name !== 'auto' && !Object.hasOwn(BACKENDS, name)) {
+  if (name !== 'auto' && !(typeof name === 'string' && Object.hasOwn(BACKENDS, name))) {
     throw invalid('backend', `one of auto, ${NAMES.join(', ')}`, name);
   }
+  checkObject('options', options);
   if (name !== 'auto') return BACKENDS[name].open(options);
   const chosen = NAMES.find((candidate) => BACKENDS[candidate].info().available)!;
   if (chosen === 'reference' && !warned) {

@@ -1,5 +1,5 @@
 import type { EngineBatch } from '../backend/types.ts';
-import { checkInteger, checkLength, invalid } from '../check.ts';
+import { checkInteger, checkLength, checkList, checkObject, invalid } from '../check.ts';
 import type { TransformerShape } from '../model/shape.ts';
 
 /** Token rows of one step, row-major [batch, time]. Padding, if any, is on the right. */
@@ -52,11 +52,17 @@ const INT32_MAX = 2 ** 31 - 1;
  * tokenTypeIds of another length than inputIds, a value that is not a 32-bit integer.
  */
 export function collate(rows: readonly TokenRow[], options: CollateOptions = {}): Batch {
+  if (!Array.isArray(rows)) throw invalid('rows', 'an array of rows', rows);
+  checkObject('options', options);
   if (rows.length === 0) throw invalid('rows', 'at least one row', rows);
   const paddingId = checkInteger('paddingId', options.paddingId ?? 0, 0, INT32_MAX);
+  rows.forEach((row: TokenRow, r) => {
+    checkObject(`rows[${r}]`, row);
+    checkList(`rows[${r}].inputIds`, row.inputIds);
+  });
   const longest = rows.reduce((most, row) => Math.max(most, row.inputIds.length), 0);
   const time = checkInteger('length', options.length ?? longest, 1);
-  const tokens = rows.length * time;
+  const tokens = checkInteger('rows × length', rows.length * time, 1, INT32_MAX);
   const batch = {
     batch: rows.length,
     time,
@@ -99,11 +105,10 @@ function fillRow(into: Int32Array, start: number, values: ArrayLike<number>, len
  * @throws GradfoldError INVALID_ARGUMENT naming the row and position of the first thing that is wrong.
  */
 export function checkBatch(batch: Batch, limits: BatchLimits, granularity: 'row' | 'document' = 'row'): EngineBatch {
-  const rows = checkInteger('batch.batch', batch.batch, 1);
-  const time = checkInteger('batch.time', batch.time, 1);
-  const attentionMask = batch.attentionMask ?? new Uint8Array(rows * time).fill(1);
+  const [rows, time] = checkSize(batch);
   checkArray('inputIds', batch.inputIds, Int32Array, rows, time);
   checkArray('labels', batch.labels, Int32Array, rows, time);
+  const attentionMask = batch.attentionMask ?? new Uint8Array(rows * time).fill(1);
   checkArray('attentionMask', attentionMask, Uint8Array, rows, time);
   if (batch.documentIds) checkArray('documentIds', batch.documentIds, Int32Array, rows, time);
   if (batch.tokenTypeIds) checkArray('tokenTypeIds', batch.tokenTypeIds, Int32Array, rows, time);
@@ -132,14 +137,23 @@ export function checkBatch(batch: Batch, limits: BatchLimits, granularity: 'row'
  * @throws GradfoldError INVALID_ARGUMENT as checkBatch, or naming a row without any token.
  */
 export function checkRows(batch: Omit<Batch, 'labels'>, limits: BatchLimits): EngineBatch {
-  const size = checkInteger('batch.batch', batch.batch, 1) * checkInteger('batch.time', batch.time, 1);
-  const checked = checkBatch({ ...batch, labels: new Int32Array(size).fill(IGNORED_LABEL) }, limits);
+  const [rows, time] = checkSize(batch);
+  checkArray('inputIds', batch.inputIds, Int32Array, rows, time);
+  const checked = checkBatch({ ...batch, labels: new Int32Array(rows * time).fill(IGNORED_LABEL) }, limits);
   for (let row = 0; row < checked.batch; row++) {
     if (checked.attentionMask[row * checked.time] === 0) {
       throw invalid(`batch.attentionMask, row ${row}`, 'at least one token to rate', 'a row of padding');
     }
   }
   return checked;
+}
+
+function checkSize(batch: Pick<Batch, 'batch' | 'time'>): [rows: number, time: number] {
+  checkObject('batch', batch);
+  const rows = checkInteger('batch.batch', batch.batch, 1);
+  const time = checkInteger('batch.time', batch.time, 1);
+  checkInteger('batch.batch × batch.time', rows * time, 1, INT32_MAX);
+  return [rows, time];
 }
 
 function checkArray(

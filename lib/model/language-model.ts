@@ -1,5 +1,5 @@
 import type { Backend, BackwardRequest, EngineBatch, EngineModel, SketchRequest } from '../backend/types.ts';
-import { checkFiniteArray, checkInteger, checkLength, invalid } from '../check.ts';
+import { checkCall, checkFiniteArray, checkInteger, checkLength, checkList, checkObject, invalid } from '../check.ts';
 import { checkBatch, type Batch } from '../data/batch.ts';
 import { GradfoldError } from '../errors.ts';
 import { transformerShape } from './architectures/index.ts';
@@ -8,6 +8,7 @@ import type { ModelConfig } from './config.ts';
 import { modelLayout } from './layout.ts';
 import {
   estimateMemory,
+  MAX_SKETCH_DIMENSIONS,
   type BatchShape,
   type MemoryEstimate,
   type MemoryOperation,
@@ -15,10 +16,7 @@ import {
 } from './memory.ts';
 import { ParameterVector } from './parameter-vector.ts';
 import type { TransformerShape } from './shape.ts';
-import { TransformerModel, type CallOptions } from './transformer-model.ts';
-
-/** More is a full projection rather than a sketch. */
-const MAX_SKETCH_DIMENSIONS = 2 ** 20;
+import { checkCreation, TransformerModel, type CallOptions } from './transformer-model.ts';
 
 export interface WeightOptions extends CallOptions {
   /** One finite number a sample; default 1 / samples. They weigh the gradient, not what is reported per sample. */
@@ -84,6 +82,7 @@ export class LanguageModel extends TransformerModel<ModelConfig, EngineModel> {
    * (another architecture or option).
    */
   static async fromPretrained(directory: string, options: CallOptions & { backend: Backend }): Promise<LanguageModel> {
+    checkCreation(options);
     const model = new LanguageModel(await readConfig(directory), options.backend);
     return model.filled(() => model.read(directory, model.space.layout, { signal: options.signal, kind: 'language' }));
   }
@@ -96,6 +95,7 @@ export class LanguageModel extends TransformerModel<ModelConfig, EngineModel> {
     config: ModelConfig,
     options: CallOptions & { backend: Backend; seed: number },
   ): Promise<LanguageModel> {
+    checkCreation(options);
     const seed = checkInteger('seed', options.seed, 0);
     const model = new LanguageModel(config, options.backend);
     return model.filled(() => model.draw(model.space.layout, { signal: options.signal, seed }));
@@ -140,15 +140,17 @@ export class LanguageModel extends TransformerModel<ModelConfig, EngineModel> {
    * numbers unless `gradients` asks for them.
    */
   async perSample(batch: Batch, request: PerSampleRequest): Promise<PerSampleResult> {
-    const checked = this.#check(batch, request, request.granularity);
+    checkCall('request', request);
+    const checked = checkBatch(batch, this.#shape, request.granularity);
     const wanted = request.weights !== undefined || request.into !== undefined;
     const { request: backward, gradient } = this.#backwardRequest(checked, request, wanted);
-    const dots = request.dots?.map((vector, k) => vector.within(this.space, `dots[${k}]`));
+    if (request.dots !== undefined) checkList('dots', request.dots);
+    const dots = request.dots?.map((vector, k) => ParameterVector.engineOf(vector, this.space, `dots[${k}]`));
     if (dots && backward.into && dots.includes(backward.into)) {
       throw invalid('into', 'a vector other than those of dots', 'one of them');
     }
     const { norms, gram, gradients: wantGradients } = request;
-    const sketch = request.sketch && checkSketch(request.sketch);
+    const sketch = request.sketch === undefined ? undefined : checkSketch(request.sketch);
     const { gradients, ...result } = await this.engine.backward(
       checked,
       { ...backward, norms, dots, gram, gradients: wantGradients, sketch },
@@ -171,7 +173,7 @@ export class LanguageModel extends TransformerModel<ModelConfig, EngineModel> {
   ): Promise<{ jvp: Float64Array; hvp: ParameterVector }> {
     const checked = this.#check(batch, options);
     const weights = resolveWeights(options.weights, checked.samples);
-    const tangent = v.within(this.space, 'v');
+    const tangent = ParameterVector.engineOf(v, this.space, 'v');
     const hvp = this.vector();
     const jvp = await this.engine.hvp(checked, tangent, weights, hvp.engine, options.signal);
     return { jvp, hvp };
@@ -186,9 +188,9 @@ export class LanguageModel extends TransformerModel<ModelConfig, EngineModel> {
     return estimateMemory(this.engine, this.#shape, shape, operation, request);
   }
 
-  #check(batch: Batch, { signal }: CallOptions, granularity?: 'row' | 'document'): EngineBatch {
-    signal?.throwIfAborted();
-    return checkBatch(batch, this.#shape, granularity);
+  #check(batch: Batch, options: CallOptions): EngineBatch {
+    checkCall('options', options);
+    return checkBatch(batch, this.#shape);
   }
 
   #backwardRequest(
@@ -199,7 +201,7 @@ export class LanguageModel extends TransformerModel<ModelConfig, EngineModel> {
     const weights = resolveWeights(options.weights, batch.samples);
     if (!wanted) return { request: { weights } };
     const gradient = options.into ?? this.vector();
-    const into = gradient.within(this.space, 'into', { writable: true });
+    const into = ParameterVector.engineOf(gradient, this.space, 'into', { writable: true });
     return { request: { weights, into }, gradient };
   }
 }
@@ -211,7 +213,9 @@ function resolveWeights(weights: ArrayLike<number> | undefined, samples: number)
   return Float64Array.from(weights);
 }
 
-function checkSketch({ dimensions, seed }: SketchRequest): SketchRequest {
+function checkSketch(sketch: SketchRequest): SketchRequest {
+  checkObject('sketch', sketch);
+  const { dimensions, seed } = sketch;
   return {
     dimensions: checkInteger('sketch.dimensions', dimensions, 1, MAX_SKETCH_DIMENSIONS),
     seed: checkInteger('sketch.seed', seed, 0),

@@ -1,3 +1,4 @@
+import { checkInteger } from '../check.ts';
 import { architectureOf } from './architectures/index.ts';
 import type { ArchitectureName } from './architectures/architecture.ts';
 import type { ModelConfig, RaterConfig } from './config.ts';
@@ -65,5 +66,6 @@ function layoutOf(architecture: ArchitectureName, tensors: TensorSpec[]): Parame
     offset += size;
     return slot;
   });
+  checkInteger('parameters of the model', offset, 1);
   return { architecture, length: offset, slots };
 }

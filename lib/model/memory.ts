@@ -1,5 +1,5 @@
 import type { EngineBatch, EngineModel, MemoryRequest } from '../backend/types.ts';
-import { checkInteger, invalid } from '../check.ts';
+import { checkInteger, checkObject, invalid } from '../check.ts';
 import { IGNORED_LABEL } from '../data/batch.ts';
 import { GradfoldError } from '../errors.ts';
 import type { TransformerShape } from './shape.ts';
@@ -42,6 +42,12 @@ export interface MemoryEstimate {
   total: number;
 }
 
+/** More is a full projection rather than a sketch. */
+export const MAX_SKETCH_DIMENSIONS = 2 ** 20;
+const MAX_DOTS = 2 ** 16;
+/** The tokens' own arrays are made. */
+const MAX_TOKENS = 2 ** 28;
+
 /**
  * Predicts the peak memory of an operation from shapes: the engine is run on a device that computes nothing and counts.
  * @throws GradfoldError INVALID_ARGUMENT; UNSUPPORTED on a backend that does not plan its memory
@@ -59,8 +65,10 @@ export function estimateMemory(
       'memory: the reference backend does not plan its memory; open the cpu backend',
     );
   }
+  checkObject('shape', batchShape);
+  checkObject('request', request);
   const batch = batchOf(batchShape, shape);
-  const dots = checkInteger('dots', request.dots ?? 0, 0);
+  const dots = checkInteger('dots', request.dots ?? 0, 0, MAX_DOTS);
   const { pass, vectors } = planOf(operation, batch.samples, { ...request, dots });
   const { parameters, activations, workspace } = engine.memory(batch, pass);
   const bytes = { parameters, vectors: vectors * engine.parameters.length * 4, activations, workspace };
@@ -84,9 +92,11 @@ function planOf(
       return { pass: { operation: 'hvp' }, vectors: 2 };
     case 'perSample': {
       const { sketch, ...pass } = request;
+      if (sketch !== undefined) checkObject('sketch', sketch);
+      const dimensions = sketch && checkInteger('sketch.dimensions', sketch.dimensions, 1, MAX_SKETCH_DIMENSIONS);
       const own = (request.gradients ? samples : 0) + (request.gradient ? 1 : 0);
       return {
-        pass: { operation: 'backward', ...pass, sketch: sketch?.dimensions },
+        pass: { operation: 'backward', ...pass, sketch: dimensions },
         vectors: request.dots + own,
       };
     }
@@ -99,6 +109,7 @@ function planOf(
 function batchOf({ batch, time, predictions }: BatchShape, shape: TransformerShape): EngineBatch {
   const rows = checkInteger('batch', batch, 1);
   const tokens = checkInteger('time', time, 1, shape.learnedPositions || undefined);
+  checkInteger('batch × time', rows * tokens, 1, MAX_TOKENS);
   const first = shape.objective === 'next-token' ? 1 : 0;
   const most = Math.max(0, tokens - first);
   const predicted = checkInteger('predictions', predictions ?? most, 0, most);

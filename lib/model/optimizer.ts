@@ -1,10 +1,9 @@
-import { checkFinite, invalid } from '../check.ts';
-import { GradfoldError } from '../errors.ts';
+import { checkFinite, checkList, checkObject, invalid } from '../check.ts';
 import { parseJsonObject } from '../files.ts';
-import type { ParameterVector } from './parameter-vector.ts';
+import { ParameterVector } from './parameter-vector.ts';
 import { readTensors } from './read-tensors.ts';
 import { SafetensorsFile, writeSafetensors } from './safetensors.ts';
-import type { TransformerModel } from './transformer-model.ts';
+import { TransformerModel } from './transformer-model.ts';
 
 /** θ ← θ − lr·s·g */
 export interface SgdConfig {
@@ -84,7 +83,7 @@ export class Optimizer {
    */
   async step(gradient: ParameterVector): Promise<{ gradientNorm: number }> {
     if (this.#stepping) throw invalid('step', 'the step before it to be awaited', 'one that is still running');
-    const g = gradient.within(this.#model.space, 'gradient');
+    const g = ParameterVector.engineOf(gradient, this.#model.space, 'gradient');
     const { parameters } = this.#model.engine;
     const step = this.#stepCount + 1;
     this.#stepping = true;
@@ -149,17 +148,17 @@ export class Optimizer {
  * @throws GradfoldError INVALID_ARGUMENT naming the setting that is wrong.
  */
 export function createOptimizer(model: TransformerModel, config: OptimizerConfig): Optimizer {
+  if (!(model instanceof TransformerModel)) throw invalid('model', 'a LanguageModel or a SequenceRater', model);
+  checkObject('config', config);
   return new Optimizer(model, config);
 }
 
 function resolve(config: OptimizerConfig): Hyperparameters {
   if (config.kind !== 'sgd' && config.kind !== 'adamw') {
-    throw new GradfoldError(
-      'INVALID_ARGUMENT',
-      `kind: expected "sgd" or "adamw", got ${JSON.stringify((config as { kind: unknown }).kind)}`,
-    );
+    throw invalid('kind', '"sgd" or "adamw"', (config as { kind: unknown }).kind);
   }
   const { betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0 } = config.kind === 'adamw' ? config : {};
+  checkList('betas', betas);
   const beta = (k: 0 | 1) => {
     const value = checkFinite(`betas[${k}]`, betas[k], { min: 0 });
     if (value >= 1) throw invalid(`betas[${k}]`, 'a number < 1', value);

@@ -1,5 +1,5 @@
 import type { Backend, EngineVector, FloatArray } from '../backend/types.ts';
-import { checkFinite, invalid } from '../check.ts';
+import { checkFinite, checkList, checkObject, invalid } from '../check.ts';
 import { GradfoldError } from '../errors.ts';
 import type { ParameterLayout } from './layout.ts';
 import { release, releaseWhenCollected } from './release.ts';
@@ -51,7 +51,7 @@ export class ParameterVector {
   }
 
   copyFrom(x: ParameterVector): void {
-    this.engine.copyFrom(x.within(this.#space, 'x'));
+    this.engine.copyFrom(ParameterVector.engineOf(x, this.#space, 'x'));
   }
 
   /** this *= a */
@@ -61,12 +61,12 @@ export class ParameterVector {
 
   /** this += a x */
   axpy(a: number, x: ParameterVector): void {
-    this.engine.axpy(checkFinite('a', a), x.within(this.#space, 'x'));
+    this.engine.axpy(checkFinite('a', a), ParameterVector.engineOf(x, this.#space, 'x'));
   }
 
   /** ⟨this, x⟩, accumulated in float64. */
   dot(x: ParameterVector): number {
-    return this.engine.dot(x.within(this.#space, 'x'));
+    return this.engine.dot(ParameterVector.engineOf(x, this.#space, 'x'));
   }
 
   /** ‖this‖₂ */
@@ -86,6 +86,7 @@ export class ParameterVector {
    * @throws GradfoldError INVALID_ARGUMENT naming a missing or unknown tensor, or one of another size.
    */
   setFrom(record: Readonly<Record<string, ArrayLike<number>>>): void {
+    checkObject('record', record);
     const { slots } = this.#space.layout;
     const known = new Set(slots.map(({ name }) => name));
     for (const name of Object.keys(record)) {
@@ -93,9 +94,10 @@ export class ParameterVector {
     }
     for (const { name, shape, size } of slots) {
       const values = Object.hasOwn(record, name) ? record[name] : undefined;
-      if (values?.length !== size) {
-        throw invalid(`tensor ${name}`, `${size} values ([${shape.join(', ')}])`, values && values.length);
-      }
+      const expected = `${size} values ([${shape.join(', ')}])`;
+      if (values === undefined) throw invalid(`tensor ${name}`, expected, undefined);
+      checkList(`tensor ${name}`, values);
+      if (values.length !== size) throw invalid(`tensor ${name}`, expected, values.length);
     }
     for (const { name, offset } of slots) this.engine.write(offset, record[name]);
   }
@@ -139,20 +141,27 @@ export class ParameterVector {
   }
 
   /**
-   * @internal The backend's vector, for use in a given space.
+   * @internal The backend's vector behind an argument, for use in a given space.
    * @param options.writable it will be overwritten, which a model's live parameters must not be
-   * @throws GradfoldError INVALID_ARGUMENT naming both spaces when they differ.
+   * @throws GradfoldError INVALID_ARGUMENT for anything but a vector, or naming both spaces when they differ.
    */
-  within(space: ParameterSpace, name: string, options: { writable?: boolean } = {}): EngineVector {
-    if (!sameSpace(this.#space, space)) {
-      const other = this.#space.backend.name === space.backend.name && this.#space.backend !== space.backend;
+  static engineOf(
+    vector: unknown,
+    space: ParameterSpace,
+    name: string,
+    options: { writable?: boolean } = {},
+  ): EngineVector {
+    if (!(vector instanceof ParameterVector)) throw invalid(name, `a vector of ${describe(space)}`, vector);
+    const own = vector.#space;
+    if (!sameSpace(own, space)) {
+      const other = own.backend.name === space.backend.name && own.backend !== space.backend;
       throw new GradfoldError(
         'INVALID_ARGUMENT',
-        `${name}: expected a vector of ${describe(space)}, got one of ${describe(this.#space)}${other ? ' opened separately' : ''}`,
+        `${name}: expected a vector of ${describe(space)}, got one of ${describe(own)}${other ? ' opened separately' : ''}`,
       );
     }
-    if (options.writable && this.#model) throw invalid(name, 'a vector of its own', "the model's parameters");
-    return this.engine;
+    if (options.writable && vector.#model) throw invalid(name, 'a vector of its own', "the model's parameters");
+    return vector.engine;
   }
 }
 

@@ -1,13 +1,13 @@
 import type { Backend, EngineBatch, EngineRater } from '../backend/types.ts';
-import { checkFiniteArray, checkInteger, checkLength, invalid } from '../check.ts';
+import { checkCall, checkFiniteArray, checkInteger, checkLength, checkObject, invalid } from '../check.ts';
 import { checkRows, type Batch } from '../data/batch.ts';
 import { raterShape } from './architectures/index.ts';
 import { readConfig } from './checkpoint.ts';
 import type { RaterConfig, RaterSettings } from './config.ts';
 import { partOf, raterLayout, type ParameterSlot } from './layout.ts';
-import type { ParameterVector } from './parameter-vector.ts';
+import { ParameterVector } from './parameter-vector.ts';
 import type { RaterShape } from './shape.ts';
-import { TransformerModel, type CallOptions } from './transformer-model.ts';
+import { checkCreation, TransformerModel, type CallOptions } from './transformer-model.ts';
 
 /** Rows to rate; labels play no part. */
 export type RaterBatch = Omit<Batch, 'labels'> & Partial<Pick<Batch, 'labels'>>;
@@ -44,6 +44,7 @@ export class SequenceRater extends TransformerModel<RaterConfig, EngineRater> {
     config: RaterConfig,
     options: CallOptions & { backend: Backend; seed: number },
   ): Promise<SequenceRater> {
+    checkCreation(options);
     const seed = checkInteger('seed', options.seed, 0);
     const rater = new SequenceRater(config, options.backend);
     return rater.filled(() => rater.draw(rater.space.layout, { signal: options.signal, seed }));
@@ -56,6 +57,8 @@ export class SequenceRater extends TransformerModel<RaterConfig, EngineRater> {
    * directory or missing for another.
    */
   static async fromPretrained(directory: string, options: RaterLoadOptions): Promise<SequenceRater> {
+    checkCreation(options);
+    if (options.rater !== undefined) checkObject('rater', options.rater);
     const config = await readConfig(directory);
     const saved = 'pooling' in config;
     if (saved !== (options.rater === undefined)) {
@@ -93,13 +96,13 @@ export class SequenceRater extends TransformerModel<RaterConfig, EngineRater> {
     checkLength('scoreGradients', scoreGradients, checked.batch, 'one a row');
     checkFiniteArray('scoreGradients', scoreGradients);
     const gradient = options.into ?? this.vector();
-    const into = gradient.within(this.space, 'into', { writable: true });
+    const into = ParameterVector.engineOf(gradient, this.space, 'into', { writable: true });
     await this.engine.backward(checked, Float64Array.from(scoreGradients), into, options.signal);
     return gradient;
   }
 
-  #check(batch: RaterBatch, { signal }: CallOptions): EngineBatch {
-    signal?.throwIfAborted();
+  #check(batch: RaterBatch, options: CallOptions): EngineBatch {
+    checkCall('options', options);
     return checkRows(batch, this.#shape);
   }
 }

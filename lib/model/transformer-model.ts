@@ -1,5 +1,6 @@
+import { checkBackend } from '../backend/check.ts';
 import type { Backend, EngineNetwork } from '../backend/types.ts';
-import { checkFinite } from '../check.ts';
+import { checkCall, checkFinite } from '../check.ts';
 import { GradfoldError } from '../errors.ts';
 import { readWeights, writeCheckpoint } from './checkpoint.ts';
 import type { ModelConfig } from './config.ts';
@@ -12,6 +13,12 @@ import { checkpointNames, transformersConfig, type CheckpointKind } from './tran
 export interface CallOptions {
   /** Aborting rejects the call with the signal's reason. */
   signal?: AbortSignal;
+}
+
+/** Checks what every model is made with, the signal's state included. */
+export function checkCreation(options: CallOptions & { backend: Backend }): void {
+  checkCall('options', options);
+  checkBackend(options.backend);
 }
 
 /** What a language model and a rater have in common: parameters on a backend, and a Hugging Face directory. */

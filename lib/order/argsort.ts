@@ -1,4 +1,5 @@
 import type { FloatArray } from '../backend/types.ts';
+import { checkObject } from '../check.ts';
 import { checkScores } from '../score/check.ts';
 import { runKernel, runKernelAsync, type AsyncOptions, type OrderKernel } from './kernel.ts';
 import { ORDER_THREADS } from './native.ts';
@@ -27,8 +28,10 @@ export async function argsortAsync(
 }
 
 /** @internal */
-export function argsortKernel(scores: FloatArray, { descending = false }: ArgsortOptions = {}): OrderKernel {
+export function argsortKernel(scores: FloatArray, options: ArgsortOptions = {}): OrderKernel {
   checkScores(scores);
+  checkObject('options', options);
+  const { descending = false } = options;
   return {
     scores,
     native: (addon) => addon.argsort(scores, descending, ORDER_THREADS),

@@ -1,4 +1,4 @@
-import { checkInteger } from '../check.ts';
+import { checkInteger, checkObject } from '../check.ts';
 import type { FloatArray } from '../backend/types.ts';
 import { checkScores } from '../score/check.ts';
 import { runKernel, runKernelAsync, type AsyncOptions, type OrderKernel } from './kernel.ts';
@@ -50,8 +50,10 @@ export function layerStarts(n: number, layers: number): number[] {
 }
 
 /** @internal */
-export function foldKernel(scores: FloatArray, { layers = DEFAULT_LAYERS }: FoldOptions = {}): OrderKernel {
+export function foldKernel(scores: FloatArray, options: FoldOptions = {}): OrderKernel {
   checkScores(scores);
+  checkObject('options', options);
+  const { layers = DEFAULT_LAYERS } = options;
   checkInteger('layers', layers, 1, MAX_LAYERS);
   return {
     scores,

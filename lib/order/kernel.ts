@@ -1,6 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { loadAddon, type Addon } from '../backend/addon.ts';
+import { rethrowing } from '../backend/cpu/job.ts';
 import type { FloatArray } from '../backend/types.ts';
+import { checkCall } from '../check.ts';
 import type { GradfoldError } from '../errors.ts';
 import { notANumber } from '../score/check.ts';
 
@@ -35,7 +37,12 @@ export interface AsyncOptions {
 /** Runs a kernel here and now, by the addon where there is one and the rows are many. */
 export function runKernel<Result>(kernel: Kernel<Result>): Result {
   const addon = addonFor(kernel);
-  return addon ? resultOf(kernel, kernel.native(addon)) : runPortable(kernel);
+  return addon
+    ? resultOf(
+        kernel,
+        rethrowing(() => kernel.native(addon)),
+      )
+    : runPortable(kernel);
 }
 
 /** The TypeScript form of a kernel, run to its end. */
@@ -50,10 +57,18 @@ export function runPortable<Result>(kernel: Kernel<Result>): Result {
  * Runs a kernel off the event loop: on the thread pool by the addon, else in short turns. Its arrays must not change
  * until the promise settles; an abort rejects at once with the signal's reason.
  */
-export async function runKernelAsync<Result>(kernel: Kernel<Result>, { signal }: AsyncOptions = {}): Promise<Result> {
-  signal?.throwIfAborted();
+export async function runKernelAsync<Result>(kernel: Kernel<Result>, options: AsyncOptions = {}): Promise<Result> {
+  checkCall('options', options);
+  const { signal } = options;
   const addon = addonFor(kernel);
-  if (addon) return resultOf(kernel, await orAborted(kernel.nativeAsync(addon), signal));
+  if (addon)
+    return resultOf(
+      kernel,
+      await orAborted(
+        rethrowing(() => kernel.nativeAsync(addon)),
+        signal,
+      ),
+    );
   const run = kernel.portable();
   for (;;) {
     const step = run.next();

@@ -19,4 +19,4 @@ export interface OrderAddon {
 }
 
 /** Threads for a native call; small inputs use fewer. */
-export const ORDER_THREADS = availableParallelism();
+export const ORDER_THREADS = Math.min(availableParallelism(), 1024);

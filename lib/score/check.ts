@@ -9,8 +9,20 @@ const MAX_ROWS = 0xffffffff;
 export function checkScores(scores: unknown): asserts scores is FloatArray {
   if (!(scores instanceof Float32Array || scores instanceof Float64Array))
     throw invalid('scores', 'a Float32Array or Float64Array', scores);
+  if (isDetached(scores)) throw invalid('scores', 'an array whose buffer was not transferred', scores);
   if (scores.length > MAX_ROWS)
     throw invalid('scores', `at most ${MAX_ROWS} rows`, scores.length, { fix: 'take them in parts' });
+}
+
+/** Whether the buffer of an array was transferred; Node 20 says so only by refusing to slice it. */
+function isDetached({ buffer }: FloatArray): boolean {
+  if (buffer.byteLength > 0) return false;
+  try {
+    buffer.slice(0);
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 /** @throws GradfoldError INVALID_DATA naming the index of the first NaN. */

@@ -1,5 +1,6 @@
+import { checkBackend } from '../backend/check.ts';
 import type { Backend, FloatArray, LinearProblem, LinearRequest } from '../backend/types.ts';
-import { checkFiniteArray, checkInteger, checkLength, invalid } from '../check.ts';
+import { checkCall, checkFiniteArray, checkInteger, checkLength, checkList, checkObject, invalid } from '../check.ts';
 import { GradfoldError } from '../errors.ts';
 
 /** What went into a linear layer y = x Wᵀ (+ b), W [outFeatures × inFeatures], and what came back; all row-major. */
@@ -64,7 +65,9 @@ export async function perSampleLinear(
   layer: LinearLayer,
   request: PerSampleLinearRequest,
 ): Promise<PerSampleLinearResult> {
-  request.signal?.throwIfAborted();
+  checkBackend(backend);
+  checkObject('layer', layer);
+  checkCall('request', request);
   const problem = checkLayer(layer);
   const size = problem.outFeatures * problem.inFeatures;
   const checked = checkRequest(request, problem.batch, size);
@@ -107,6 +110,7 @@ function checkRequest(request: PerSampleLinearRequest, batch: number, size: numb
     checkFiniteArray('weights', weights);
   }
   const shape = '[outFeatures × inFeatures]';
+  checkList('dots', dots);
   dots.forEach((v, k) => checkFloats(`dots[${k}]`, v, size, shape));
   if (into !== undefined) checkType('into', into, size, shape);
   return {

@@ -1,4 +1,4 @@
-import { checkFinite, checkInteger, invalid } from '../check.ts';
+import { checkFinite, checkInteger, checkObject, invalid } from '../check.ts';
 
 /** How the learning rate moves over a run, relative to its peak (the optimizer's `lr`). */
 export interface ScheduleConfig {
@@ -18,7 +18,9 @@ const DECAY: Record<ScheduleConfig['kind'], (progress: number, finalRatio: numbe
 
 /** Checks a schedule for a run of `steps` steps and fills in its defaults. */
 export function resolveSchedule(config: ScheduleConfig, steps: number): Required<ScheduleConfig> {
-  if (!Object.hasOwn(DECAY, config.kind)) throw invalid('schedule.kind', Object.keys(DECAY).join(' or '), config.kind);
+  checkObject('schedule', config);
+  if (typeof config.kind !== 'string' || !Object.hasOwn(DECAY, config.kind))
+    throw invalid('schedule.kind', Object.keys(DECAY).join(' or '), config.kind);
   return {
     kind: config.kind,
     warmupSteps: checkInteger('schedule.warmupSteps', config.warmupSteps ?? 0, 0, steps),

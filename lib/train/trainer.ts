@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { checkFinite, checkInteger, checkLength, invalid } from '../check.ts';
+import { checkCall, checkFinite, checkInteger, checkLength, checkList, checkObject, invalid } from '../check.ts';
 import { GradfoldError } from '../errors.ts';
-import type { LanguageModel } from '../model/language-model.ts';
+import { LanguageModel } from '../model/language-model.ts';
 import { createOptimizer, type Optimizer, type OptimizerConfig } from '../model/optimizer.ts';
 import type { Plan } from '../order/plan.ts';
 import { latestCheckpoint, saveCheckpoint, type TrainerState } from './checkpoint.ts';
@@ -45,15 +45,19 @@ const HASHED_ROWS = 256;
  *   gradient, leaving the checkpoints as they are.
  */
 export async function train(options: TrainOptions): Promise<TrainerState> {
+  checkCall('options', options);
   const { model, plan, samples, signal, onStep, validate, checkpoint } = options;
+  if (!(model instanceof LanguageModel)) throw invalid('model', 'a LanguageModel', model);
+  checkObject('samples', samples);
   model.checkPredictsNext('train');
   checkPlan(plan);
   const batchSize = checkInteger('batchSize', options.batchSize, 1);
   const steps = checkInteger('steps', options.steps ?? Math.ceil(plan.rows.length / batchSize), 1);
   const schedule = resolveSchedule(options.schedule ?? { kind: 'constant' }, steps);
+  for (const name of ['checkpoint', 'validate'] as const)
+    if (options[name] !== undefined) checkObject(name, options[name]);
   if (checkpoint) checkInteger('checkpoint.every', checkpoint.every, 1);
   if (validate) checkInteger('validate.every', validate.every, 1);
-  signal?.throwIfAborted();
 
   const fingerprint = checkpoint ? fingerprintOf(options, schedule, steps) : {};
   const optimizer = createOptimizer(model, options.optimizer);
@@ -124,7 +128,10 @@ async function resume(
   return { step, tokens, seconds };
 }
 
-function checkPlan({ rows, weights }: Plan): void {
+function checkPlan(plan: Plan): void {
+  checkObject('plan', plan);
+  const { rows, weights } = plan;
+  checkList('plan.rows', rows);
   if (rows.length === 0) throw invalid('plan.rows', 'at least one row', rows);
   checkLength('plan.weights', weights, rows.length, 'one a row of the plan');
   weights.forEach((weight, i) => checkFinite(`plan.weights[${i}]`, weight, { min: 0 }));

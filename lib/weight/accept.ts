@@ -1,4 +1,4 @@
-import { checkFinite, checkInteger } from '../check.ts';
+import { checkFinite, checkInteger, checkObject } from '../check.ts';
 
 export interface AcceptOptions {
   /** B: how many samples compete in a batch. */
@@ -14,7 +14,9 @@ export interface AcceptOptions {
  * saddle-point form, the others from their ratios, over whichever tail is the shorter to sum.
  * @throws GradfoldError INVALID_ARGUMENT for p outside [0, 1], batch < 1, or keep outside [1, batch].
  */
-export function acceptProbability(p: number, { batch, keep }: AcceptOptions): number {
+export function acceptProbability(p: number, options: AcceptOptions): number {
+  checkObject('options', options);
+  const { batch, keep } = options;
   checkFinite('p', p, { min: 0, max: 1 });
   checkInteger('batch', batch, 1);
   checkInteger('keep', keep, 1, batch);

@@ -1,4 +1,4 @@
-import { checkFinite, checkFiniteArray, checkLength, invalid } from '../check.ts';
+import { checkFinite, checkFiniteArray, checkLength, checkList, checkObject, invalid } from '../check.ts';
 import type { FloatArray } from '../backend/types.ts';
 import type { GradfoldError } from '../errors.ts';
 import { runKernel, runKernelAsync, type AsyncOptions, type Kernel } from '../order/kernel.ts';
@@ -108,6 +108,7 @@ export function softmaxBackwardKernel(
   weightGradients: ArrayLike<number>,
   options: SoftmaxOptions = {},
 ): Kernel<Float64Array> {
+  checkList('weights', weights);
   checkLength('weightGradients', weightGradients, weights.length, 'one for each weight');
   const temperature = checkTemperature(options);
   const ids = checkGroups(weights.length, options.groups);
@@ -177,7 +178,9 @@ function checkGroups(n: number, ids: Int32Array | undefined): Int32Array | undef
   return ids;
 }
 
-function checkTemperature({ temperature = 1 }: SoftmaxOptions): number {
+function checkTemperature(options: SoftmaxOptions): number {
+  checkObject('options', options);
+  const { temperature = 1 } = options;
   return checkFinite('temperature', temperature, { above: 0 });
 }
 

@@ -36,7 +36,7 @@ Napi::Value array_or_index(int64_t refused, const Napi::TypedArrayOf<Number>& ar
 template <typename Number>
 Napi::TypedArrayOf<Number> target_of(Napi::Env env, const ArrayCall<Number>& call) {
   if (!call.into.IsEmpty() && !call.into.IsUndefined()) {
-    const auto array = call.into.template As<Napi::TypedArrayOf<Number>>();
+    const auto array = typed_array<Number>(call.into, "into");
     if (array.ElementLength() != call.length) throw Napi::RangeError::New(env, "into: length");
     return array;
   }
@@ -47,9 +47,11 @@ Napi::TypedArrayOf<Number> target_of(Napi::Env env, const ArrayCall<Number>& cal
 
 template <typename Number, ReadArrayCall<Number> read>
 Napi::Value call_now(const Napi::CallbackInfo& info) {
-  const ArrayCall<Number> call = read(info);
-  auto array = target_of(info.Env(), call);
-  return guarded(info.Env(), [&] { return array_or_index(call.run(array.Data()), array); });
+  return guarded(info.Env(), [&] {
+    const ArrayCall<Number> call = read(info);
+    auto array = target_of(info.Env(), call);
+    return array_or_index(call.run(array.Data()), array);
+  });
 }
 
 /// Runs a call on the thread pool. Its arrays and the result are pinned until the promise settles.
@@ -88,10 +90,12 @@ class ArrayWorker : public Napi::AsyncWorker {
 
 template <typename Number, ReadArrayCall<Number> read>
 Napi::Value call_async(const Napi::CallbackInfo& info) {
-  auto* worker = new ArrayWorker<Number>(info, read(info));  // deletes itself when done
-  const Napi::Promise promise = worker->promise();
-  worker->Queue();
-  return promise;
+  return guarded(info.Env(), [&] {
+    auto* worker = new ArrayWorker<Number>(info, read(info));  // deletes itself when done
+    const Napi::Promise promise = worker->promise();
+    worker->Queue();
+    return promise;
+  });
 }
 
 /// Adds the call to exports under its name, and with Async behind it.

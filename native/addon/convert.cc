@@ -1,5 +1,7 @@
 #include "convert.h"
 
+#include <cmath>
+#include <cstdint>
 #include <initializer_list>
 #include <new>
 #include <stdexcept>
@@ -15,12 +17,53 @@ Napi::Value get(const Napi::Object& object, const char* name) {
   return value;
 }
 
+int64_t integer_of(const Napi::Value& value, const char* name, int64_t least, int64_t most) {
+  const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : std::nan("");
+  // A comparison with NaN is false.
+  if (number >= static_cast<double>(least) && number <= static_cast<double>(most) && std::trunc(number) == number) {
+    return static_cast<int64_t>(number);
+  }
+  throw Error("INVALID_ARGUMENT", std::string("native call: ") + name + ": expected an integer in [" +
+                                      std::to_string(least) + ", " + std::to_string(most) + "]");
+}
+
+namespace {
+
+template <typename T>
+constexpr napi_typedarray_type kArrayType = napi_int8_array;
+template <>
+constexpr napi_typedarray_type kArrayType<float> = napi_float32_array;
+template <>
+constexpr napi_typedarray_type kArrayType<double> = napi_float64_array;
+template <>
+constexpr napi_typedarray_type kArrayType<int32_t> = napi_int32_array;
+template <>
+constexpr napi_typedarray_type kArrayType<uint32_t> = napi_uint32_array;
+template <>
+constexpr napi_typedarray_type kArrayType<uint8_t> = napi_uint8_array;
+
+}  // namespace
+
+template <typename T>
+Napi::TypedArrayOf<T> typed_array(const Napi::Value& value, const char* name) {
+  if (value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == kArrayType<T>) {
+    return value.As<Napi::TypedArrayOf<T>>();
+  }
+  throw Error("INVALID_ARGUMENT", std::string("native call: ") + name + ": expected a typed array of another type");
+}
+
+template Napi::TypedArrayOf<float> typed_array(const Napi::Value&, const char*);
+template Napi::TypedArrayOf<double> typed_array(const Napi::Value&, const char*);
+template Napi::TypedArrayOf<int32_t> typed_array(const Napi::Value&, const char*);
+template Napi::TypedArrayOf<uint32_t> typed_array(const Napi::Value&, const char*);
+template Napi::TypedArrayOf<uint8_t> typed_array(const Napi::Value&, const char*);
+
 double get_number(const Napi::Object& object, const char* name) {
   return get(object, name).As<Napi::Number>().DoubleValue();
 }
 
-int64_t get_integer(const Napi::Object& object, const char* name) {
-  return get(object, name).As<Napi::Number>().Int64Value();
+int64_t get_size(const Napi::Object& object, const char* name, int64_t least, int64_t most) {
+  return integer_of(get(object, name), name, least, most);
 }
 
 bool get_flag(const Napi::Object& object, const char* name) { return object.Get(name).ToBoolean(); }
@@ -45,13 +88,13 @@ T one_of(const Napi::Object& object, const char* name, std::initializer_list<std
 
 TransformerConfig transformer_config(const Napi::Object& shape) {
   TransformerConfig config{};
-  config.vocabulary = get_integer(shape, "vocabSize");
-  config.hidden = get_integer(shape, "hiddenSize");
-  config.intermediate = get_integer(shape, "intermediateSize");
-  config.layers = get_integer(shape, "layers");
-  config.heads = get_integer(shape, "heads");
-  config.kv_heads = get_integer(shape, "kvHeads");
-  config.head_dim = get_integer(shape, "headDim");
+  config.vocabulary = get_size(shape, "vocabSize");
+  config.hidden = get_size(shape, "hiddenSize");
+  config.intermediate = get_size(shape, "intermediateSize");
+  config.layers = get_size(shape, "layers");
+  config.heads = get_size(shape, "heads");
+  config.kv_heads = get_size(shape, "kvHeads");
+  config.head_dim = get_size(shape, "headDim");
   config.norm = one_of<NormKind>(shape, "norm", {{"rms", NormKind::rms}, {"layer", NormKind::layer}});
   config.norm_eps = get_number(shape, "normEps");
   config.placement =
@@ -64,13 +107,12 @@ TransformerConfig transformer_config(const Napi::Object& shape) {
       shape, "objective", {{"next-token", Objective::next_token}, {"masked-token", Objective::masked_token}});
   config.causal = get_flag(shape, "causal");
   const Napi::Value window = get(shape, "slidingWindow");
-  config.window = window.IsNull() ? 0 : window.As<Napi::Number>().Int64Value();
-  config.inverse_frequencies = doubles(get(shape, "inverseFrequencies"));
-  const auto pairs = static_cast<int64_t>(config.inverse_frequencies.size());
-  check(pairs == 0 || 2 * pairs == config.head_dim, "one frequency a rotary pair");
-  config.learned_positions = get_integer(shape, "learnedPositions");
-  config.token_types = get_integer(shape, "tokenTypes");
+  config.window = window.IsNull() ? 0 : integer_of(window, "slidingWindow", 1, kMostExact);
+  config.inverse_frequencies = doubles(get(shape, "inverseFrequencies"), "inverseFrequencies");
+  config.learned_positions = get_size(shape, "learnedPositions");
+  config.token_types = get_size(shape, "tokenTypes");
   config.tied_embeddings = get_flag(shape, "tiedEmbeddings");
+  check_config(config);
   return config;
 }
 
@@ -79,36 +121,41 @@ Pooling pooling_of(const Napi::Object& shape) {
                          {{"mean", Pooling::mean}, {"last", Pooling::last}, {"first", Pooling::first}});
 }
 
+Type precision_of(const Napi::Object& options) {
+  return one_of<Type>(options, "precision", {{"f32", Type::f32}, {"bf16", Type::bf16}});
+}
+
 std::vector<Slot> parameter_slots(const Napi::Array& array) {
   std::vector<Slot> slots;
   for (uint32_t i = 0; i < array.Length(); i++) {
     const auto slot = array.Get(i).As<Napi::Object>();
-    slots.push_back({get_string(slot, "role"), get_integer(slot, "offset"), get_integer(slot, "rows"),
-                     get_integer(slot, "cols"), static_cast<uint64_t>(get_integer(slot, "stream"))});
+    slots.push_back({get_string(slot, "role"), get_size(slot, "offset", 0, kMostExact), get_size(slot, "rows", 1),
+                     get_size(slot, "cols", 1), static_cast<uint64_t>(get_size(slot, "stream", 0, kMostExact))});
   }
   return slots;
 }
 
 namespace {
-template <typename Array, typename T>
+template <typename T>
 std::vector<T> copied(const Napi::Object& object, const char* name, int64_t length) {
-  const auto array = get(object, name).As<Array>();
+  const auto array = typed_array<T>(get(object, name), name);
   check(static_cast<int64_t>(array.ElementLength()) == length, name);
   return {array.Data(), array.Data() + length};
 }
 }  // namespace
 
 BatchCopy::BatchCopy(const Napi::Object& object)
-    : batch(get_integer(object, "batch")), time(get_integer(object, "time")) {
+    : batch(get_size(object, "batch", 1)), time(get_size(object, "time", 1)) {
   const int64_t length = batch * time;
-  input_ids = copied<Napi::Int32Array, int32_t>(object, "inputIds", length);
-  labels = copied<Napi::Int32Array, int32_t>(object, "labels", length);
-  attention_mask = copied<Napi::Uint8Array, uint8_t>(object, "attentionMask", length);
+  check(length <= INT32_MAX, "positions of a batch numbered by int32");
+  input_ids = copied<int32_t>(object, "inputIds", length);
+  labels = copied<int32_t>(object, "labels", length);
+  attention_mask = copied<uint8_t>(object, "attentionMask", length);
   if (!object.Get("documentIds").IsUndefined()) {
-    document_ids = copied<Napi::Int32Array, int32_t>(object, "documentIds", length);
+    document_ids = copied<int32_t>(object, "documentIds", length);
   }
   if (!object.Get("tokenTypeIds").IsUndefined()) {
-    token_types = copied<Napi::Int32Array, int32_t>(object, "tokenTypeIds", length);
+    token_types = copied<int32_t>(object, "tokenTypeIds", length);
   }
   sample_is_document = get(object, "granularity").As<Napi::String>().Utf8Value() == "document";
 }
@@ -124,8 +171,8 @@ PaddedBatch BatchCopy::view() const {
           sample_is_document};
 }
 
-std::vector<double> doubles(const Napi::Value& value) {
-  const auto array = value.As<Napi::Float64Array>();
+std::vector<double> doubles(const Napi::Value& value, const char* name) {
+  const auto array = typed_array<double>(value, name);
   return {array.Data(), array.Data() + array.ElementLength()};
 }
 
@@ -140,6 +187,11 @@ Napi::Float32Array float32_array(Napi::Env env, const std::vector<float>& values
   std::copy(values.begin(), values.end(), array.Data());
   return array;
 }
+
+namespace {
+constexpr const char* kNoMemory =
+    "the engine could not allocate the memory it needs; use a smaller batch or a shorter sequence";
+}  // namespace
 
 Napi::Error current_exception_as_error(Napi::Env env) {
   const auto with_code = [env](const char* code, const std::string& message) {
@@ -156,8 +208,9 @@ Napi::Error current_exception_as_error(Napi::Env env) {
   } catch (const Cancelled&) {
     return with_code("CANCELLED", "cancelled");
   } catch (const std::bad_alloc&) {
-    return with_code("OUT_OF_MEMORY",
-                     "the engine could not allocate the memory it needs; use a smaller batch or a shorter sequence");
+    return with_code("OUT_OF_MEMORY", kNoMemory);
+  } catch (const std::length_error&) {  // a std::vector beyond any memory
+    return with_code("OUT_OF_MEMORY", kNoMemory);
   } catch (const std::invalid_argument& error) {
     return with_code("INVALID_ARGUMENT", error.what());
   } catch (const std::exception& error) {

@@ -3,6 +3,7 @@
 
 #include <napi.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,10 +14,23 @@
 
 namespace gradfold {
 
+/// A matrix with such sides has a number of bytes that does not overflow.
+constexpr int64_t kMostOfSize = int64_t{1} << 30;
+/// Integers that a JavaScript number holds exactly: offsets, seeds.
+constexpr int64_t kMostExact = int64_t{1} << 53;
+constexpr int64_t kMostThreads = 1024;
+
+/// An integer in [least, most].
+int64_t integer_of(const Napi::Value& value, const char* name, int64_t least, int64_t most);
+/// A typed array of exactly this element type.
+template <typename T>
+Napi::TypedArrayOf<T> typed_array(const Napi::Value& value, const char* name);
+
 /// Property of an object, which must be there.
 Napi::Value get(const Napi::Object& object, const char* name);
+/// Property that is an integer in [least, most].
+int64_t get_size(const Napi::Object& object, const char* name, int64_t least = 0, int64_t most = kMostOfSize);
 double get_number(const Napi::Object& object, const char* name);
-int64_t get_integer(const Napi::Object& object, const char* name);
 bool get_flag(const Napi::Object& object, const char* name);
 
 std::string get_string(const Napi::Object& object, const char* name);
@@ -24,6 +38,8 @@ std::string get_string(const Napi::Object& object, const char* name);
 /// TransformerShape of lib/model/shape.ts.
 TransformerConfig transformer_config(const Napi::Object& shape);
 Pooling pooling_of(const Napi::Object& shape);
+/// Property `precision` of an engine's options.
+Type precision_of(const Napi::Object& options);
 /// [{role, offset, rows, cols, stream}, …]
 std::vector<Slot> parameter_slots(const Napi::Array& slots);
 
@@ -38,7 +54,7 @@ struct BatchCopy {
   std::vector<uint8_t> attention_mask;
 };
 
-std::vector<double> doubles(const Napi::Value& float64_array);
+std::vector<double> doubles(const Napi::Value& float64_array, const char* name);
 Napi::Float64Array float64_array(Napi::Env env, const std::vector<double>& values, size_t offset, size_t count);
 inline Napi::Float64Array float64_array(Napi::Env env, const std::vector<double>& values) {
   return float64_array(env, values, 0, values.size());

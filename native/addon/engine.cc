@@ -27,10 +27,9 @@ EngineObject::EngineObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
       return value.IsString() ? value.As<Napi::String>().Utf8Value() : std::string();
     };
     const std::string isa = name("isa"), gemm = name("gemm");
-    const Type precision = name("precision") == "bf16" ? Type::bf16 : Type::f32;
-    std::shared_ptr<Device> device =
-        open_cpu_device(static_cast<int>(get_integer(options, "threads")), precision,
-                        isa.empty() ? nullptr : isa.c_str(), gemm.empty() ? nullptr : gemm.c_str());
+    const auto threads = static_cast<int>(get_size(options, "threads", 1, kMostThreads));
+    std::shared_ptr<Device> device = open_cpu_device(
+        threads, precision_of(options), isa.empty() ? nullptr : isa.c_str(), gemm.empty() ? nullptr : gemm.c_str());
     runtime_ = std::make_shared<Runtime>(info.Env(), std::move(device));
   });
 }
@@ -78,7 +77,7 @@ Napi::Value EngineObject::describe(const Napi::CallbackInfo& info) {
 Napi::Value EngineObject::measure_product(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto shape = info[0].As<Napi::Object>();
-    const int64_t m = get_integer(shape, "m"), n = get_integer(shape, "n"), k = get_integer(shape, "k");
+    const int64_t m = get_size(shape, "m", 1), n = get_size(shape, "n", 1), k = get_size(shape, "k", 1);
     const bool ta = get_flag(shape, "transposeA"), tb = get_flag(shape, "transposeB");
     return enqueue(info.Env(), *runtime_, info.Env().Undefined(),
                    [device = runtime_->device(), m, n, k, ta, tb](const StopFlag&) -> Result {

@@ -11,12 +11,16 @@ namespace gradfold {
 
 namespace {
 
-std::vector<std::shared_ptr<VectorMemory>> vectors_of(const Napi::Value& value, int64_t length) {
+/// Of sketches; lib/model/language-model.ts explains.
+constexpr int64_t kMostDimensions = int64_t{1} << 20;
+/// Vectors of a memory plan, whose results are allocated.
+constexpr int64_t kMostDots = int64_t{1} << 16;
+
+std::vector<std::shared_ptr<VectorMemory>> vectors_of(const Napi::Value& value, const NetworkHandle& handle) {
   std::vector<std::shared_ptr<VectorMemory>> vectors;
   const auto array = value.As<Napi::Array>();
   for (uint32_t k = 0; k < array.Length(); k++) {
-    vectors.push_back(VectorObject::memory_of(array.Get(k)));
-    check(vectors.back()->length == length, "vectors as long as the parameters");
+    vectors.push_back(handle.vector(array.Get(k)));
   }
   return vectors;
 }
@@ -36,9 +40,13 @@ ModelObject::ModelObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {}
 
 Napi::Object ModelObject::create(Napi::Env env, NetworkHandle handle) {
   Napi::Object object = env.GetInstanceData<Environment>()->model.New({});
-  Unwrap(object)->handle_ = std::move(handle);
+  ModelObject* self = Unwrap(object);
+  self->handle_ = std::move(handle);
+  self->handle_.account(env, 1);
   return object;
 }
+
+void ModelObject::Finalize(Napi::BasicEnv env) { handle_.account(env, -1); }
 
 Napi::Value ModelObject::parameters(const Napi::CallbackInfo& info) { return handle_.parameters(info.Env()); }
 
@@ -47,14 +55,14 @@ Napi::Value ModelObject::zeros(const Napi::CallbackInfo& info) { return handle_.
 /// loss(batch, stop?) → Float64Array
 Napi::Value ModelObject::loss(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
+    const auto model = handle_.alive<LanguageModel>();
     const auto batch = std::make_shared<BatchCopy>(info[0].As<Napi::Object>());
-    return enqueue(info.Env(), *handle_.runtime, info[1],
-                   [model = handle_.alive<LanguageModel>(), batch](const StopFlag& stop) -> Result {
-                     const TokenBatch tokens = model->tokens(batch->view());
-                     reserve_memory(*model, tokens, Operation::loss, {});
-                     auto losses = model->loss(tokens, stop.get());
-                     return [losses = std::move(losses)](Napi::Env env) { return float64_array(env, losses); };
-                   });
+    return enqueue(info.Env(), *handle_.runtime, info[1], [model, batch](const StopFlag& stop) -> Result {
+      const TokenBatch tokens = model->tokens(batch->view());
+      reserve_memory(*model, tokens, Operation::loss, {});
+      auto losses = model->loss(tokens, stop.get());
+      return [losses = std::move(losses)](Napi::Env env) { return float64_array(env, losses); };
+    });
   });
 }
 
@@ -65,20 +73,19 @@ Napi::Value ModelObject::backward(const Napi::CallbackInfo& info) {
     const auto batch = std::make_shared<BatchCopy>(info[0].As<Napi::Object>());
     const auto options = info[1].As<Napi::Object>();
     const auto model = handle_.alive<LanguageModel>();
-    const int64_t length = model->parameters().length();
-    auto vectors = vectors_of(get(options, "dots"), length);
-    auto gradients = vectors_of(get(options, "gradients"), length);
+    auto vectors = vectors_of(get(options, "dots"), handle_);
+    auto gradients = vectors_of(get(options, "gradients"), handle_);
     const auto into = options.Get("into");
     std::vector<std::shared_ptr<VectorMemory>> target;
-    if (!into.IsUndefined()) target.push_back(VectorObject::memory_of(into));
+    if (!into.IsUndefined()) target.push_back(handle_.vector(into));
 
     BackwardRequest request;
-    request.weights = doubles(get(options, "weights"));
+    request.weights = doubles(get(options, "weights"), "weights");
     request.norms = get_flag(options, "norms");
     request.gram = get_flag(options, "gram");
     if (const auto sketch = options.Get("sketch"); sketch.IsObject()) {
-      request.sketch = {get_integer(sketch.As<Napi::Object>(), "dimensions"),
-                        static_cast<uint64_t>(get_integer(sketch.As<Napi::Object>(), "seed"))};
+      request.sketch = {get_size(sketch.As<Napi::Object>(), "dimensions", 1, kMostDimensions),
+                        static_cast<uint64_t>(get_size(sketch.As<Napi::Object>(), "seed", 0, kMostExact))};
     }
     if (!target.empty()) request.gradient = target[0]->data;
     for (const auto& v : vectors) request.vectors.push_back(v->data);
@@ -116,10 +123,9 @@ Napi::Value ModelObject::backward(const Napi::CallbackInfo& info) {
 Napi::Value ModelObject::hvp(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto batch = std::make_shared<BatchCopy>(info[0].As<Napi::Object>());
-    const auto v = VectorObject::memory_of(info[1]), into = VectorObject::memory_of(info[3]);
-    auto weights = doubles(info[2]);
+    const auto v = handle_.vector(info[1]), into = handle_.vector(info[3]);
+    auto weights = doubles(info[2], "weights");
     const auto model = handle_.alive<LanguageModel>();
-    check(v->length == model->parameters().length() && into->length == v->length, "vectors as long as the parameters");
     check(v != into, "the product does not overwrite its vector");
     return enqueue(info.Env(), *handle_.runtime, info[4],
                    [model, batch, v, into, weights = std::move(weights)](const StopFlag& stop) -> Result {
@@ -140,16 +146,16 @@ Napi::Value ModelObject::memory(const Napi::CallbackInfo& info) {
     const auto options = info[1].As<Napi::Object>();
     const std::string operation = get_string(options, "operation");
     const auto model = handle_.alive<LanguageModel>();
-    const auto samples = static_cast<size_t>(get_integer(info[0].As<Napi::Object>(), "samples"));
+    const auto samples = static_cast<size_t>(get_size(info[0].As<Napi::Object>(), "samples", 1));
     float* anywhere = model->parameters().data();  // marks a vector as wanted; never touched
     BackwardRequest request;
     request.weights.assign(samples, 1.0);
     request.norms = get_flag(options, "norms");
     request.gram = get_flag(options, "gram");
-    request.vectors.assign(static_cast<size_t>(get_integer(options, "dots")), anywhere);
+    request.vectors.assign(static_cast<size_t>(get_size(options, "dots", 0, kMostDots)), anywhere);
     if (get_flag(options, "gradient")) request.gradient = anywhere;
     if (get_flag(options, "gradients")) request.gradients.assign(samples, anywhere);
-    request.sketch.dimensions = get_integer(options, "sketch");
+    request.sketch.dimensions = get_size(options, "sketch", 0, kMostDimensions);
     const MemoryPlan plan = plan_memory(*model, model->tokens(batch.view()),
                                         operation == "loss"  ? Operation::loss
                                         : operation == "hvp" ? Operation::hvp
@@ -163,6 +169,6 @@ Napi::Value ModelObject::memory(const Napi::CallbackInfo& info) {
   });
 }
 
-void ModelObject::dispose(const Napi::CallbackInfo&) { handle_.network.reset(); }
+void ModelObject::dispose(const Napi::CallbackInfo& info) { handle_.dispose(info.Env()); }
 
 }  // namespace gradfold

@@ -57,12 +57,16 @@ class VectorObject : public Napi::ObjectWrap<VectorObject> {
   static Napi::Object create(Napi::Env env, std::shared_ptr<Runtime> runtime, std::shared_ptr<VectorMemory> memory);
   /// The memory behind a JavaScript vector; throws DISPOSED when it is gone.
   static std::shared_ptr<VectorMemory> memory_of(const Napi::Value& value);
+  /// The same for a vector that is to be on a device and of a length.
+  static std::shared_ptr<VectorMemory> memory_of(const Napi::Value& value, const Device* device, int64_t length);
 
   void Finalize(Napi::BasicEnv env) override;
 
  private:
   void account(Napi::BasicEnv env, int64_t sign);
   const std::shared_ptr<VectorMemory>& memory() const;
+  /// The memory of an argument that goes with this vector.
+  std::shared_ptr<VectorMemory> another(const Napi::Value& value) const;
   Napi::Value copy(const Napi::CallbackInfo& info);
   void fill(const Napi::CallbackInfo& info);
   void copy_from(const Napi::CallbackInfo& info);
@@ -90,6 +94,12 @@ struct NetworkHandle {
     if (!network) throw Error("DISPOSED", "the model was disposed");
     return std::static_pointer_cast<T>(network);
   }
+  /// The memory of an argument that is a vector over the parameters.
+  std::shared_ptr<VectorMemory> vector(const Napi::Value& value) const;
+  /// Tells the garbage collector of memory it cannot see: sign 1 when it is taken, −1 when it is given back.
+  void account(Napi::BasicEnv env, int64_t sign) const;
+  /// Lets go of the network; jobs under way still hold it.
+  void dispose(Napi::BasicEnv env);
   /// The live parameters as a JavaScript vector.
   Napi::Value parameters(Napi::Env env) const;
   /// A new vector of zeros as long as the parameters.
@@ -102,6 +112,7 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
   explicit ModelObject(const Napi::CallbackInfo& info);
 
   static Napi::Object create(Napi::Env env, NetworkHandle handle);
+  void Finalize(Napi::BasicEnv env) override;
 
  private:
   Napi::Value parameters(const Napi::CallbackInfo& info);
@@ -121,6 +132,7 @@ class RaterObject : public Napi::ObjectWrap<RaterObject> {
   explicit RaterObject(const Napi::CallbackInfo& info);
 
   static Napi::Object create(Napi::Env env, NetworkHandle handle);
+  void Finalize(Napi::BasicEnv env) override;
 
  private:
   Napi::Value parameters(const Napi::CallbackInfo& info);

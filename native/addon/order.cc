@@ -15,18 +15,8 @@ using OrderCall = ArrayCall<uint32_t>;
 /// Reads (scores, option, threads) of a call; `make(scores, n, option, threads)` sees scores as float* or double*.
 template <typename Make>
 OrderCall read_call(const Napi::CallbackInfo& info, const Make& make) {
-  if (info.Length() != 3 || !info[2].IsNumber()) {
-    throw Napi::TypeError::New(info.Env(), "expected (scores, option, threads)");
-  }
-  const int threads = info[2].As<Napi::Number>().Int32Value();
+  const auto threads = static_cast<int>(integer_of(info[2], "threads", 1, kMostThreads));
   return with_floats(info[0], "scores", [&](auto* scores, int64_t n) { return make(scores, n, info[1], threads); });
-}
-
-/// An integer option in [1, max].
-int64_t read_count(const Napi::Value& value, int64_t max) {
-  const int64_t count = value.IsNumber() ? value.As<Napi::Number>().Int64Value() : 0;
-  if (count < 1 || count > max) throw Napi::RangeError::New(value.Env(), "option: out of range");
-  return count;
 }
 
 OrderCall read_argsort(const Napi::CallbackInfo& info) {
@@ -39,7 +29,7 @@ OrderCall read_argsort(const Napi::CallbackInfo& info) {
 
 OrderCall read_fold_order(const Napi::CallbackInfo& info) {
   return read_call(info, [](auto* scores, int64_t n, const Napi::Value& option, int threads) {
-    const int64_t layers = read_count(option, order::kMaxRows);
+    const int64_t layers = integer_of(option, "layers", 1, order::kMaxRows);
     return OrderCall{
         size_t(n), {}, [=](uint32_t* rows) { return order::fold_order(scores, n, layers, threads, rows); }};
   });
@@ -47,7 +37,7 @@ OrderCall read_fold_order(const Napi::CallbackInfo& info) {
 
 OrderCall read_top_k(const Napi::CallbackInfo& info) {
   return read_call(info, [](auto* scores, int64_t n, const Napi::Value& option, int threads) {
-    const int64_t k = read_count(option, n);
+    const int64_t k = integer_of(option, "k", 1, n);
     return OrderCall{size_t(k), {}, [=](uint32_t* rows) { return order::top_k(scores, n, k, threads, rows); }};
   });
 }

@@ -19,9 +19,13 @@ RaterObject::RaterObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {}
 
 Napi::Object RaterObject::create(Napi::Env env, NetworkHandle handle) {
   Napi::Object object = env.GetInstanceData<Environment>()->rater.New({});
-  Unwrap(object)->handle_ = std::move(handle);
+  RaterObject* self = Unwrap(object);
+  self->handle_ = std::move(handle);
+  self->handle_.account(env, 1);
   return object;
 }
+
+void RaterObject::Finalize(Napi::BasicEnv env) { handle_.account(env, -1); }
 
 Napi::Value RaterObject::parameters(const Napi::CallbackInfo& info) { return handle_.parameters(info.Env()); }
 
@@ -30,12 +34,12 @@ Napi::Value RaterObject::zeros(const Napi::CallbackInfo& info) { return handle_.
 /// score(batch, stop?) → Float64Array
 Napi::Value RaterObject::score(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
+    const auto rater = handle_.alive<SequenceRater>();
     const auto batch = std::make_shared<BatchCopy>(info[0].As<Napi::Object>());
-    return enqueue(info.Env(), *handle_.runtime, info[1],
-                   [rater = handle_.alive<SequenceRater>(), batch](const StopFlag& stop) -> Result {
-                     auto scores = rater->score(TokenBatch(batch->view(), false), stop.get());
-                     return [scores = std::move(scores)](Napi::Env env) { return float64_array(env, scores); };
-                   });
+    return enqueue(info.Env(), *handle_.runtime, info[1], [rater, batch](const StopFlag& stop) -> Result {
+      auto scores = rater->score(TokenBatch(batch->view(), false), stop.get());
+      return [scores = std::move(scores)](Napi::Env env) { return float64_array(env, scores); };
+    });
   });
 }
 
@@ -43,10 +47,9 @@ Napi::Value RaterObject::score(const Napi::CallbackInfo& info) {
 Napi::Value RaterObject::backward(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto batch = std::make_shared<BatchCopy>(info[0].As<Napi::Object>());
-    auto score_gradients = doubles(info[1]);
-    const auto into = VectorObject::memory_of(info[2]);
+    auto score_gradients = doubles(info[1], "scoreGradients");
+    const auto into = handle_.vector(info[2]);
     const auto rater = handle_.alive<SequenceRater>();
-    check(into->length == rater->parameters().length(), "vectors as long as the parameters");
     return enqueue(info.Env(), *handle_.runtime, info[3],
                    [rater, batch, into, score_gradients = std::move(score_gradients)](const StopFlag& stop) -> Result {
                      const TokenBatch tokens(batch->view(), false);
@@ -58,6 +61,6 @@ Napi::Value RaterObject::backward(const Napi::CallbackInfo& info) {
   });
 }
 
-void RaterObject::dispose(const Napi::CallbackInfo&) { handle_.network.reset(); }
+void RaterObject::dispose(const Napi::CallbackInfo& info) { handle_.dispose(info.Env()); }
 
 }  // namespace gradfold

@@ -1,6 +1,5 @@
 #include "sample_linear.h"
 
-#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -12,29 +11,29 @@
 namespace gradfold {
 namespace {
 
-std::vector<float> floats(const Napi::Value& value) {
-  const auto array = value.As<Napi::Float32Array>();
+std::vector<float> floats(const Napi::Value& value, const char* name) {
+  const auto array = typed_array<float>(value, name);
   return {array.Data(), array.Data() + array.ElementLength()};
 }
 
-Napi::Float32Array float32_array(Napi::Env env, const std::vector<float>& values) {
-  auto array = Napi::Float32Array::New(env, values.size());
-  std::copy(values.begin(), values.end(), array.Data());
-  return array;
-}
-
 SampleLinearProblem problem_of(const Napi::Object& problem) {
-  return {get_integer(problem, "batch"),       get_integer(problem, "time"),
-          get_integer(problem, "inFeatures"),  get_integer(problem, "outFeatures"),
-          floats(get(problem, "activations")), floats(get(problem, "outputGradients"))};
+  return {get_size(problem, "batch", 1),
+          get_size(problem, "time", 1),
+          get_size(problem, "inFeatures", 1),
+          get_size(problem, "outFeatures", 1),
+          floats(get(problem, "activations"), "activations"),
+          floats(get(problem, "outputGradients"), "outputGradients")};
 }
 
 SampleLinearRequest request_of(const Napi::Object& request) {
-  SampleLinearRequest result{doubles(get(request, "weights")), {},
-                             get_flag(request, "gradient"),    get_flag(request, "norms"),
-                             get_flag(request, "gram"),        get_flag(request, "gradients")};
+  SampleLinearRequest result{doubles(get(request, "weights"), "weights"),
+                             {},
+                             get_flag(request, "gradient"),
+                             get_flag(request, "norms"),
+                             get_flag(request, "gram"),
+                             get_flag(request, "gradients")};
   const auto dots = get(request, "dots").As<Napi::Array>();
-  for (uint32_t k = 0; k < dots.Length(); ++k) result.vectors.push_back(floats(dots.Get(k)));
+  for (uint32_t k = 0; k < dots.Length(); ++k) result.vectors.push_back(floats(dots.Get(k), "dots"));
   return result;
 }
 

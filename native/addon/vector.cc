@@ -6,6 +6,11 @@
 
 namespace gradfold {
 
+namespace {
+/// Tells vectors from other objects, whatever prototype JavaScript gives them.
+constexpr napi_type_tag kVectorTag = {0x8d3c5e1fa2704b69, 0x9b17f04c6de8a253};
+}  // namespace
+
 VectorMemory::VectorMemory(std::shared_ptr<Device> device_, int64_t length_)
     : device(std::move(device_)),
       data(static_cast<float*>(device->allocate(static_cast<size_t>(length_) * sizeof(float)))),
@@ -32,7 +37,9 @@ Napi::Function VectorObject::define(Napi::Env env) {
        InstanceMethod<&VectorObject::dispose>("dispose")});
 }
 
-VectorObject::VectorObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {}
+VectorObject::VectorObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+  info.This().As<Napi::Object>().TypeTag(&kVectorTag);
+}
 
 Napi::Object VectorObject::create(Napi::Env env, std::shared_ptr<Runtime> runtime,
                                   std::shared_ptr<VectorMemory> memory) {
@@ -53,10 +60,20 @@ void VectorObject::account(Napi::BasicEnv env, int64_t sign) {
 void VectorObject::Finalize(Napi::BasicEnv env) { account(env, -1); }
 
 std::shared_ptr<VectorMemory> VectorObject::memory_of(const Napi::Value& value) {
-  check(value.IsObject() &&
-            value.As<Napi::Object>().InstanceOf(value.Env().GetInstanceData<Environment>()->vector.Value()),
+  check(value.IsObject() && value.As<Napi::Object>().CheckTypeTag(&kVectorTag),
         "the argument is a vector of this addon");
   return Unwrap(value.As<Napi::Object>())->memory();
+}
+
+std::shared_ptr<VectorMemory> VectorObject::memory_of(const Napi::Value& value, const Device* device, int64_t length) {
+  auto memory = memory_of(value);
+  check(memory->length == length, "vectors of equal length");
+  check(memory->device.get() == device, "vectors of one engine");
+  return memory;
+}
+
+std::shared_ptr<VectorMemory> VectorObject::another(const Napi::Value& value) const {
+  return memory_of(value, memory()->device.get(), memory()->length);
 }
 
 const std::shared_ptr<VectorMemory>& VectorObject::memory() const {
@@ -86,8 +103,7 @@ void VectorObject::fill(const Napi::CallbackInfo& info) {
 
 void VectorObject::copy_from(const Napi::CallbackInfo& info) {
   guarded(info.Env(), [&] {
-    const auto to = memory(), from = memory_of(info[0]);
-    check(to->length == from->length, "vectors of equal length");
+    const auto to = memory(), from = another(info[0]);
     if (to == from) return;
     runtime_->send([to, from] {
       to->device->copy(to->data, from->data, to->length);
@@ -109,9 +125,8 @@ void VectorObject::scale(const Napi::CallbackInfo& info) {
 
 void VectorObject::axpy(const Napi::CallbackInfo& info) {
   guarded(info.Env(), [&] {
-    const auto y = memory(), x = memory_of(info[1]);
+    const auto y = memory(), x = another(info[1]);
     const double a = info[0].As<Napi::Number>().DoubleValue();
-    check(y->length == x->length, "vectors of equal length");
     runtime_->send([y, a, x] {
       y->device->axpy(y->data, a, x->data, y->length);
       y->changed();
@@ -121,8 +136,7 @@ void VectorObject::axpy(const Napi::CallbackInfo& info) {
 
 Napi::Value VectorObject::dot(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    const auto x = memory(), y = memory_of(info[0]);
-    check(y->length == x->length, "vectors of equal length");
+    const auto x = memory(), y = another(info[0]);
     double result = 0;
     runtime_->run([&] { result = x->device->dot(x->data, y->data, x->length); });
     return Napi::Number::New(info.Env(), result);
@@ -132,8 +146,8 @@ Napi::Value VectorObject::dot(const Napi::CallbackInfo& info) {
 Napi::Value VectorObject::read(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto x = memory();
-    const int64_t offset = info[0].As<Napi::Number>(), length = info[1].As<Napi::Number>();
-    check(offset >= 0 && length >= 0 && offset + length <= x->length, "a range inside the vector");
+    const int64_t offset = integer_of(info[0], "offset", 0, x->length);
+    const int64_t length = integer_of(info[1], "length", 0, x->length - offset);
     auto out = Napi::Float32Array::New(info.Env(), static_cast<size_t>(length));
     runtime_->run([&, to = out.Data()] {
       x->device->download(to, x->data + offset, static_cast<size_t>(length) * sizeof(float));
@@ -145,10 +159,10 @@ Napi::Value VectorObject::read(const Napi::CallbackInfo& info) {
 void VectorObject::write(const Napi::CallbackInfo& info) {
   guarded(info.Env(), [&] {
     const auto x = memory();
-    const int64_t offset = info[0].As<Napi::Number>();
-    const auto values = info[1].As<Napi::Float32Array>();
+    const int64_t offset = integer_of(info[0], "offset", 0, x->length);
+    const auto values = typed_array<float>(info[1], "values");
     const auto length = static_cast<int64_t>(values.ElementLength());
-    check(offset >= 0 && offset + length <= x->length, "a range inside the vector");
+    check(length <= x->length - offset, "a range inside the vector");
     runtime_->run([&, from = values.Data()] {
       x->device->upload(x->data + offset, from, static_cast<size_t>(length) * sizeof(float));
       x->changed();
@@ -159,8 +173,7 @@ void VectorObject::write(const Napi::CallbackInfo& info) {
 /// theta.sgdStep(gradient, {lr, clipNorm}) → ‖g‖
 Napi::Value VectorObject::sgd_step(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    const auto theta = memory(), gradient = memory_of(info[0]);
-    check(theta->length == gradient->length, "vectors of equal length");
+    const auto theta = memory(), gradient = another(info[0]);
     const auto options = info[1].As<Napi::Object>();
     const SgdStep step{get_number(options, "lr"), get_number(options, "clipNorm")};
     return enqueue(info.Env(), *runtime_, info[2], [theta, gradient, step](const StopFlag&) -> Result {
@@ -174,13 +187,15 @@ Napi::Value VectorObject::sgd_step(const Napi::CallbackInfo& info) {
 /// theta.adamwStep(gradient, m, v, {lr, clipNorm, beta1, beta2, eps, weightDecay, step}) → ‖g‖
 Napi::Value VectorObject::adamw_step(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    const auto theta = memory(), gradient = memory_of(info[0]), m = memory_of(info[1]), v = memory_of(info[2]);
-    for (const auto& x : {gradient, m, v}) check(x->length == theta->length, "vectors of equal length");
+    const auto theta = memory(), gradient = another(info[0]), m = another(info[1]), v = another(info[2]);
     const auto options = info[3].As<Napi::Object>();
-    const AdamwStep step{get_number(options, "lr"),    get_number(options, "clipNorm"),
-                         get_number(options, "beta1"), get_number(options, "beta2"),
-                         get_number(options, "eps"),   get_number(options, "weightDecay"),
-                         get_integer(options, "step")};
+    const AdamwStep step{get_number(options, "lr"),
+                         get_number(options, "clipNorm"),
+                         get_number(options, "beta1"),
+                         get_number(options, "beta2"),
+                         get_number(options, "eps"),
+                         get_number(options, "weightDecay"),
+                         get_size(options, "step", 1, kMostExact)};
     return enqueue(info.Env(), *runtime_, info[4], [theta, gradient, m, v, step](const StopFlag&) -> Result {
       const double norm =
           gradfold::adamw_step(*theta->device, theta->data, m->data, v->data, gradient->data, step, theta->length);

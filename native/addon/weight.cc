@@ -17,13 +17,10 @@ struct Options {
 };
 
 Options read_options(const Napi::CallbackInfo& info, size_t first, int64_t n) {
-  if (info.Length() != first + 4 || !info[first + 1].IsNumber() || !info[first + 2].IsNumber()) {
-    throw Napi::TypeError::New(info.Env(), "expected (numbers …, groups, temperature, threads, into)");
-  }
   Options options{nullptr, info[first + 1].As<Napi::Number>().DoubleValue(),
-                  info[first + 2].As<Napi::Number>().Int32Value(), info[first + 3]};
+                  static_cast<int>(integer_of(info[first + 2], "threads", 1, kMostThreads)), info[first + 3]};
   if (!info[first].IsUndefined()) {
-    const auto groups = info[first].As<Napi::Int32Array>();
+    const auto groups = typed_array<int32_t>(info[first], "groups");
     if (static_cast<int64_t>(groups.ElementLength()) != n) throw Napi::RangeError::New(info.Env(), "groups: length");
     options.groups = groups.Data();
   }
@@ -40,7 +37,8 @@ WeightCall read_softmax_weights(const Napi::CallbackInfo& info) {
 }
 
 WeightCall read_softmax_weights_backward(const Napi::CallbackInfo& info) {
-  const auto weights = info[0].As<Napi::Float64Array>(), gradients = info[1].As<Napi::Float64Array>();
+  const auto weights = typed_array<double>(info[0], "weights");
+  const auto gradients = typed_array<double>(info[1], "weightGradients");
   const auto n = static_cast<int64_t>(weights.ElementLength());
   if (gradients.ElementLength() != weights.ElementLength()) throw Napi::RangeError::New(info.Env(), "lengths differ");
   const Options o = read_options(info, 2, n);

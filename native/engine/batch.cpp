@@ -2,8 +2,23 @@
 
 #include <algorithm>
 #include <numeric>
+#include <string>
+
+#include "error.h"
 
 namespace gradfold {
+
+namespace {
+
+void check_table(const std::vector<int32_t>& rows, int64_t table, const char* name) {
+  for (const int32_t row : rows) {
+    if (row >= 0 && row < table) continue;
+    throw Error("INVALID_ARGUMENT", std::string(name) + ": expected numbers in [0, " + std::to_string(table) +
+                                        "), got " + std::to_string(row));
+  }
+}
+
+}  // namespace
 
 TokenBatch::TokenBatch(const PaddedBatch& padded, bool shifted) {
   segment_begin.push_back(0);
@@ -44,6 +59,13 @@ TokenBatch::TokenBatch(const PaddedBatch& padded, bool shifted) {
     close_segment();
     if (!padded.sample_is_document || is_token(0)) close_sample();
   }
+}
+
+void TokenBatch::check_rows(const TransformerConfig& config) const {
+  check_table(ids, config.vocabulary, "token ids");
+  check_table(labels, config.vocabulary, "labels");
+  if (config.learned_positions > 0) check_table(positions, config.learned_positions, "positions");
+  if (config.token_types > 0) check_table(types, config.token_types, "token types");
 }
 
 std::vector<double> TokenBatch::sample_means(const std::vector<double>& per_prediction) const {

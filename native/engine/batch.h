@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "config.h"
+
 namespace gradfold {
 
 /// A padded batch as the caller holds it, row-major [batch, time]; checked by lib/data/batch.ts.
@@ -20,6 +22,9 @@ struct PaddedBatch {
 struct TokenBatch {
   /// shifted: position t predicts label t + 1 of its document (next token); else label t (masked token).
   TokenBatch(const PaddedBatch& padded, bool shifted);
+
+  /// Throws INVALID_ARGUMENT for a token, label, position or token type that the model's tables have no row for.
+  void check_rows(const TransformerConfig& config) const;
 
   int64_t tokens() const { return static_cast<int64_t>(ids.size()); }
   int64_t predictions() const { return static_cast<int64_t>(labels.size()); }

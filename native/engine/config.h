@@ -1,4 +1,4 @@
-// A transformer's shape as the engine builds it; lib/model/shape.ts, checked there.
+// A transformer's shape as the engine builds it; lib/model/shape.ts, explained to people there.
 #pragma once
 
 #include <cstdint>
@@ -28,5 +28,8 @@ struct TransformerConfig {
   int64_t learned_positions, token_types;   // rows of these tables; 0: none
   bool tied_embeddings;
 };
+
+/// Throws INVALID_ARGUMENT unless every size is one that a table or product can have and they fit together.
+void check_config(const TransformerConfig& config);
 
 }  // namespace gradfold

@@ -14,6 +14,8 @@ MemoryPlan plan_memory(const LanguageModel& model, const TokenBatch& batch, Oper
                        const BackwardRequest& request) {
   PlanningDevice planning(model.device());
   LanguageModel planned(planning, model.config(), model.slots());
+  check(operation != Operation::backward || static_cast<int64_t>(request.weights.size()) == batch.samples(),
+        "one weight a sample");
   if (operation == Operation::loss) {
     planned.loss(batch, nullptr);
   } else if (operation == Operation::backward) {

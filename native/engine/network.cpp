@@ -14,6 +14,7 @@ Network::Network(Device& device, const TransformerConfig& config, const std::vec
       arena_(device) {}
 
 Pass Network::begin(const TokenBatch& batch, const Flag* cancelled) {
+  batch.check_rows(config_);
   arena_.reset();
   parameters_.refresh();
   Pass pass(device_, arena_, batch, parameters_);

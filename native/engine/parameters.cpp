@@ -6,8 +6,15 @@
 
 namespace gradfold {
 
+namespace {
+/// Addresses in bytes stay far from overflowing.
+constexpr int64_t kMostParameters = int64_t{1} << 53;
+}  // namespace
+
 Layout::Layout(const std::vector<Slot>& slots) {
   for (const Slot& slot : slots) {
+    check(slot.rows >= 1 && slot.cols >= 1 && slot.rows <= kMostParameters / slot.cols, "a tensor with a size");
+    check(slot.offset >= 0 && slot.offset <= kMostParameters - slot.rows * slot.cols, "a tensor inside the vector");
     length_ = std::max(length_, slot.offset + slot.rows * slot.cols);
     auto& tensors = roles_[slot.role];
     if (!tensors.empty()) {

@@ -6,13 +6,13 @@ import { loadAddon } from '../../lib/backend/addon.ts';
 import { compileLibrary } from '../support/compile-library.ts';
 
 it.skipIf(loadAddon() === null)(
-  'five seconds of wrong calls neither crash nor hang the process nor change what it computes',
+  'five seconds of wrong calls end in errors of their kind and change nothing that the process computes',
   { timeout: 180_000 },
   async () => {
     const library = await compileLibrary();
     try {
       const script = fileURLToPath(new URL('../../scripts/fuzz.js', import.meta.url));
-      const options = ['--level', 'public', '--any-error', '--seconds', '5', '--seed', '20'];
+      const options = ['--seconds', '5', '--seed', '20'];
       const parameters = [script, ...options, '--library', library.directory];
       const { stdout } = await promisify(execFile)(process.execPath, parameters);
       expect(Number(/^fuzz: (\d+) calls/.exec(stdout)![1])).toBeGreaterThan(100);

@@ -26,6 +26,8 @@ async function tourModel(backend, fixture) {
   const dots = [gradient, model.parameters.copy()];
   const statistics = await model.perSample(batch, { norms: true, dots, gram: true, gradients: true, weights: before });
   for (const vector of [...statistics.gradients, statistics.gradient]) vector.dispose();
+  await model.perSample(batch, { norms: true, sketch: { dimensions: 12, seed: 1 } });
+  model.memory({ batch: 2, time: 8 }, 'perSample', { dots: 2, gram: true, gradients: true });
   if (batch.documentIds) await model.perSample(batch, { norms: true, dots, granularity: 'document' });
   const { hvp } = await model.hvp(batch, gradient);
   for (const config of [
@@ -51,6 +53,38 @@ async function tourModel(backend, fixture) {
   model.dispose();
 }
 
+/** Raters, and a layer that is not of a model here. */
+async function tourRaters(backend) {
+  const sizes = { vocab_size: 11, num_hidden_layers: 1, num_attention_heads: 2, hidden_size: 8, intermediate_size: 12 };
+  const batch = collate([{ inputIds: [1, 2, 3] }, { inputIds: [4, 5] }]);
+  for (const model_type of ['llama', 'gpt2', 'bert']) {
+    const config = { ...sizes, model_type, causal: model_type !== 'bert', pooling: 'mean', bias: true };
+    const rater = await gradfold.SequenceRater.initialize(config, { backend, seed: 1 });
+    await rater.score(batch);
+    const gradient = await rater.backward(batch, [1, -1]);
+    gradient.dispose();
+    rater.dispose();
+  }
+  const [batchSize, time, inFeatures, outFeatures] = [3, 4, 5, 6];
+  const numbers = (length) => Float32Array.from({ length }, (_, i) => Math.sin(i));
+  const layer = {
+    activations: numbers(batchSize * time * inFeatures),
+    outputGradients: numbers(batchSize * time * outFeatures),
+    batch: batchSize,
+    time,
+    inFeatures,
+    outFeatures,
+  };
+  const weight = numbers(inFeatures * outFeatures);
+  await gradfold.perSampleLinear(backend, layer, {
+    norms: true,
+    dots: [weight],
+    gram: true,
+    gradients: true,
+    into: weight.slice(),
+  });
+}
+
 async function tourOrder() {
   for (const make of [Float32Array, Float64Array]) {
     const scores = make.from({ length: 5000 }, (_, i) => Math.sin(i));
@@ -65,8 +99,15 @@ async function tourOrder() {
 }
 
 const backend = await openBackend('cpu', { threads: 2, ...(isa && { isa }), ...(gemm && { gemm }) });
-for (const fixture of ['llama', 'mistral', 'packed']) await tourModel(backend, fixture);
+for (const fixture of ['llama', 'mistral', 'packed', 'gpt2']) await tourModel(backend, fixture);
+await tourRaters(backend);
 await measureProduct(backend, { m: 33, n: 17, k: 65, transposeB: true });
+if (!gemm) {
+  const narrow = await openBackend('cpu', { threads: 2, precision: 'bf16', ...(isa && { isa }) });
+  await tourModel(narrow, 'llama');
+  await tourRaters(narrow);
+  narrow.dispose();
+}
 const left = await LanguageModel.initialize(
   {
     model_type: 'llama',

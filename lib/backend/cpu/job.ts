@@ -27,7 +27,9 @@ export async function runJob<T>(
   const raise = () => addon.raiseStop(stop!);
   signal?.addEventListener('abort', raise, { once: true });
   try {
-    return await start(stop);
+    const result = await start(stop);
+    signal?.throwIfAborted();
+    return result;
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof Error && 'code' in error && error.code === 'CANCELLED') {

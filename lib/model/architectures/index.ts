@@ -1,4 +1,4 @@
-import { invalid } from '../../check.ts';
+import { checkInteger, checkObject, invalid, show } from '../../check.ts';
 import { GradfoldError } from '../../errors.ts';
 import type { ModelConfig, RaterConfig } from '../config.ts';
 import type { RaterShape, TransformerShape } from '../shape.ts';
@@ -15,23 +15,31 @@ const ARCHITECTURES: Record<ModelConfig['model_type'], Architecture> = {
 };
 
 /** @throws GradfoldError UNSUPPORTED for a model type that is not implemented. */
-export function architectureOf({ model_type: type }: ModelConfig): Architecture {
-  if (!Object.hasOwn(ARCHITECTURES, type)) {
+export function architectureOf(config: ModelConfig): Architecture {
+  checkObject('config', config);
+  const { model_type: type } = config;
+  if (typeof type !== 'string' || !Object.hasOwn(ARCHITECTURES, type)) {
     const known = Object.keys(ARCHITECTURES).map((name) => `"${name}"`);
-    throw new GradfoldError(
-      'UNSUPPORTED',
-      `model_type: expected one of ${known.join(', ')}, got ${JSON.stringify(type)}`,
-    );
+    throw new GradfoldError('UNSUPPORTED', `model_type: expected one of ${known.join(', ')}, got ${show(type)}`);
   }
   return ARCHITECTURES[type];
 }
+
+/** Beyond these an engine's indices end. */
+const SIZES = ['vocabSize', 'hiddenSize', 'intermediateSize', 'learnedPositions', 'tokenTypes'] as const;
+const MAX_SIZE = 2 ** 30;
+const MAX_LAYERS = 2 ** 16;
 
 /**
  * Checks a configuration and resolves its defaults as Hugging Face transformers does.
  * @throws GradfoldError INVALID_ARGUMENT naming the field; UNSUPPORTED for a model type or option not implemented.
  */
 export function transformerShape(config: ModelConfig): TransformerShape {
-  return architectureOf(config).shape(config);
+  const shape = architectureOf(config).shape(config);
+  for (const size of SIZES) checkInteger(`${size} of the model`, shape[size], 0, MAX_SIZE);
+  checkInteger('layers of the model', shape.layers, 1, MAX_LAYERS);
+  checkInteger('heads × headDim of the model', shape.heads * shape.headDim, 1, MAX_SIZE);
+  return shape;
 }
 
 const POOLINGS = ['mean', 'last', 'first'];
@@ -41,6 +49,7 @@ const POOLINGS = ['mean', 'last', 'first'];
  * @throws GradfoldError as transformerShape; INVALID_ARGUMENT naming `causal`, `pooling` or `bias`.
  */
 export function raterShape(config: RaterConfig): RaterShape {
+  checkObject('config', config);
   const { causal, pooling, bias } = config;
   if (typeof causal !== 'boolean') throw invalid('causal', 'true or false', causal);
   if (!POOLINGS.includes(pooling)) throw invalid('pooling', '"mean", "last" or "first"', pooling);

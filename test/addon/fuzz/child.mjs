@@ -110,7 +110,9 @@ function publicCall() {
 
 /** 1 where the first argument is the object that the call is a method of. */
 function receiverCount([first]) {
-  return [...world.models, ...world.vectors, ...world.optimizers, world.backend].includes(first) ? 1 : 0;
+  return [...world.models, ...world.raters, ...world.vectors, ...world.optimizers, world.backend].includes(first)
+    ? 1
+    : 0;
 }
 
 /** A recorded call once more, with something wrong in it. */

@@ -109,7 +109,8 @@ function spoiledValue(choices, value) {
   const plain =
     value !== null &&
     typeof value === 'object' &&
-    [Object.prototype, Array.prototype].includes(Object.getPrototypeOf(value));
+    [Object.prototype, Array.prototype].includes(Object.getPrototypeOf(value)) &&
+    !Object.values(Object.getOwnPropertyDescriptors(value)).some(({ get }) => get);
   return plain && deeper ? spoiled(choices, value) : oddValue(choices);
 }
 

@@ -14,6 +14,23 @@ const onModel = (method, options) => ({
   call: (world, [model, ...args]) => model[method](...args),
 });
 
+const onRater = (method, args = () => []) => ({
+  args: (world) => {
+    const batch = world.batch();
+    return [world.rater(), batch, ...args(world, batch), world.signal()];
+  },
+  call: (world, [rater, ...args]) => rater[method](...args),
+});
+
+/** A layer of another framework: [its shape and arrays, numbers of its weight]. */
+function linearLayer({ choices }) {
+  const [batch, time, inFeatures, outFeatures] = [4, 3, 6, 5].map((most) => 1 + choices.below(most));
+  const numbers = (length) => new (choices.of([Float32Array, Float64Array]))(length).map((_, i) => Math.cos(i));
+  const activations = numbers(batch * time * inFeatures);
+  const outputGradients = numbers(batch * time * outFeatures);
+  return [{ activations, outputGradients, batch, time, inFeatures, outFeatures }, numbers(inFeatures * outFeatures)];
+}
+
 const onVector = (method, args = () => []) => ({
   args: (world) => [world.vector(), ...args(world)],
   call: (world, [vector, ...rest]) => vector[method](...rest),
@@ -33,7 +50,12 @@ export const PUBLIC_CALLS = {
   openBackend: {
     args: ({ choices }) => [
       'cpu',
-      { threads: 1 + choices.below(3), isa: choices.of(['avx2', 'baseline']), gemm: 'portable', precision: 'f32' },
+      {
+        threads: 1 + choices.below(3),
+        isa: choices.of(['avx2', 'baseline']),
+        gemm: 'portable',
+        precision: choices.of(['f32', 'bf16']),
+      },
     ],
     call: ({ gradfold }, args) => gradfold.openBackend(...args),
     keep: (world, backend) => backend.dispose(),
@@ -58,6 +80,7 @@ export const PUBLIC_CALLS = {
       gram: world.choices.chance(0.5),
       gradients: world.choices.chance(0.3),
       dots: [world.vector(), world.vector()].slice(world.choices.below(3)),
+      ...(world.choices.chance(0.3) && { sketch: { dimensions: 1 + world.choices.below(9), seed: 7 } }),
       ...(world.choices.chance(0.3) && batch.documentIds && { granularity: 'document', weights: undefined }),
     })),
     keep: (world, { gradients = [] }) => gradients.forEach((vector) => world.keep(world.vectors, vector)),
@@ -69,6 +92,42 @@ export const PUBLIC_CALLS = {
     },
     call: (world, [model, ...args]) => model.hvp(...args),
     keep: (world, { hvp }) => world.keep(world.vectors, hvp),
+  },
+  memory: {
+    args: ({ choices, ...world }) => [
+      choices.of(world.models),
+      { batch: 1 + choices.below(4), time: 1 + choices.below(9) },
+      choices.of(['loss', 'gradient', 'perSample', 'hvp', 'trainingStep']),
+      { norms: choices.chance(0.5), dots: choices.below(3), gram: choices.chance(0.5), sketch: { dimensions: 4 } },
+    ],
+    call: (world, [model, ...args]) => model.memory(...args),
+  },
+  'initialize a rater': {
+    args: (world) => [world.raterConfig(), { backend: world.backend, seed: 3, ...world.signal() }],
+    call: ({ gradfold }, args) => gradfold.SequenceRater.initialize(...args),
+    keep: (world, rater) => world.keep(world.raters, rater),
+  },
+  score: onRater('score'),
+  'backward of a rater': {
+    ...onRater('backward', (world, batch) => [Float64Array.from({ length: batch.batch }, (_, i) => i / 2 - 1)]),
+    keep: (world, gradient) => world.keep(world.vectors, gradient),
+  },
+  perSampleLinear: {
+    args: (world) => {
+      const [layer, weight] = linearLayer(world);
+      const { choices, backend } = world;
+      const request = {
+        norms: choices.chance(0.5),
+        gram: choices.chance(0.5),
+        gradients: choices.chance(0.5),
+        dots: [weight],
+        ...(choices.chance(0.5) && { into: weight.slice() }),
+        ...weightsOf(world, layer),
+        ...world.signal(),
+      };
+      return [backend, layer, request];
+    },
+    call: ({ gradfold }, args) => gradfold.perSampleLinear(...args),
   },
   vector: {
     args: (world) => [world.model(), ...(world.choices.chance(0.3) ? [world.vector().toRecord()] : [])],

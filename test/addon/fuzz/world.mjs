@@ -22,12 +22,27 @@ const CONFIGS = [
     sliding_window: 3,
     tie_word_embeddings: true,
   },
+  { model_type: 'gpt2', vocab_size: 13, n_embd: 8, n_layer: 1, n_head: 2, n_positions: 12 },
+  {
+    model_type: 'bert',
+    vocab_size: 17,
+    hidden_size: 8,
+    intermediate_size: 12,
+    num_hidden_layers: 1,
+    num_attention_heads: 2,
+    max_position_embeddings: 16,
+  },
 ];
-const MOST_KEPT = 6;
+const RATERS = [
+  { ...CONFIGS[0], causal: true, pooling: 'last', bias: true },
+  { ...CONFIGS[3], causal: false, pooling: 'mean', bias: false },
+];
+const MOST_KEPT = 12;
 const LATER = [queueMicrotask, setImmediate, setTimeout];
 
 export class World {
   models = [];
+  raters = [];
   vectors = [];
   optimizers = [];
 
@@ -40,8 +55,10 @@ export class World {
   async open() {
     const { choices, gradfold } = this;
     if (choices.chance(0.8)) this.backend?.dispose();
-    this.backend = await gradfold.openBackend('cpu', { threads: 1 + choices.below(2) });
+    const precision = choices.chance(0.2) ? 'bf16' : 'f32';
+    this.backend = await gradfold.openBackend('cpu', { threads: 1 + choices.below(2), precision });
     this.models = [];
+    this.raters = [];
     this.vectors = [];
     this.optimizers = [];
     for (const config of CONFIGS) {
@@ -50,10 +67,21 @@ export class World {
       this.vectors.push(model.vector(), model.parameters.copy());
       this.optimizers.push(gradfold.createOptimizer(model, { kind: 'adamw', lr: 1e-3 }));
     }
+    for (const config of RATERS) {
+      const rater = await gradfold.SequenceRater.initialize(config, { backend: this.backend, seed: 1 });
+      this.raters.push(rater);
+      this.vectors.push(rater.vector());
+    }
   }
 
   config() {
     return this.choices.of(CONFIGS);
+  }
+  raterConfig() {
+    return this.choices.of(RATERS);
+  }
+  rater() {
+    return this.choices.of(this.raters);
   }
   model() {
     return this.choices.of(this.models);
