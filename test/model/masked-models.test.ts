@@ -14,7 +14,12 @@ it('are refused where rows are their own labels', async () => {
   expect(model.objective).toBe('masked-token');
   const said = /expected a model that predicts the next token, got bert, whose rows need masks/;
   await expect(evaluatePerplexity(model, samples, [0])).rejects.toThrow(said);
-  const options = { optimizer: { kind: 'sgd', lr: 1 } as const, plan: planOf(Uint32Array.of(0), null, { method: 'shuffle', seed: 0 }), samples, batchSize: 1 };
+  const options = {
+    optimizer: { kind: 'sgd', lr: 1 } as const,
+    plan: planOf(Uint32Array.of(0), null, { method: 'shuffle', seed: 0 }),
+    samples,
+    batchSize: 1,
+  };
   await expect(train({ model, ...options })).rejects.toThrow(said);
   backend.dispose();
 });

@@ -66,12 +66,13 @@ void CpuDevice::rms_norm_backward(ConstAnyMat dy, ConstMat x, const float* w, co
       const float* in = x.data + t * x.stride;
       float* din = dx.data + t * dx.stride;
       const double c = row_sum(d, [=](int64_t j) { return to_float(out[j]) * w[j] * in[j]; }) / double(d);
-      const double r64 = rstd[t];
-      const float r = rstd[t], along = float(r64 * r64 * r64 * c);
+      // In float64, rounded once: dx is a sum over all layers, and what is left of it for a token can be far smaller.
+      const double r64 = rstd[t], along = r64 * r64 * r64 * c;
+      const float r = rstd[t];
 #pragma omp simd
       for (int64_t j = 0; j < d; ++j) {
         const float o = to_float(out[j]), value = in[j];
-        din[j] += r * (o * w[j]) - value * along;
+        din[j] = float(double(din[j]) + (r64 * (double(o) * double(w[j])) - double(value) * along));
         dw[j] += o * (value * r);
       }
     };
