@@ -39,7 +39,9 @@ struct Expected {
         gram(samples(), samples()) {
     Random random(77);
     start = random.matrix(rows(), cols());
-    for (double& weight : weights.values) weight = double(float(random.next()));
+    // Powers of two, so that a bfloat16 number times its weight is one too, whichever form computes it.
+    for (double& weight : weights.values)
+      weight = std::copysign(std::exp2(std::floor(4 * random.next())), random.next());
     for (double& weight : equal_weights.values) weight = 1.0;
     for (int64_t k = 0; k < kVectors; ++k) v.push_back(random.matrix(rows(), cols()));
     for (int64_t i = 0; i < samples(); ++i) {
