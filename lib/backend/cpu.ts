@@ -13,14 +13,21 @@ import type { Backend, BackendInfo, BackendOptions } from './types.ts';
 export function cpuInfo(): BackendInfo {
   const addon = loadAddon();
   if (!addon) return { name: 'cpu', available: false, reason: addonReason() };
-  const engine = new addon.NativeEngine({ threads: 1, precision: 'f32' });
-  const { isa, gemm } = engine.describe();
-  engine.close();
+  const described = (precision: 'f32' | 'bf16') => {
+    const engine = new addon.NativeEngine({ threads: 1, precision });
+    try {
+      return engine.describe();
+    } finally {
+      engine.close();
+    }
+  };
+  const { isa, gemm } = described('f32');
   return {
     name: 'cpu',
     available: true,
     isa,
     gemm,
+    gemmBf16: described('bf16').gemm,
     threads: availableParallelism(),
     memory: totalmem(),
     device: 'CPU',

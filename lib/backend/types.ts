@@ -16,6 +16,8 @@ export interface BackendInfo {
   threads?: number;
   /** What does matrix products: 'AMX', 'oneDNN 2.6.3', 'portable', 'typescript'. */
   gemm?: string;
+  /** The same for precision 'bf16', where the backend has it: 'AMX', 'oneDNN 2.6.3', 'portable'. */
+  gemmBf16?: string;
   /** Bytes of memory of the device. */
   memory?: number;
 }

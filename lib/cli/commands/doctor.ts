@@ -40,11 +40,13 @@ export const doctor = defineCommand({
     const text = [
       formatTable(
         ['backend', 'available', 'what'],
-        backends.map(({ name, available, reason, gemm, isa, threads }) => [
+        backends.map(({ name, available, reason, gemm, gemmBf16, isa, threads }) => [
           name,
           available ? 'yes' : 'no',
           available
-            ? [gemm && `products by ${gemm}`, isa, threads && `${threads} threads`].filter(Boolean).join(', ')
+            ? [gemm && `products by ${gemm}`, gemmBf16 && `bf16 by ${gemmBf16}`, isa, threads && `${threads} threads`]
+                .filter(Boolean)
+                .join(', ')
             : (reason ?? ''),
         ]),
       ),
