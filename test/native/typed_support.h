@@ -28,8 +28,8 @@ void expect_typed(const std::string& what, const Dense& actual, const Dense& exp
   const double size = std::sqrt(inner(expected, expected) / double(expected.values.size()));
   double worst = 0;  // of the error over what is allowed
   for (size_t i = 0; i < expected.values.size(); ++i) {
-    const double e = expected.values[i], half_ulp = std::ldexp(1.0, std::ilogb(e) - 8);
-    worst = std::fmax(worst, std::fabs(actual.values[i] - e) / (tolerance * size + (e != 0 ? half_ulp : 0)));
+    const double e = expected.values[i], half_ulp = e != 0 ? std::ldexp(1.0, std::ilogb(e) - 8) : 0.0;
+    worst = std::fmax(worst, std::fabs(actual.values[i] - e) / (tolerance * size + half_ulp));
     if (std::isnan(actual.values[i])) worst = actual.values[i];
     if (std::isnan(worst)) break;
   }

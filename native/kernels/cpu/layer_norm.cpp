@@ -1,6 +1,6 @@
 // LayerNorm (Ba, Kiros & Hinton 2016), y = u r ∘ w + b with u = x − μ and r = (mean(u²) + eps)^(−1/2), and its three
-// derivatives. A row comes from memory once and is swept again while it is in cache. The mean is summed in float64 and
-// the variance from u, so that rows of equal numbers have none, whatever their size.
+// derivatives. A row comes from memory once and is swept again while it is in cache. Mean and variance are summed in
+// float64, the variance from u, so that rows of equal numbers have none, whatever their size.
 #include <math.h>
 
 #include "cpu_device.h"
@@ -12,10 +12,7 @@ namespace gradfold::GRADFOLD_ISA {
 
 /// mean(x), rounded once
 static float mean_of(const float* x, int64_t d) {
-  double sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (int64_t j = 0; j < d; ++j) sum += double(x[j]);
-  return float(sum / double(d));
+  return float(wide_row_sum(d, [=](int64_t j) { return double(x[j]); }) / double(d));
 }
 
 void CpuDevice::layer_norm(ConstMat x, const float* wb, double eps, AnyMat y, float* mean, float* rstd) {
@@ -29,7 +26,8 @@ void CpuDevice::layer_norm(ConstMat x, const float* wb, double eps, AnyMat y, fl
       const float* in = x.data + t * x.stride;
       T* out = ys.row(t);
       const float mu = mean_of(in, d);
-      const double variance = row_sum(d, [=](int64_t j) { return (in[j] - mu) * (in[j] - mu); }) / double(d);
+      const double variance =
+          wide_row_sum(d, [=](int64_t j) { return double(in[j] - mu) * double(in[j] - mu); }) / double(d);
       const float r = float(1.0 / sqrt(variance + eps));
       mean[t] = mu;
       rstd[t] = r;
@@ -52,7 +50,8 @@ void CpuDevice::layer_norm_tangent(ConstMat x, ConstMat x_dot, const float* wb, 
       const float *in = x.data + t * x.stride, *in_dot = x_dot.data + t * x_dot.stride;
       T* out_dot = ys_dot.row(t);
       const float mu = mean[t], mu_dot = mean_of(in_dot, d);
-      const double covariance = row_sum(d, [=](int64_t j) { return (in[j] - mu) * (in_dot[j] - mu_dot); }) / double(d);
+      const double covariance =
+          wide_row_sum(d, [=](int64_t j) { return double(in[j] - mu) * double(in_dot[j] - mu_dot); }) / double(d);
       const double r64 = rstd[t];
       const float r = rstd[t], r_dot = float(-r64 * r64 * r64 * covariance);
       mean_dot[t] = mu_dot;

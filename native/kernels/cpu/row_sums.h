@@ -20,6 +20,15 @@ static inline double row_sum(int64_t count, Term term) {
   return total;
 }
 
+/// Σ_j term(j) of float64 terms
+template <class Term>
+static inline double wide_row_sum(int64_t count, Term term) {
+  double total = 0.0;
+#pragma omp simd reduction(+ : total)
+  for (int64_t j = 0; j < count; ++j) total += term(j);
+  return total;
+}
+
 struct FloatPair {
   float a, b;
 };
