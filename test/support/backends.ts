@@ -43,7 +43,7 @@ export function describeBackends(title: string, suite: (tested: TestedBackend) =
   }
 }
 
-/** A suite, or a single skipped test that says why it cannot run here. */
+/** A suite, or one skipped test whose title gives the reason: a backend or processor that this machine lacks. */
 export function describeUnless(reason: string | undefined, title: string, suite: () => void): void {
   if (reason === undefined) describe(title, suite);
   else it.skip(`${title}: ${reason}`, () => undefined);

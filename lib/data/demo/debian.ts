@@ -26,7 +26,7 @@ interface DebianSource {
   parts(root: string): AsyncGenerator<Part>;
 }
 
-/** Shorter texts are redirects, stubs and one-liners. */
+/** Shorter texts are redirects and one-liners. */
 const SHORTEST_WORDS = 20;
 
 const SOURCES: DebianSource[] = [

@@ -14,7 +14,7 @@ const ARCHITECTURES: Record<ModelConfig['model_type'], Architecture> = {
   bert: BERT,
 };
 
-/** @throws GradfoldError UNSUPPORTED for a model type that is not implemented. */
+/** @throws GradfoldError UNSUPPORTED for a model type that is not in the table. */
 export function architectureOf(config: ModelConfig): Architecture {
   checkObject('config', config);
   const { model_type: type } = config;
@@ -32,7 +32,7 @@ const MAX_LAYERS = 2 ** 16;
 
 /**
  * Checks a configuration and resolves its defaults as Hugging Face transformers does.
- * @throws GradfoldError INVALID_ARGUMENT naming the field; UNSUPPORTED for a model type or option not implemented.
+ * @throws GradfoldError INVALID_ARGUMENT naming the field; UNSUPPORTED for another model type or option.
  */
 export function transformerShape(config: ModelConfig): TransformerShape {
   const shape = architectureOf(config).shape(config);
