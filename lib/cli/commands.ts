@@ -7,10 +7,19 @@ import { ingest } from './commands/ingest.ts';
 import { order } from './commands/order.ts';
 import { report } from './commands/report.ts';
 import { run } from './commands/run.ts';
-import { score } from './commands/score.ts';
+import { scoreApply } from './commands/score-apply.ts';
+import { scoreFit } from './commands/score-fit.ts';
+import { scoreLqs } from './commands/score-lqs.ts';
+import { scoreMerge } from './commands/score-merge.ts';
 import { select } from './commands/select.ts';
 import { tokenize } from './commands/tokenize.ts';
 import { train } from './commands/train.ts';
+
+/** What words that begin several commands stand for. */
+export const GROUPS: Record<string, string> = {
+  corpus: 'Corpora that are fetched.',
+  score: 'What rows are worth: score them, train a scorer, apply it.',
+};
 
 /** Every command, in the order in which help lists them. */
 export const COMMANDS: CliCommand[] = [
@@ -19,7 +28,10 @@ export const COMMANDS: CliCommand[] = [
   corpusDemo,
   ingest,
   tokenize,
-  score,
+  scoreLqs,
+  scoreFit,
+  scoreApply,
+  scoreMerge,
   select,
   order,
   train,

@@ -24,7 +24,7 @@ export interface WeightOptions extends CallOptions {
 }
 
 export interface GradientOptions extends WeightOptions {
-  /** Overwritten with the gradient and returned; default: a new vector. */
+  /** Overwritten with the gradient (hvp: the product) and returned; default: a new vector. */
   into?: ParameterVector;
 }
 
@@ -169,13 +169,15 @@ export class LanguageModel extends TransformerModel<ModelConfig, EngineModel> {
   async hvp(
     batch: Batch,
     v: ParameterVector,
-    options: WeightOptions = {},
+    options: GradientOptions = {},
   ): Promise<{ jvp: Float64Array; hvp: ParameterVector }> {
     const checked = this.#check(batch, options);
     const weights = resolveWeights(options.weights, checked.samples);
     const tangent = ParameterVector.engineOf(v, this.space, 'v');
-    const hvp = this.vector();
-    const jvp = await this.engine.hvp(checked, tangent, weights, hvp.engine, options.signal);
+    const hvp = options.into ?? this.vector();
+    const into = ParameterVector.engineOf(hvp, this.space, 'into', { writable: true });
+    if (into === tangent) throw invalid('into', 'a vector other than v', 'v');
+    const jvp = await this.engine.hvp(checked, tangent, weights, into, options.signal);
     return { jvp, hvp };
   }
 

@@ -1,27 +1,29 @@
 import { collate, type Batch } from '../data/batch.ts';
+import type { BatchList } from '../data/batch-list.ts';
 import type { Samples, Split } from '../data/samples.ts';
 import { GradfoldError } from '../errors.ts';
 import { randomPermutation, streamOf } from '../random.ts';
 
 /**
- * Up to `count` rows of a split, of one domain where one is given, drawn without replacement by the seed.
+ * Up to `count` rows of a split (default: of all), of one domain where one is given, drawn without replacement by the
+ * seed.
  * @throws GradfoldError INVALID_DATA when there are none.
  */
 export function drawRows(
   samples: Samples,
-  options: { split: Split; domain?: string; count?: number; seed: number },
+  options: { split?: Split; domain?: string; count?: number; seed: number },
 ): Uint32Array {
   const { split, domain, count = Infinity, seed } = options;
-  const all = samples.rows(split);
+  const all = split === undefined ? Uint32Array.from({ length: samples.count }, (_, i) => i) : samples.rows(split);
   const rows = domain === undefined ? all : all.filter((row) => samples.domain(row) === domain);
   if (rows.length === 0) {
     const where = domain === undefined ? '' : ` of domain "${domain}"`;
     throw new GradfoldError(
       'INVALID_DATA',
-      `split "${split}"${where}: expected at least one row, got none; domains there: ${domainsOf(samples, all).join(', ') || 'none'}; take more documents or a larger share`,
+      `${split === undefined ? 'samples' : `split "${split}"`}${where}: expected at least one row, got none; domains there: ${domainsOf(samples, all).join(', ') || 'none'}; take more documents or a larger share`,
     );
   }
-  const order = randomPermutation(rows.length, seed, streamOf(`rows/${split}/${domain ?? ''}`));
+  const order = randomPermutation(rows.length, seed, streamOf(`rows/${split ?? ''}/${domain ?? ''}`));
   return order.map((i) => rows[i]).slice(0, Math.min(rows.length, count));
 }
 
@@ -62,9 +64,31 @@ export function cycle(rows: Uint32Array, start: number, count: number): Uint32Ar
   return Uint32Array.from({ length: count }, (_, i) => rows[(start + i) % rows.length]);
 }
 
-/** Rows as batches of `size` rows, the last one smaller. */
-export function batchesOf(samples: Samples, rows: Uint32Array, size: number): Batch[] {
-  return Array.from({ length: Math.ceil(rows.length / size) }, (_, i) =>
-    collate(Array.from(rows.slice(i * size, (i + 1) * size), (row) => ({ inputIds: samples.tokens(row) }))),
-  );
+/** Rows as batches of `size` rows, the last one smaller, each made when it is asked for. */
+export function batchesOf(samples: Pick<Samples, 'tokens'>, rows: Uint32Array, size: number): BatchList {
+  return new RowBatches(samples, rows, size);
+}
+
+class RowBatches implements BatchList {
+  readonly length: number;
+  readonly #samples: Pick<Samples, 'tokens'>;
+  readonly #rows: Uint32Array;
+  readonly #size: number;
+
+  constructor(samples: Pick<Samples, 'tokens'>, rows: Uint32Array, size: number) {
+    this.length = Math.ceil(rows.length / size);
+    this.#samples = samples;
+    this.#rows = rows;
+    this.#size = size;
+  }
+
+  at(index: number): Batch | undefined {
+    const rows = this.#rows.slice(index * this.#size, (index + 1) * this.#size);
+    if (rows.length === 0) return undefined;
+    return collate(Array.from(rows, (row) => ({ inputIds: this.#samples.tokens(row) })));
+  }
+
+  *[Symbol.iterator](): Generator<Batch> {
+    for (let i = 0; i < this.length; i++) yield this.at(i)!;
+  }
 }

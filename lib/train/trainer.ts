@@ -1,14 +1,23 @@
 import { join } from 'node:path';
 import { checkCall, checkFinite, checkInteger, checkLength, checkList, checkObject, invalid } from '../check.ts';
-import { GradfoldError } from '../errors.ts';
 import { LanguageModel } from '../model/language-model.ts';
-import { createOptimizer, type Optimizer, type OptimizerConfig } from '../model/optimizer.ts';
+import { createOptimizer, type OptimizerConfig } from '../model/optimizer.ts';
 import type { Plan } from '../order/plan.ts';
-import { latestCheckpoint, saveCheckpoint, type TrainerState } from './checkpoint.ts';
-import { checkSameRun, digest, digestParameters, type Fingerprint } from './fingerprint.ts';
+import { digest, digestParameters, digestRows, type Fingerprint } from './fingerprint.ts';
 import { TrainingLog, type TrainingLogEntry } from './log.ts';
 import { planBatch, type TokenSource } from './sample-loader.ts';
 import { resolveSchedule, scheduleFactor, type ScheduleConfig } from './schedule.ts';
+import { checkLoss, resumeTraining, saveTraining } from './training-state.ts';
+
+/** How far a run has come. */
+export interface TrainerState {
+  /** Updates made. */
+  step: number;
+  /** Tokens read, padding not counted. */
+  tokens: number;
+  /** Wall time spent training, resumed stretches added up. */
+  seconds: number;
+}
 
 export interface TrainOptions {
   model: LanguageModel;
@@ -33,9 +42,6 @@ export interface TrainOptions {
   signal?: AbortSignal;
 }
 
-/** Rows of the plan whose tokens are hashed to tell whether a resumed run reads the same samples. */
-const HASHED_ROWS = 256;
-
 /**
  * Trains a model on a plan. A run that is killed and started again with the same arguments goes on from its latest
  * checkpoint and ends with the same bits as an uninterrupted one at the same thread count.
@@ -59,12 +65,18 @@ export async function train(options: TrainOptions): Promise<TrainerState> {
   if (checkpoint) checkInteger('checkpoint.every', checkpoint.every, 1);
   if (validate) checkInteger('validate.every', validate.every, 1);
 
-  const fingerprint = checkpoint ? fingerprintOf(options, schedule, steps) : {};
   const optimizer = createOptimizer(model, options.optimizer);
   const gradient = model.vector();
   try {
     const peak = optimizer.lr;
-    const state = checkpoint ? await resume(model, optimizer, checkpoint.dir, fingerprint) : { ...START };
+    const resumable = checkpoint && {
+      directory: checkpoint.dir,
+      every: checkpoint.every,
+      model,
+      optimizer,
+      fingerprint: fingerprintOf(options, schedule, steps),
+    };
+    const state = (resumable && (await resumeTraining<TrainerState>(resumable))) ?? { ...START };
     const log = options.log === undefined ? undefined : await TrainingLog.open(options.log, state.step);
     const started = performance.now() - state.seconds * 1000;
     const due = (every: number) => state.step % every === 0 || state.step === steps;
@@ -74,7 +86,7 @@ export async function train(options: TrainOptions): Promise<TrainerState> {
       optimizer.lr = peak * scheduleFactor(schedule, state.step, steps);
       const { perSample } = await model.gradient(batch, { weights, into: gradient, signal });
       const loss = perSample.reduce((sum, sampleLoss, i) => sum + weights[i] * sampleLoss, 0);
-      if (!Number.isFinite(loss)) throw diverged(state.step + 1, loss, optimizer.lr);
+      checkLoss(state.step + 1, loss, optimizer.lr);
       const { gradientNorm } = await optimizer.step(gradient);
 
       state.step++;
@@ -84,7 +96,9 @@ export async function train(options: TrainOptions): Promise<TrainerState> {
       const entry = { ...state, loss, lr: optimizer.lr, gradientNorm, epoch, validation };
       await log?.append(entry);
       onStep?.(entry);
-      if (checkpoint && due(checkpoint.every)) await save(model, optimizer, checkpoint.dir, state, fingerprint);
+      if (resumable && due(resumable.every)) {
+        await saveTraining(resumable, state, (path) => model.savePretrained(join(path, 'model')));
+      }
     }
     return state;
   } finally {
@@ -94,39 +108,6 @@ export async function train(options: TrainOptions): Promise<TrainerState> {
 }
 
 const START: TrainerState = { step: 0, tokens: 0, seconds: 0 };
-/** The exact parameters: `model/`, which Hugging Face transformers loads, holds them in float32 on every backend. */
-const PARAMETERS = 'parameters.safetensors';
-const OPTIMIZER = 'optimizer.safetensors';
-
-async function save(
-  model: LanguageModel,
-  optimizer: Optimizer,
-  directory: string,
-  state: TrainerState,
-  fingerprint: Fingerprint,
-): Promise<void> {
-  await saveCheckpoint(directory, { format: 1, ...state, fingerprint }, async (path) => {
-    await model.savePretrained(join(path, 'model'));
-    await model.parameters.save(join(path, PARAMETERS));
-    await optimizer.save(join(path, OPTIMIZER));
-  });
-}
-
-/** Puts model and optimizer where the latest checkpoint left them; without one they stay at their start. */
-async function resume(
-  model: LanguageModel,
-  optimizer: Optimizer,
-  directory: string,
-  fingerprint: Fingerprint,
-): Promise<TrainerState> {
-  const found = await latestCheckpoint(directory);
-  if (!found) return { ...START };
-  checkSameRun(found.path, found.record.fingerprint, fingerprint);
-  await model.parameters.load(join(found.path, PARAMETERS));
-  await optimizer.load(join(found.path, OPTIMIZER));
-  const { step, tokens, seconds } = found.record;
-  return { step, tokens, seconds };
-}
 
 function checkPlan(plan: Plan): void {
   checkObject('plan', plan);
@@ -139,22 +120,13 @@ function checkPlan(plan: Plan): void {
 
 function fingerprintOf(options: TrainOptions, schedule: Required<ScheduleConfig>, steps: number): Fingerprint {
   const { model, optimizer, plan, samples, batchSize } = options;
-  const stride = Math.ceil(plan.rows.length / HASHED_ROWS);
-  const hashed = plan.rows.filter((_, i) => i % stride === 0);
   return {
     steps,
     batchSize,
     optimizer: JSON.stringify(optimizer),
     schedule: JSON.stringify(schedule),
     plan: digest([plan.rows, plan.weights]),
-    samples: digest(Array.from(hashed, (row) => Int32Array.from(samples.tokens(row)))),
+    samples: digestRows(samples, plan.rows),
     'initial parameters': digestParameters(model.parameters),
   };
-}
-
-function diverged(step: number, loss: number, lr: number): GradfoldError {
-  return new GradfoldError(
-    'INVALID_DATA',
-    `loss at step ${step}: expected a finite number, got ${loss}; lower the learning rate (${lr}) or clip the gradient`,
-  );
 }

@@ -6,7 +6,8 @@ import { openBackend } from '../../lib/backend/open.ts';
 import { openReferenceBackend } from '../../lib/backend/reference/backend.ts';
 import type { Backend } from '../../lib/backend/types.ts';
 import { annotateLqs, lqsSweep, type AnnotatedModel } from '../../lib/score/lqs.ts';
-import { memoryStore, SgdRun } from '../../lib/score/lqs-iterates.ts';
+import { memoryStore, SgdRun, stepsAhead } from '../../lib/score/lqs-iterates.ts';
+import { Passes } from '../../lib/score/lqs-passes.ts';
 import { reverseSweep, type SweepState } from '../../lib/score/lqs-sweep.ts';
 import { TESTED_BACKENDS } from '../support/backends.ts';
 import { largestRelativeError } from '../support/fixtures.ts';
@@ -95,7 +96,7 @@ describe('an annotation with a checkpoint directory', () => {
     const model = await loadLqsModel(backend);
     const options = { ...problem, checkpointDir: directory };
     const first = await annotateLqs(model, options);
-    expect(await readdir(directory)).toEqual(['state.json']);
+    expect(await readdir(directory)).toEqual(['state.json', 'tally-0-000000.arrow']);
     expect(await annotateLqs(failingAt(model, 0), options)).toEqual(first);
   });
 
@@ -130,7 +131,8 @@ describe('SgdRun', () => {
     const store = memoryStore();
     let computed = 0;
     let most = 0;
-    const run = new SgdRun(model, { batches, lr: 0.05, store, onStep: () => computed++ });
+    const passes = new Passes(model, { onWork: () => computed++ });
+    const run = new SgdRun(model.parameters, { batches, lr: 0.05, store, passes });
     for (let t = 16; t >= 0; t--) {
       await run.restore(t);
       expect(model.parameters.toRecord()).toEqual(forward[t]);
@@ -139,6 +141,7 @@ describe('SgdRun', () => {
     }
     expect(most).toBeLessThanOrEqual(9);
     expect(computed).toBeLessThan(2 * 16);
+    expect([...stepsAhead(16, 16, [])]).toHaveLength(computed);
     expect(await store.steps()).toEqual([]);
   });
 });
@@ -147,7 +150,8 @@ describe('reverseSweep', () => {
   it('visits θ_T … θ_0 and ends with the adjoint of θ_0', async () => {
     const full = await loadLqsCase();
     const model = await loadLqsModel(backend);
-    const run = new SgdRun(model, { batches: full.batches, lr: full.lr, store: memoryStore() });
+    const passes = new Passes(model);
+    const run = new SgdRun(model.parameters, { batches: full.batches, lr: full.lr, store: memoryStore(), passes });
     const state: SweepState = {
       step: 6,
       lambda: model.vector(),
@@ -155,7 +159,7 @@ describe('reverseSweep', () => {
       targetLosses: new Float64Array(7),
     };
     const visited: number[] = [];
-    for await (const step of reverseSweep(model, full, run, state)) {
+    for await (const step of reverseSweep(full, passes, run, state)) {
       visited.push(step);
       const check = { 6: 'theta_T', 5: 'lambda_T' }[step];
       if (check === undefined) continue;
