@@ -26,6 +26,10 @@ export const shardOptions: Option[] = [
 export function shardOf(flags: ShardFlags, environment: NodeJS.ProcessEnv = process.env): Shard | undefined {
   const index = flags.shard ?? fromEnvironment(environment, ['JOB_COMPLETION_INDEX', 'SLURM_ARRAY_TASK_ID']);
   const count = flags.of ?? fromEnvironment(environment, ['SLURM_ARRAY_TASK_COUNT']);
+  const first = fromEnvironment(environment, ['SLURM_ARRAY_TASK_MIN']) ?? 0;
+  if (flags.shard === undefined && flags.of === undefined && count !== undefined && first !== 0) {
+    throw new UsageError(`SLURM_ARRAY_TASK_MIN: expected 0, got ${first}; submit the array as 0-${count - 1}`);
+  }
   if (index === undefined && count === undefined) return undefined;
   if (index === undefined) throw new UsageError(`--of ${count}: expected --shard as well, the part to do`);
   if (count === undefined) {

@@ -22,9 +22,9 @@ beforeAll(async () => {
   // A small part of the case: the resumes below run it some fifty times.
   problem = {
     ...full,
-    batches: full.batches.slice(0, 5).map((batch) => rowsOf(batch, 0, 1)),
+    batches: full.batches.slice(0, 4).map((batch) => rowsOf(batch, 0, 1)),
     target: [rowsOf(full.target[0], 0, 1)],
-    proxy: [rowsOf(full.proxy[0], 0, 2)],
+    proxy: [rowsOf(full.proxy[0], 0, 1), rowsOf(full.proxy[0], 1, 2)],
   };
   backend = openReferenceBackend();
 });
@@ -77,8 +77,9 @@ describe('an annotation with a checkpoint directory', () => {
         const resumed = await lqsSweep(model, options);
         expect(resumed).toEqual(whole);
       }
-      // 5 + 2 recomputed steps, 6 target gradients, 5 Hessian products, 3 + 4 scorings; and the run that is not killed.
-      expect(calls).toBe(26);
+      // 4 + 1 recomputed steps, 5 target gradients, 4 Hessian products, 2 + 4 scorings of two batches; and the run that
+      // is not killed.
+      expect(calls).toBe(27);
     },
   );
 
@@ -90,6 +91,28 @@ describe('an annotation with a checkpoint directory', () => {
       await expect(annotateLqs(failingAt(model, calls), options)).rejects.toThrow('killed');
     }
     expect(await annotateLqs(model, options)).toEqual(whole);
+  });
+
+  it('scores no batch again that a visit had got through', async () => {
+    const model = await loadLqsModel(backend);
+    const scored: number[] = [];
+    const counted: AnnotatedModel = {
+      parameters: model.parameters,
+      vector: (init) => model.vector(init),
+      gradient: (...args) => model.gradient(...args),
+      hvp: (...args) => model.hvp(...args),
+      perSample: (...args) => {
+        if (scored.push(args[0].batch) === 4) throw new Error('killed');
+        return model.perSample(...args);
+      },
+    };
+    const options = { ...problem, interval: 1, checkpointDir: directory };
+    const progress: { done: number; total: number }[] = [];
+    await expect(annotateLqs(counted, options)).rejects.toThrow('killed');
+    expect(await readdir(directory)).toContain('visit.journal');
+    await annotateLqs(counted, { ...options, onProgress: (at) => progress.push(at) });
+    expect(scored).toHaveLength(4 * 2 + 1); // four visits of two batches, and the one that was not finished
+    expect(progress.at(-1)!.done).toBe(progress.at(-1)!.total);
   });
 
   it('returns a finished result without computing, and keeps only that on disk', async () => {
@@ -119,7 +142,7 @@ describe('an annotation with a checkpoint directory', () => {
 describe('SgdRun', () => {
   it('gives every iterate back while holding about 2√T of them', async () => {
     const model = await loadLqsModel(backend);
-    const batches = Array.from({ length: 16 }, (_, t) => problem.batches[t % 5]);
+    const batches = Array.from({ length: 16 }, (_, t) => problem.batches[t % 4]);
     const forward = [model.parameters.toRecord()];
     const scratch = await loadLqsModel(backend);
     for (const batch of batches) {
