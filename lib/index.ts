@@ -52,10 +52,16 @@ export {
 export { argsort, argsortAsync, type ArgsortOptions } from './order/argsort.ts';
 export { foldOrder, foldOrderAsync, foldPartitions, type FoldOptions } from './order/fold.ts';
 export { shuffleOrder } from './order/shuffle.ts';
-export { planOf, readPlan, writePlan, type OrderMethod, type Plan } from './order/plan.ts';
+export { jitterOrder, type JitterOptions } from './order/jitter.ts';
+export { segmentOrder, type SegmentedOrder, type SegmentOptions } from './order/segments.ts';
+export { zigzagOrder } from './order/zigzag.ts';
+export type { OrderMethod } from './order/methods.ts';
+export { planOf, readPlan, writePlan, type Plan } from './order/plan.ts';
 export { topK, topKAsync } from './select/top-k.ts';
 export { topRatio, topRatioAsync } from './select/top-ratio.ts';
 export { aboveThreshold } from './select/threshold.ts';
+export type { Keep, Selection } from './select/rule.ts';
+export { selectPlaces, type Cut, type Selected, type SelectionRecord, type SelectOptions } from './select/selection.ts';
 export {
   softmaxWeights,
   softmaxWeightsAsync,

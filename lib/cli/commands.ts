@@ -3,6 +3,7 @@ import { bench } from './commands/bench.ts';
 import { corpusDemo } from './commands/corpus-demo.ts';
 import { doctor } from './commands/doctor.ts';
 import { evaluate } from './commands/evaluate.ts';
+import { explain } from './commands/explain.ts';
 import { ingest } from './commands/ingest.ts';
 import { order } from './commands/order.ts';
 import { report } from './commands/report.ts';
@@ -22,6 +23,7 @@ export const COMMANDS: CliCommand[] = [
   score,
   select,
   order,
+  explain,
   train,
   evaluate,
   report,

@@ -3,23 +3,17 @@ import type { FloatArray } from '../backend/types.ts';
 import { readArrowFile } from '../data/arrow-file.ts';
 import { readNumberColumns, writeNumberColumns, type ColumnTypes } from '../data/number-columns.ts';
 import { checkScores, notANumber } from '../score/check.ts';
-import { argsort } from './argsort.ts';
-import { DEFAULT_LAYERS, foldOrder, layerStarts } from './fold.ts';
-import { shuffleOrder } from './shuffle.ts';
+import { orderBy, type OrderMethod } from './methods.ts';
 
 /** Which rows of a corpus to train on, in training order. Three columns of equal length. */
 export interface Plan {
   /** Row numbers of the corpus. */
   rows: Uint32Array;
-  /** The fold layer of each row, 0-based; all 0 for orders without layers. */
+  /** The layer (of a fold or zigzag) or segment of each row, 0-based; all 0 for other orders. */
   layers: Uint32Array;
   /** The weight of each row in its batch's loss, relative to the others. */
   weights: Float32Array;
 }
-
-/** How selected rows are ordered. `layers` defaults to 3, `descending` to false. */
-export type OrderMethod =
-  { method: 'fold'; layers?: number } | { method: 'sort'; descending?: boolean } | { method: 'shuffle'; seed: number };
 
 /**
  * The plan that visits `rows` (row numbers of a corpus, as the selections return them) in the order of a method. Rows
@@ -31,33 +25,13 @@ export function planOf(rows: Uint32Array, scores: FloatArray | null, order: Orde
   if (rows.length === 0) {
     throw invalid('rows', 'at least one row', 'none', { fix: 'select less strictly: nothing was kept' });
   }
-  const { places, layers } = ordering(rows, scores, order);
-  return { rows: places.map((place) => rows[place]), layers, weights: new Float32Array(rows.length).fill(1) };
+  const { places, layers } = orderBy(rows.length, () => scoresOf(rows, scores), order);
+  return { ...planInOrder(places.map((place) => rows[place])), layers };
 }
 
-/** Positions within `rows` in training order, and the layer of each. */
-function ordering(
-  rows: Uint32Array,
-  scores: FloatArray | null,
-  order: OrderMethod,
-): { places: Uint32Array; layers: Uint32Array } {
-  const layers = new Uint32Array(rows.length);
-  switch (order.method) {
-    case 'shuffle':
-      return { places: shuffleOrder(rows.length, order.seed), layers };
-    case 'sort':
-      return { places: argsort(scoresOf(rows, scores), { descending: order.descending }), layers };
-    case 'fold': {
-      const wanted = order.layers ?? DEFAULT_LAYERS;
-      const places = foldOrder(scoresOf(rows, scores), { layers: wanted });
-      const count = Math.min(wanted, rows.length); // further layers are empty
-      const starts = layerStarts(rows.length, count);
-      for (let layer = 0; layer < count; layer++) layers.fill(layer, starts[layer], starts[layer + 1]);
-      return { places, layers };
-    }
-    default:
-      throw invalid('method', '"fold", "sort" or "shuffle"', (order as { method: unknown }).method);
-  }
+/** The plan that visits rows as they come, in one layer, with weights of 1. */
+export function planInOrder(rows: Uint32Array): Plan {
+  return { rows, layers: new Uint32Array(rows.length), weights: new Float32Array(rows.length).fill(1) };
 }
 
 function scoresOf(rows: Uint32Array, scores: FloatArray | null): FloatArray {
