@@ -62,6 +62,8 @@ export { topRatio, topRatioAsync } from './select/top-ratio.ts';
 export { aboveThreshold } from './select/threshold.ts';
 export type { Keep, Selection } from './select/rule.ts';
 export { selectPlaces, type Cut, type Selected, type SelectionRecord, type SelectOptions } from './select/selection.ts';
+export { greedyBatch, type GreedyBatchOptions } from './select/greedy-batch.ts';
+export { GreedyFilter, type GreedyFilterOptions } from './select/greedy-filter.ts';
 export {
   softmaxWeights,
   softmaxWeightsAsync,
@@ -73,8 +75,35 @@ export { acceptProbability, type AcceptOptions } from './weight/accept.ts';
 
 export { annotateLqs, lqsSweep, type Contribution, type LqsOptions, type ScoreSet } from './score/lqs.ts';
 export { readScores, writeScores } from './score/columns.ts';
+export { readScoreTable, writeScoreTable, type ScoreTable } from './score/table.ts';
+export { perplexityScores } from './score/perplexity.ts';
+export {
+  estimateMoments,
+  gradientScores,
+  type Alignment,
+  type GradientScoreOptions,
+  type GradientScores,
+} from './score/gradient.ts';
+export { InRunScores, type InRunOptions, type InRunTable } from './score/in-run.ts';
+export type { TargetOptions } from './score/target-gradient.ts';
+export { NgramModel, ngramScores, type NgramOptions } from './score/ngram.ts';
+export { TEXT_FEATURES, textFeatures, textFeatureScores, type TextFeature } from './score/text-features.ts';
+export { columnScores, type ColumnScoreOptions } from './score/column-scores.ts';
+export { combineScores, type WeightedScores } from './score/combine.ts';
+export type { DocumentScoreOptions } from './score/document-scores.ts';
 
-export { train, type TrainOptions } from './train/trainer.ts';
+export { train, type TrainerState, type TrainOptions } from './train/trainer.ts';
+export type {
+  BatchFilter,
+  Choice,
+  HookState,
+  ObservedStep,
+  StepContext,
+  StepObserver,
+  StepRows,
+} from './train/hooks.ts';
+export type { TokenSource } from './data/token-source.ts';
+export { rowLosses, type LossOptions } from './evaluate/losses.ts';
 export type { ScheduleConfig } from './train/schedule.ts';
 export {
   evaluatePerplexity,

@@ -9,6 +9,12 @@ import { order } from './commands/order.ts';
 import { report } from './commands/report.ts';
 import { run } from './commands/run.ts';
 import { score } from './commands/score.ts';
+import { scoreColumn } from './commands/score-column.ts';
+import { scoreCombine } from './commands/score-combine.ts';
+import { scoreGradient } from './commands/score-gradient.ts';
+import { scoreNgram } from './commands/score-ngram.ts';
+import { scorePerplexity } from './commands/score-perplexity.ts';
+import { scoreText } from './commands/score-text.ts';
 import { select } from './commands/select.ts';
 import { tokenize } from './commands/tokenize.ts';
 import { train } from './commands/train.ts';
@@ -21,6 +27,12 @@ export const COMMANDS: CliCommand[] = [
   ingest,
   tokenize,
   score,
+  scorePerplexity,
+  scoreGradient,
+  scoreNgram,
+  scoreText,
+  scoreColumn,
+  scoreCombine,
   select,
   order,
   explain,

@@ -1,6 +1,7 @@
 import { checkFinite, checkList, checkObject, invalid } from '../check.ts';
 import { parseJsonObject } from '../files.ts';
 import { ParameterVector } from './parameter-vector.ts';
+import { preconditionBy } from './precondition.ts';
 import { readTensors } from './read-tensors.ts';
 import { SafetensorsFile, writeSafetensors } from './safetensors.ts';
 import { TransformerModel } from './transformer-model.ts';
@@ -72,6 +73,10 @@ export class Optimizer {
     this.#settings.lr = checkFinite('lr', value, { min: 0 });
   }
 
+  get kind(): OptimizerConfig['kind'] {
+    return this.#settings.kind;
+  }
+
   /** Updates made so far. */
   get stepCount(): number {
     return this.#stepCount;
@@ -99,6 +104,20 @@ export class Optimizer {
     } finally {
       this.#stepping = false;
     }
+  }
+
+  /**
+   * x ← x / (√v̂ + ε): a gradient in the metric in which AdamW steps, so that ⟨g, x⟩ says how fast an update along g, made
+   * by this optimizer, lowers the loss that x was the gradient of. v̂ is what it would be if x were the gradient of the
+   * next update, (β₂v + (1−β₂)x²) / (1 − β₂ᵗ), t = stepCount + 1: a parameter that no update has touched yet then counts
+   * with a factor of order 1, not 1/ε. The moments stay as they are.
+   * @throws GradfoldError INVALID_ARGUMENT for SGD, which has no such metric.
+   */
+  precondition(x: ParameterVector): void {
+    if (!this.#moments) throw invalid('optimizer', 'one of kind adamw', this.#settings.kind);
+    const engine = ParameterVector.engineOf(x, this.#model.space, 'x', { writable: true });
+    const { betas, eps } = this.#settings;
+    preconditionBy(engine, this.#moments.v.engine, { beta2: betas[1], eps, step: this.#stepCount + 1 });
   }
 
   /** Writes settings, stepCount and moments as a safetensors file, atomically and exactly. */
