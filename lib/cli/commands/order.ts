@@ -1,4 +1,5 @@
 import { Option } from 'commander';
+import { invalid } from '../../check.ts';
 import { readPlan, writePlan } from '../../order/plan.ts';
 import { makePlan, restrict } from '../../recipe/plans.ts';
 import type { PlanRecipe } from '../../recipe/schema.ts';
@@ -28,7 +29,11 @@ export const order = defineCommand<{
   async run({ args, options }) {
     const { out, method, layers, seed, limit } = options;
     const table = await readScoreTable(args[0] as string, options.column);
-    const chosen = options.plan === undefined ? table : restrict(table, (await readPlan(options.plan)).rows);
+    const kept = options.plan === undefined ? undefined : await readPlan(options.plan);
+    if (kept?.shards) {
+      throw invalid(options.plan!, 'a plan over the whole table', 'one with a column shard', { code: 'INVALID_DATA' });
+    }
+    const chosen = kept ? restrict(table, kept.rows) : table;
     await claimOutput(out, options.force);
     const whole = makePlan(chosen, { order: method, layers }, seed);
     const plan = {
