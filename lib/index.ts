@@ -45,9 +45,11 @@ export {
   tokenizeCorpus,
   writeSamples,
   type Samples,
+  type Shard,
   type Split,
   type TokenizeOptions,
 } from './data/samples.ts';
+export { tokenizeInto, type TokenizationOptions } from './recipe/tokenization.ts';
 
 export { argsort, argsortAsync, type ArgsortOptions } from './order/argsort.ts';
 export { foldOrder, foldOrderAsync, foldPartitions, type FoldOptions } from './order/fold.ts';
@@ -57,6 +59,7 @@ export { segmentOrder, type SegmentedOrder, type SegmentOptions } from './order/
 export { zigzagOrder } from './order/zigzag.ts';
 export type { OrderMethod } from './order/methods.ts';
 export { planOf, readPlan, writePlan, type Plan } from './order/plan.ts';
+export { shardedPlan, wholePlan, type PlannedTable } from './order/sharded-plan.ts';
 export { topK, topKAsync } from './select/top-k.ts';
 export { topRatio, topRatioAsync } from './select/top-ratio.ts';
 export { aboveThreshold } from './select/threshold.ts';

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import type { FileAddon } from '../data/native.ts';
 import type { OrderAddon } from '../order/native.ts';
 import type { RaterShape, TransformerShape } from '../model/shape.ts';
 import type { WeightAddon } from '../weight/native.ts';
@@ -130,7 +131,7 @@ export interface NativeEngine {
   close(): void;
 }
 
-export interface Addon extends OrderAddon, WeightAddon {
+export interface Addon extends Partial<FileAddon>, OrderAddon, WeightAddon {
   NativeEngine: new (options: NativeEngineOptions) => NativeEngine;
   createStop(): StopFlag;
   raiseStop(flag: StopFlag): void;
