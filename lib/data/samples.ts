@@ -47,7 +47,7 @@ export async function tokenizeCorpus(corpus: Corpus, tokenizer: Tokenizer, optio
       sliceEnd = performance.now() + SLICE;
     }
     const tokens = endedBy(tokenizer.endOfTextId, tokenizer.encode(corpus.text(document)));
-    const split = splitOf(corpus.id(document), options.seed, options.fractions);
+    const split = splitOf(corpus.origin(document), options.seed, options.fractions);
     const pieces = Math.min(Math.ceil(tokens.length / length), maxSamplesPerDocument);
     for (let piece = 0; piece < pieces; piece++) {
       const row = tokens.subarray(piece * length, (piece + 1) * length);
