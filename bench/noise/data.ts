@@ -30,7 +30,7 @@ export interface PlantedNoiseOptions {
   corpus?: string;
 }
 
-/** What rows are for. No document serves two of them, except that each `target` has held-out siblings. */
+/** What rows are for. No piece serves two of them, and no document but some that `evaluation` and `validation` share. */
 export type Role = 'train' | 'proxy' | 'mixture' | 'target' | 'heldOut' | 'evaluation' | 'validation';
 
 /** The demo corpus with planted noise, as rows of tokens whose corruption is known. */
@@ -41,12 +41,12 @@ export interface PlantedNoise {
   samples: Samples;
   /**
    * Rows of each role in an order drawn by the seed:
-   * - train: as corrupted as `share` says, all rows of a piece;
+   * - train: as corrupted as `share` says, up to three rows of a piece;
    * - proxy, mixture: the same of other documents, one row a piece;
-   * - target, heldOut: clean, disjoint, all rows of a piece;
+   * - target, heldOut: clean, disjoint, up to three rows of a piece;
    * - evaluation: half of them corrupted, with boilerplate lines and languages that occur in no other role, one row
    *   a piece;
-   * - validation: clean, all rows of a piece.
+   * - validation: clean, up to three rows of a piece.
    */
   rows: Record<Role, Uint32Array>;
   corruption(row: number): Corruption | 'none';
@@ -64,6 +64,8 @@ const FRACTIONS: Record<Split, number> = { train: 0.55, proxy: 0.14, target: 0.1
 /** Of the validation split, whose corrupted pieces and as many clean ones are for evaluation. */
 const EVALUATION_SHARE = 0.35;
 const TOKENIZER_PIECES = 6000;
+/** Rows of a piece, so that corruptions that take more tokens have no more rows. */
+const ROWS_PER_PIECE = 3;
 
 /** Makes the data; the same options give the same data. Half a minute. */
 export async function plantedNoise(options: PlantedNoiseOptions): Promise<PlantedNoise> {
@@ -81,6 +83,7 @@ export async function plantedNoise(options: PlantedNoiseOptions): Promise<Plante
   const samples = await tokenizeCorpus(corpus, tokenizer, {
     length: ROW_TOKENS,
     minTokens: ROW_TOKENS,
+    maxSamplesPerDocument: ROWS_PER_PIECE,
     seed,
     fractions: FRACTIONS,
   });
