@@ -37,6 +37,16 @@ export {
 
 export { collate, IGNORED_LABEL, type Batch, type CollateOptions, type TokenRow } from './data/batch.ts';
 export { openCorpus, writeCorpus, type Corpus, type CorpusDocument } from './data/corpus.ts';
+export { corpusDocuments } from './data/corpus-documents.ts';
+export { demoCorpus, type DemoCorpusOptions } from './data/demo-corpus.ts';
+export {
+  CORRUPTIONS,
+  corruptDocuments,
+  type Corruption,
+  type CorruptOptions,
+  type LanguageText,
+} from './data/corrupt.ts';
+export type { PieceOptions } from './data/pieces.ts';
 export { readDocuments, type ReadOptions } from './data/readers.ts';
 export { loadTokenizer, trainTokenizer, type Tokenizer, type TrainTokenizerOptions } from './data/tokenizer.ts';
 export {
@@ -108,6 +118,8 @@ export type {
 export type { TokenSource } from './data/token-source.ts';
 export { rowLosses, type LossOptions } from './evaluate/losses.ts';
 export type { ScheduleConfig } from './train/schedule.ts';
+export { areaWithError, type RocArea } from './evaluate/roc.ts';
+export { areaUnderCurve, pairedDifference, spearman, summarize, type Summary } from './evaluate/statistics.ts';
 export {
   evaluatePerplexity,
   type Perplexity,

@@ -1,5 +1,6 @@
 import type { CliCommand } from './command.ts';
 import { bench } from './commands/bench.ts';
+import { corpusCorrupt } from './commands/corpus-corrupt.ts';
 import { corpusDemo } from './commands/corpus-demo.ts';
 import { doctor } from './commands/doctor.ts';
 import { evaluate } from './commands/evaluate.ts';
@@ -24,6 +25,7 @@ export const COMMANDS: CliCommand[] = [
   run,
   doctor,
   corpusDemo,
+  corpusCorrupt,
   ingest,
   tokenize,
   score,

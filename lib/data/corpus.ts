@@ -18,6 +18,8 @@ export interface CorpusDocument {
   /** Where the document was taken from. */
   source?: string;
   licence?: string;
+  /** Id of the document that this one was cut from. */
+  origin?: string;
   [metadata: string]: unknown;
 }
 
@@ -33,6 +35,8 @@ export interface Corpus {
   text(i: number): string;
   /** 'default' for a document without one. */
   domain(i: number): string;
+  /** Id of the document that this one was cut from, its own when it is whole: what decides its split. */
+  origin(i: number): string;
   /** The value of any column, null where it has none; an unknown column is an error that names the nearest one. */
   value(column: string, i: number): unknown;
 }
@@ -91,6 +95,11 @@ class ArrowCorpus implements Corpus {
   domain(i: number): string {
     const domain = this.#columns.has('domain') ? this.value('domain', i) : null;
     return domain === null ? DEFAULT_DOMAIN : String(domain);
+  }
+
+  origin(i: number): string {
+    const origin = this.columns.includes('origin') ? this.value('origin', i) : null;
+    return origin === null ? this.id(i) : String(origin);
   }
 
   value(name: string, i: number): unknown {

@@ -58,7 +58,7 @@ export async function* tokenizedDocuments(
       sliceEnd = performance.now() + SLICE;
     }
     const tokens = endedBy(tokenizer.endOfTextId, tokenizer.encode(corpus.text(document)));
-    const split = splitOf(corpus.id(document), options.seed, options.fractions);
+    const split = splitOf(corpus.origin(document), options.seed, options.fractions);
     const pieces = Math.min(Math.ceil(tokens.length / length), maxSamplesPerDocument);
     const rows = Array.from({ length: pieces }, (_, piece) => tokens.subarray(piece * length, (piece + 1) * length));
     yield { document, domain: corpus.domain(document), split, rows: rows.filter((row) => row.length >= minTokens) };
