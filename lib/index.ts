@@ -20,6 +20,7 @@ export type { RopeParameters } from './model/rope.ts';
 export {
   LanguageModel,
   type GradientOptions,
+  type HvpOptions,
   type PerSampleRequest,
   type PerSampleResult,
   type WeightOptions,
@@ -34,6 +35,8 @@ export {
   type OptimizerConfig,
   type SgdConfig,
 } from './model/optimizer.ts';
+export type { OptimizerState } from './model/optimizer-update.ts';
+export { VectorPool } from './model/vector-pool.ts';
 
 export { collate, IGNORED_LABEL, type Batch, type CollateOptions, type TokenRow } from './data/batch.ts';
 export { openCorpus, writeCorpus, type Corpus, type CorpusDocument } from './data/corpus.ts';
@@ -84,6 +87,7 @@ export {
   softmaxWeightsBackwardAsync,
   type SoftmaxOptions,
 } from './weight/softmax.ts';
+export { metaGradient, type MetaGradient, type MetaGradientOptions } from './weight/meta-gradient.ts';
 export { acceptProbability, type AcceptOptions } from './weight/accept.ts';
 
 export { annotateLqs, lqsSweep, type Contribution, type LqsOptions, type ScoreSet } from './score/lqs.ts';

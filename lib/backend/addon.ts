@@ -27,6 +27,15 @@ export interface NativeVector {
   write(offset: number, values: Float32Array): void;
   sgdStep(gradient: NativeVector, step: { lr: number; clipNorm: number }): Promise<number>;
   adamwStep(gradient: NativeVector, m: NativeVector, v: NativeVector, step: NativeAdamwStep): Promise<number>;
+  sgdAdjoint(gradient: NativeVector, step: { lr: number; clipNorm: number }): Promise<void>;
+  adamwAdjoint(
+    gradient: NativeVector,
+    m: NativeVector,
+    v: NativeVector,
+    step: NativeAdamwStep,
+    mAdjoint?: NativeVector,
+    vAdjoint?: NativeVector,
+  ): Promise<void>;
   dispose(): void;
 }
 
@@ -78,11 +87,12 @@ export interface NativeModel {
   zeros(): NativeVector;
   loss(batch: EngineBatch, stop?: StopFlag): Promise<Float64Array>;
   backward(batch: EngineBatch, request: NativeBackwardRequest, stop?: StopFlag): Promise<NativeBackwardResult>;
+  jvp(batch: EngineBatch, v: NativeVector, stop?: StopFlag): Promise<Float64Array>;
   hvp(
     batch: EngineBatch,
     v: NativeVector,
     weights: Float64Array,
-    into: NativeVector,
+    sum: NativeVector,
     stop?: StopFlag,
   ): Promise<Float64Array>;
   memory(
