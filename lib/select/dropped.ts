@@ -38,7 +38,7 @@ export function whyDropped(dropped: DroppedRow, record: PlanRecord, scores: Scor
   if (column && Number.isNaN(score)) {
     return {
       reason: 'not scored',
-      explanation: `has no score in ${column.file} (split ${dropped.split}), which the plan was made from`,
+      explanation: `split ${dropped.split}; not among the ${scored(column)} scored rows of ${column.file} that the plan was made from`,
     };
   }
   if (!selection) return withoutRule(record);
@@ -56,6 +56,8 @@ export function whyDropped(dropped: DroppedRow, record: PlanRecord, scores: Scor
   }
   return missed(dropped, score, selection, rule) ?? withoutRule(record);
 }
+
+const scored = ({ values }: ScoreColumn): number => values.filter((value) => !Number.isNaN(value)).length;
 
 /** The column that a plan goes by: of those with its name, the one from its file. */
 function columnOf({ column, file }: ScoreSource, scores: ScoreColumn[]): ScoreColumn | undefined {
@@ -138,10 +140,10 @@ function apart(a: number, b: number): [string, string] {
 /** A row that no rule dropped. */
 function withoutRule({ limit, selection, from }: PlanRecord): Dropped {
   if (limit !== undefined) {
-    return { reason: 'limit', explanation: `comes after the ${limit} rows that were taken of the order (--limit)` };
+    return { reason: 'limit', explanation: `comes after the ${limit} rows that were taken of the order` };
   }
   if (from !== undefined && !selection) {
-    return { reason: 'not considered', explanation: `is not in what the plan was made from: ${from}` };
+    return { reason: 'not considered', explanation: `not in what the plan was made from: ${from}` };
   }
   return {
     reason: 'unknown',

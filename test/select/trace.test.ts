@@ -104,7 +104,7 @@ describe('reasons', () => {
   test('a row without a score, with its split', () => {
     expect(why(55, planBy({ topK: 5 }))).toMatchObject({
       reason: 'not scored',
-      explanation: expect.stringContaining('split validation') as string,
+      explanation: expect.stringContaining('split validation; not among the 50 scored rows') as string,
     });
   });
 
