@@ -1,4 +1,5 @@
 import { Option } from 'commander';
+import { invalid } from '../../check.ts';
 import { DEFAULT_LAYERS } from '../../order/fold.ts';
 import { describeOrder, namedOrder, ORDER_NAMES, orderProblem, type OrderName } from '../../order/named.ts';
 import { planOf, readPlan, writePlan } from '../../order/plan.ts';
@@ -38,6 +39,9 @@ export const order = defineCommand<{
     const file = args[0] as string;
     const table = await readScoreTable(file, column);
     const selected = options.plan === undefined ? undefined : await readPlan(options.plan);
+    if (selected?.shards) {
+      throw invalid(options.plan!, 'a plan over the whole table', 'one with a column shard', { code: 'INVALID_DATA' });
+    }
     const { rows, scores } = selected ? restrictTable(table, selected.rows) : table;
     const order = namedOrder(method, options);
     const places = Uint32Array.from(rows, (_, place) => place);
