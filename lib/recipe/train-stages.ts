@@ -91,8 +91,9 @@ async function planFor(
     : unscored(trainingRows(samples, context.recipe.score.pool.rows, context.recipe.seed).pool);
   const planSeed = randomUint32(context.recipe.seed, streamOf('plan order'), seed);
   const { plan, record } = makePlan(table, recipe, planSeed, (row) => samples.domain(row));
+  const by = scored ? { column: LQS, file: FILES.poolScores } : undefined;
   const from = `the pool of ${table.rows.length} rows of the training split`;
-  return { plan, record: { ...record, from, ...(scored ? { scores: FILES.poolScores, column: LQS } : {}) } };
+  return { plan, record: { ...record, selectedBy: record.selection && by, orderedBy: by, from } };
 }
 
 const unscored = (rows: Uint32Array): ScoreTable => ({ rows, scores: new Float64Array(rows.length) });
