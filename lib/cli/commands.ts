@@ -1,8 +1,10 @@
 import type { CliCommand } from './command.ts';
 import { bench } from './commands/bench.ts';
+import { corpusCorrupt } from './commands/corpus-corrupt.ts';
 import { corpusDemo } from './commands/corpus-demo.ts';
 import { doctor } from './commands/doctor.ts';
 import { evaluate } from './commands/evaluate.ts';
+import { explain } from './commands/explain.ts';
 import { ingest } from './commands/ingest.ts';
 import { order } from './commands/order.ts';
 import { report } from './commands/report.ts';
@@ -23,6 +25,7 @@ export const COMMANDS: CliCommand[] = [
   run,
   doctor,
   corpusDemo,
+  corpusCorrupt,
   ingest,
   tokenize,
   score,
@@ -34,6 +37,7 @@ export const COMMANDS: CliCommand[] = [
   scoreCombine,
   select,
   order,
+  explain,
   train,
   evaluate,
   report,

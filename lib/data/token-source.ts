@@ -8,6 +8,8 @@ export interface TokenSource {
    * over the data completed before, so that masks may be drawn anew in each.
    */
   row?(row: number, epoch: number): TokenRow;
+  /** Told of rows whose tokens will be wanted soon; must not wait for them. */
+  prefetch?(rows: ArrayLike<number>): void;
 }
 
 /** A row of a source; without `row` its tokens are all there is. */

@@ -150,7 +150,7 @@ async function judgeLabels(
 ): Promise<QualityRow | null> {
   const [positive, negative] = ['ham', 'spam'];
   const corpus = await context.corpus();
-  if (!corpus.table.schema.fields.some(({ name }) => name === 'label')) return null;
+  if (!corpus.columns.includes('label')) return null;
   const samples = await context.samples();
   const label = (row: number) => corpus.value('label', samples.document(row));
   const places = Array.from(pool.rows.keys()).filter((place) =>

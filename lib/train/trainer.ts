@@ -8,7 +8,7 @@ import type { Plan } from '../order/plan.ts';
 import { digest, digestParameters, type Fingerprint } from './fingerprint.ts';
 import type { BatchFilter, HookState, StepObserver } from './hooks.ts';
 import { TrainingLog, type TrainingLogEntry } from './log.ts';
-import { planBatch } from './sample-loader.ts';
+import { planBatch, prefetchRows, READ_AHEAD } from './sample-loader.ts';
 import { resolveSchedule, scheduleFactor, type ScheduleConfig } from './schedule.ts';
 import { stepGradient } from './step.ts';
 import { checkLoss, resumeTraining, saveTraining } from './training-state.ts';
@@ -95,8 +95,10 @@ export async function train(options: TrainOptions): Promise<TrainerState> {
     const log = options.log === undefined ? undefined : await TrainingLog.open(options.log, state.step);
     const started = performance.now() - state.seconds * 1000;
     const due = (every: number) => state.step % every === 0 || state.step === steps;
+    prefetchRows(samples, plan, state.step, read, READ_AHEAD);
     while (state.step < steps) {
       signal?.throwIfAborted();
+      prefetchRows(samples, plan, state.step + READ_AHEAD, read);
       const planned = planBatch(samples, plan, state.step, read);
       optimizer.lr = peak * scheduleFactor(schedule, state.step, steps);
       const { trained, loss } = await stepGradient(
@@ -141,6 +143,11 @@ function checkPlan(plan: Plan): void {
   const { rows, weights } = plan;
   checkList('plan.rows', rows);
   if (rows.length === 0) throw invalid('plan.rows', 'at least one row', rows);
+  if (plan.shards !== undefined) {
+    throw invalid('plan.shards', 'a plan over the whole table', plan.shards, {
+      fix: 'read it with its samples: readPlan(path, samples)',
+    });
+  }
   checkLength('plan.weights', weights, rows.length, 'one a row of the plan');
   weights.forEach((weight, i) => checkFinite(`plan.weights[${i}]`, weight, { min: 0 }));
 }

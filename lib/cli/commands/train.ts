@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { openSamples } from '../../data/samples.ts';
-import { GradfoldError } from '../../errors.ts';
 import { readJsonObject } from '../../files.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import { LanguageModel } from '../../model/language-model.ts';
@@ -82,13 +81,9 @@ export const train = defineCommand<
     }
     const samples = await openSamples(options.samples);
     const planPath = args[0] as string | undefined;
-    const plan = planPath ? await readPlan(planPath) : planOf(samples.rows('train'), null, { method: 'shuffle', seed });
-    if (plan.rows.some((row) => row >= samples.count)) {
-      throw new GradfoldError(
-        'INVALID_DATA',
-        `${planPath}: expected rows below ${samples.count}, the rows of ${options.samples}`,
-      );
-    }
+    const plan = planPath
+      ? await readPlan(planPath, samples)
+      : planOf(samples.rows('train'), null, { method: 'shuffle', seed });
     // A finished model is in the way; checkpoints without one are a run to go on with.
     await claimOutput(options.force ? out : join(out, TRAINING_FILES.model), options.force);
     const candidates = batch * (options.greedy ?? 1);
