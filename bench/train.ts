@@ -1,12 +1,14 @@
 // A training step and its parts, with the measured product rate of the same run and precision beside them.
-import { createOptimizer } from 'gradfold';
+import { createOptimizer, InRunScores, type Optimizer } from 'gradfold';
 import { precisionsOf } from './backends.ts';
-import { measureBeside, multipleRows, onWorkloads, plainRows, type Subject } from './subject.ts';
+import { measureBeside, multipleRows, onWorkloads, plainRows, type Measured, type Subject } from './subject.ts';
 import type { BenchOptions, BenchRow } from './types.ts';
 import { ADAMW, stepFlops } from './workloads.ts';
 
 const STEP = 'training step';
 const LOSS = 'loss';
+const SCORED_STEP = 'training step with dot products';
+const REFRESH = 'target gradient';
 
 export async function run(options: BenchOptions): Promise<BenchRow[]> {
   const rows: BenchRow[] = [];
@@ -25,6 +27,7 @@ async function benchTraining(subject: Subject, repeats: number): Promise<BenchRo
       await model.gradient(batch, { into: gradient });
       await optimizer.step(gradient);
     },
+    ...inRunPasses(subject, optimizer),
   });
   const seconds = measured.seconds[STEP];
   const flops = stepFlops(workload, model.parameterCount);
@@ -39,8 +42,36 @@ async function benchTraining(subject: Subject, repeats: number): Promise<BenchRo
       ceiling: (tokens * measured.ceiling) / flops,
       note: `AdamW; ${(flops / seconds / 1e9).toPrecision(4)} GFLOP/s`,
     },
+    inRunRow(subject, measured),
     peakRow(subject, backend.info.memory),
   ];
+}
+
+/** What in-run scores add to a run: dot products in every step, and every few steps the gradient of some target rows. */
+function inRunPasses({ model, batch, gradient }: Subject, optimizer: Optimizer) {
+  const rows = Uint32Array.from({ length: batch.batch }, (_, row) => row);
+  const samples = { tokens: (row: number) => batch.inputIds.subarray(row * batch.time, (row + 1) * batch.time) };
+  const inRun = new InRunScores(model, { samples, target: rows, targetRows: TARGET_ROWS, refreshEvery: REFRESH_EVERY });
+  const weights = new Float64Array(batch.batch).fill(1 / batch.batch);
+  const directions = (step: number) => inRun.directions({ step, lr: optimizer.lr, optimizer, scratch: gradient });
+  return {
+    [REFRESH]: () => directions(0),
+    [SCORED_STEP]: async () => {
+      const { losses, dots } = await model.perSample(batch, { weights, into: gradient, dots: await directions(1) });
+      inRun.observe({ step: 1, lr: optimizer.lr, rows, weights, losses, dots: dots! });
+      await optimizer.step(gradient);
+    },
+  };
+}
+
+function inRunRow({ name }: Subject, { seconds }: Measured): BenchRow {
+  const refresh = seconds[REFRESH] / REFRESH_EVERY;
+  return {
+    name: `${name} ${STEP} with in-run scores`,
+    value: (seconds[SCORED_STEP] + refresh) / seconds[STEP],
+    unit: '× training step',
+    note: `${TARGET_ROWS} target rows every ${REFRESH_EVERY} steps are ${(refresh / seconds[STEP]).toFixed(3)} of it`,
+  };
 }
 
 /** What model.memory() predicts of a training step, beside the memory of the machine. */

@@ -1,23 +1,31 @@
 import type { CliCommand } from './command.ts';
 import { bench } from './commands/bench.ts';
+import { corpusCorrupt } from './commands/corpus-corrupt.ts';
 import { corpusDemo } from './commands/corpus-demo.ts';
 import { doctor } from './commands/doctor.ts';
 import { evaluate } from './commands/evaluate.ts';
+import { explain } from './commands/explain.ts';
 import { ingest } from './commands/ingest.ts';
 import { order } from './commands/order.ts';
 import { report } from './commands/report.ts';
 import { run } from './commands/run.ts';
 import { scoreApply } from './commands/score-apply.ts';
+import { scoreColumn } from './commands/score-column.ts';
+import { scoreCombine } from './commands/score-combine.ts';
 import { scoreFit } from './commands/score-fit.ts';
+import { scoreGradient } from './commands/score-gradient.ts';
 import { scoreLqs } from './commands/score-lqs.ts';
 import { scoreMerge } from './commands/score-merge.ts';
+import { scoreNgram } from './commands/score-ngram.ts';
+import { scorePerplexity } from './commands/score-perplexity.ts';
+import { scoreText } from './commands/score-text.ts';
 import { select } from './commands/select.ts';
 import { tokenize } from './commands/tokenize.ts';
 import { train } from './commands/train.ts';
 
 /** What words that begin several commands stand for. */
 export const GROUPS: Record<string, string> = {
-  corpus: 'Corpora that are fetched.',
+  corpus: 'Corpora that are fetched or spoiled on purpose.',
   score: 'What rows are worth: score them, train a scorer, apply it.',
 };
 
@@ -26,14 +34,22 @@ export const COMMANDS: CliCommand[] = [
   run,
   doctor,
   corpusDemo,
+  corpusCorrupt,
   ingest,
   tokenize,
   scoreLqs,
   scoreFit,
   scoreApply,
   scoreMerge,
+  scorePerplexity,
+  scoreGradient,
+  scoreNgram,
+  scoreText,
+  scoreColumn,
+  scoreCombine,
   select,
   order,
+  explain,
   train,
   evaluate,
   report,

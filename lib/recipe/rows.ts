@@ -1,6 +1,7 @@
 import { collate, type Batch } from '../data/batch.ts';
 import type { BatchList } from '../data/batch-list.ts';
 import type { Samples, Split } from '../data/samples.ts';
+import { rowOf, type TokenSource } from '../data/token-source.ts';
 import { GradfoldError } from '../errors.ts';
 import { randomPermutation, streamOf } from '../random.ts';
 
@@ -65,17 +66,17 @@ export function cycle(rows: Uint32Array, start: number, count: number): Uint32Ar
 }
 
 /** Rows as batches of `size` rows, the last one smaller, each made when it is asked for. */
-export function batchesOf(samples: Pick<Samples, 'tokens'>, rows: Uint32Array, size: number): BatchList {
+export function batchesOf(samples: TokenSource, rows: Uint32Array, size: number): BatchList {
   return new RowBatches(samples, rows, size);
 }
 
 class RowBatches implements BatchList {
   readonly length: number;
-  readonly #samples: Pick<Samples, 'tokens'>;
+  readonly #samples: TokenSource;
   readonly #rows: Uint32Array;
   readonly #size: number;
 
-  constructor(samples: Pick<Samples, 'tokens'>, rows: Uint32Array, size: number) {
+  constructor(samples: TokenSource, rows: Uint32Array, size: number) {
     this.length = Math.ceil(rows.length / size);
     this.#samples = samples;
     this.#rows = rows;
@@ -85,7 +86,7 @@ class RowBatches implements BatchList {
   at(index: number): Batch | undefined {
     const rows = this.#rows.slice(index * this.#size, (index + 1) * this.#size);
     if (rows.length === 0) return undefined;
-    return collate(Array.from(rows, (row) => ({ inputIds: this.#samples.tokens(row) })));
+    return collate(Array.from(rows, (row) => rowOf(this.#samples, row)));
   }
 
   *[Symbol.iterator](): Generator<Batch> {

@@ -1,4 +1,7 @@
 import { z } from 'zod';
+import { DEFAULT_LAYERS } from '../order/fold.ts';
+import { ORDER_NAMES, orderProblem } from '../order/named.ts';
+import { KEEPS, selectionProblem } from '../select/rule.ts';
 
 const count = z.int().min(1);
 const fraction = z.number().gt(0).max(1);
@@ -33,17 +36,32 @@ const corpus = z.discriminatedUnion('source', [
   }),
 ]);
 
+const select = z
+  .strictObject({
+    topRatio: fraction.optional().describe('share of the rows to keep'),
+    topK: count.optional().describe('rows to keep'),
+    above: z.number().optional().describe('keep scores strictly above'),
+    below: z.number().optional().describe('keep scores strictly below'),
+    keep: z.enum(KEEPS).optional().describe('part of the sorted scores that topRatio and topK keep; high when absent'),
+    perDomain: z.boolean().optional().describe('select within each domain'),
+    temperature: z.number().min(0).optional().describe('of Gumbel noise on the scores; none when absent'),
+  })
+  .superRefine((selection, context) => addProblem(context, selectionProblem(selection)));
+
 const plan = z
   .strictObject({
-    select: z
-      .strictObject({ topRatio: fraction.optional(), topK: count.optional(), above: z.number().optional() })
-      .refine((x) => Object.keys(x).length === 1, 'give exactly one of topRatio, topK, above')
-      .optional()
-      .describe('which rows of the pool to keep; all of them when absent'),
-    order: z.enum(['shuffle', 'fold', 'ascending', 'descending']),
-    layers: count.default(3).describe('layers of the fold'),
+    select: select.optional().describe('which rows of the pool to keep; all of them when absent'),
+    order: z.enum(ORDER_NAMES),
+    layers: count.default(DEFAULT_LAYERS).describe('layers of a fold or zigzag'),
+    window: count.optional().describe('rows of a window of jitter'),
+    segments: count.optional().describe('number of segments'),
   })
+  .superRefine((plan, context) => addProblem(context, orderProblem(plan.order, plan)))
   .describe('a training order over the pool');
+
+function addProblem(context: z.RefinementCtx, message: string | undefined): void {
+  if (message) context.addIssue({ code: 'custom', message });
+}
 
 /** Everything a run depends on. Unknown keys are errors. */
 export const recipeSchema = z.strictObject({

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { rm } from 'node:fs/promises';
 import { writeTextAtomically } from '../atomic-file.ts';
 import { loadTokenizer } from '../data/tokenizer.ts';
-import { evaluateLosses } from './losses.ts';
+import { rowLosses } from '../evaluate/losses.ts';
 import { areaUnderCurve, spearman } from '../evaluate/statistics.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { LanguageModel } from '../model/language-model.ts';
@@ -150,7 +150,7 @@ async function judgeLabels(
 ): Promise<QualityRow | null> {
   const [positive, negative] = ['ham', 'spam'];
   const corpus = await context.corpus();
-  if (!corpus.table.schema.fields.some(({ name }) => name === 'label')) return null;
+  if (!corpus.columns.includes('label')) return null;
   const samples = await context.samples();
   const label = (row: number) => corpus.value('label', samples.document(row));
   const places = Array.from(pool.rows.keys()).filter((place) =>
@@ -166,7 +166,11 @@ async function judgeLabels(
   });
   try {
     const rows = Uint32Array.from(places, (place) => pool.rows[place]);
-    const losses = await evaluateLosses(model, samples, rows, context.recipe.score.batch, context.signal, onProgress);
+    const losses = await rowLosses(model, samples, rows, {
+      batchSize: context.recipe.score.batch,
+      signal: context.signal,
+      onProgress: ({ done, total }) => onProgress(done, total),
+    });
     const scores: [string, (i: number) => number][] = [
       ['LQS', (i) => pool.scores[places[i]]],
       ['length of the document', (i) => corpus.text(samples.document(rows[i])).length],

@@ -195,7 +195,7 @@ async function extremeDocuments(
   const ranked = [...tallies]
     .map(([document, { sum, count }]) => ({ document, score: sum / count }))
     .sort((a, b) => b.score - a.score);
-  const labelled = corpus.table.schema.fields.some(({ name }) => name === 'label');
+  const labelled = corpus.columns.includes('label');
   const show = ({ document, score }: (typeof ranked)[number]): DocumentRow => {
     const label = labelled ? corpus.value('label', document) : null;
     return {

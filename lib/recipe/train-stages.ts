@@ -2,6 +2,7 @@ import { writeTextAtomically } from '../atomic-file.ts';
 import { evaluatePerplexity, type PerplexityReport } from '../evaluate/perplexity.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { writePlan, type Plan } from '../order/plan.ts';
+import { recordMetadata, type PlanRecord } from '../select/plan-record.ts';
 import { readScoreTable, type ScoreTable } from '../score/table.ts';
 import { streamOf, randomUint32 } from '../random.ts';
 import { FILES, type RunContext, type RunStage } from './context.ts';
@@ -78,11 +79,21 @@ export function trainStages({ recipe }: RunContext): RunStage[] {
 }
 
 /** The plan that a training with this seed follows. */
-async function planFor(context: RunContext, recipe: PlanRecipe, seed: number): Promise<Plan> {
-  const table: ScoreTable = needsScores(recipe)
+async function planFor(
+  context: RunContext,
+  recipe: PlanRecipe,
+  seed: number,
+): Promise<{ plan: Plan; record: PlanRecord }> {
+  const samples = await context.samples();
+  const scored = needsScores(recipe);
+  const table: ScoreTable = scored
     ? await readScoreTable(context.path(FILES.poolScores), LQS)
-    : unscored(trainingRows(await context.samples(), context.recipe.score.pool.rows, context.recipe.seed).pool);
-  return makePlan(table, recipe, randomUint32(context.recipe.seed, streamOf('plan order'), seed));
+    : unscored(trainingRows(samples, context.recipe.score.pool.rows, context.recipe.seed).pool);
+  const planSeed = randomUint32(context.recipe.seed, streamOf('plan order'), seed);
+  const { plan, record } = makePlan(table, recipe, planSeed, (row) => samples.domain(row));
+  const by = scored ? { column: LQS, file: FILES.poolScores } : undefined;
+  const from = `the pool of ${table.rows.length} rows of the training split`;
+  return { plan, record: { ...record, selectedBy: record.selection && by, orderedBy: by, from } };
 }
 
 const unscored = (rows: Uint32Array): ScoreTable => ({ rows, scores: new Float64Array(rows.length) });
@@ -97,8 +108,12 @@ async function trainPlan(
   const { train, evaluate } = context.recipe;
   const dir = context.path(trainingDir(name, seed));
   const samples = await context.samples();
-  const plan = await planFor(context, recipe, seed);
-  await writePlan(context.path(trainingDir(name, seed), PLAN_FILE), plan, { plan: name, seed: String(seed) });
+  const { plan, record } = await planFor(context, recipe, seed);
+  await writePlan(context.path(trainingDir(name, seed), PLAN_FILE), plan, {
+    plan: name,
+    seed: String(seed),
+    ...recordMetadata(record),
+  });
   if (train.steps * train.batch > plan.rows.length) {
     context.note(
       `plan ${name} has ${plan.rows.length} rows, training reads ${train.steps * train.batch}: some are read more than once`,

@@ -16,7 +16,7 @@ export interface PassOptions {
 
 /**
  * The passes of an annotation. Batches are worked through in parts of at most `microBatch` rows, so that activations are
- * bounded by those of a part. Holds one parameter vector, and a second one once a batch has had several parts.
+ * bounded by those of a part. Holds one parameter vector, and a second one once a gradient has been of several parts.
  */
 export class Passes {
   readonly #model: Pick<LanguageModel, 'vector' | 'gradient' | 'hvp' | 'perSample'>;
@@ -31,19 +31,28 @@ export class Passes {
   }
 
   /** Gradient of the batch's mean row loss; overwritten by the next pass. */
-  gradient(batch: Batch): Promise<ParameterVector> {
-    return this.#summed(batch, async (part, weights) => {
-      await this.#model.gradient(part, { weights, into: this.#result, signal: this.#options.signal });
-      this.#worked(part.batch);
-    });
+  async gradient(batch: Batch): Promise<ParameterVector> {
+    const parts = [...this.parts(batch)];
+    if (parts.length === 1) {
+      await this.#model.gradient(batch, { into: this.#result, signal: this.#options.signal });
+      this.#worked(batch.batch);
+      return this.#result;
+    }
+    this.#sum ??= this.#model.vector();
+    this.#sum.fill(0);
+    for (const part of parts) await this.addGradient(part, 1 / batch.batch, this.#sum);
+    return this.#sum;
   }
 
   /** (∇² of the batch's mean row loss) v; overwritten by the next pass. */
-  hvp(batch: Batch, v: ParameterVector): Promise<ParameterVector> {
-    return this.#summed(batch, async (part, weights) => {
-      await this.#model.hvp(part, v, { weights, into: this.#result, signal: this.#options.signal });
+  async hvp(batch: Batch, v: ParameterVector): Promise<ParameterVector> {
+    this.#result.fill(0);
+    for (const part of this.parts(batch)) {
+      const weights = new Float64Array(part.batch).fill(1 / batch.batch);
+      await this.#model.hvp(part, v, { weights, addTo: this.#result, signal: this.#options.signal });
       this.#worked(HESSIAN_WORK * part.batch);
-    });
+    }
+    return this.#result;
   }
 
   /** to += weight·(gradient of the sum of the rows' losses); resolves to that sum. */
@@ -75,21 +84,6 @@ export class Passes {
   dispose(): void {
     this.#result.dispose();
     this.#sum?.dispose();
-  }
-
-  /** What `pass` leaves in #result, summed over the parts; rows weigh 1 / rows of the whole batch. */
-  async #summed(batch: Batch, pass: (part: Batch, weights: Float64Array) => Promise<void>): Promise<ParameterVector> {
-    const parts = [...this.parts(batch)];
-    const weighted = (part: Batch) => pass(part, new Float64Array(part.batch).fill(1 / batch.batch));
-    await weighted(parts[0]);
-    if (parts.length === 1) return this.#result;
-    this.#sum ??= this.#model.vector();
-    this.#sum.copyFrom(this.#result);
-    for (const part of parts.slice(1)) {
-      await weighted(part);
-      this.#sum.axpy(1, this.#result);
-    }
-    return this.#sum;
   }
 
   #worked(work: number): void {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { Batch } from '../data/batch.ts';
+import type { Batch, TokenRow } from '../data/batch.ts';
+import { rowOf, type TokenSource } from '../data/token-source.ts';
 import { GradfoldError } from '../errors.ts';
 import type { ParameterVector } from '../model/parameter-vector.ts';
 import { CHUNK_ELEMENTS } from '../model/safetensors.ts';
@@ -51,11 +52,17 @@ function* batchParts(batches: Iterable<Batch>): Generator<string | NodeJS.TypedA
 /** Rows whose tokens are hashed to tell whether a resumed step reads the same samples. */
 const HASHED_ROWS = 256;
 
-/** A digest of row numbers, and of the tokens of some of them at even distances. */
-export function digestRows(samples: { tokens(row: number): ArrayLike<number> }, rows: Uint32Array): string {
+/** A digest of the tokens, and what else there is, of some of the rows at even distances. */
+export function digestRows(samples: TokenSource, rows: Uint32Array): string {
   const stride = Math.ceil(rows.length / HASHED_ROWS);
   const hashed = rows.filter((_, i) => i % stride === 0);
-  return digest([rows, ...Array.from(hashed, (row) => Int32Array.from(samples.tokens(row)))]);
+  return digest(Array.from(hashed, (row) => rowParts(rowOf(samples, row))).flat());
+}
+
+/** What a row consists of; of one that has nothing but tokens, those. */
+export function rowParts({ inputIds, ...rest }: TokenRow): (string | Int32Array)[] {
+  const others = Object.entries(rest).flatMap(([name, values]) => (values ? [name, Int32Array.from(values)] : []));
+  return [Int32Array.from(inputIds), ...others];
 }
 
 /**

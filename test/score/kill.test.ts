@@ -31,6 +31,7 @@ describe.for(TESTED_BACKENDS.filter(({ available }) => available))(
   ({ name }) => {
     it.for(Object.entries(STEPS))(
       'goes on, kill after kill, to the bits of an uninterrupted %s',
+      { timeout: 180_000 },
       async ([step, ticks]) => {
         const run = async (folder: string, kill?: { ticks: number; delay: number }) => {
           const path = join(directory, `${name}-${step}-${folder}`);
@@ -50,7 +51,6 @@ describe.for(TESTED_BACKENDS.filter(({ available }) => available))(
         }
         expect(await run('killed')).toBe(whole);
       },
-      180_000,
     );
   },
 );
