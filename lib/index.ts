@@ -39,6 +39,7 @@ export type { OptimizerState } from './model/optimizer-update.ts';
 export { VectorPool } from './model/vector-pool.ts';
 
 export { collate, IGNORED_LABEL, type Batch, type CollateOptions, type TokenRow } from './data/batch.ts';
+export type { BatchList } from './data/batch-list.ts';
 export { openCorpus, writeCorpus, type Corpus, type CorpusDocument } from './data/corpus.ts';
 export { corpusDocuments } from './data/corpus-documents.ts';
 export { demoCorpus, type DemoCorpusOptions } from './data/demo-corpus.ts';
@@ -91,6 +92,12 @@ export { metaGradient, type MetaGradient, type MetaGradientOptions } from './wei
 export { acceptProbability, type AcceptOptions } from './weight/accept.ts';
 
 export { annotateLqs, lqsSweep, type Contribution, type LqsOptions, type ScoreSet } from './score/lqs.ts';
+export { lqsMemory, type AnnotationShape } from './score/lqs-memory.ts';
+export { trainScorer, type ScorerLogEntry, type ScorerOptions, type TrainedScorer } from './score/scorer.ts';
+export { scorerData, type ScorerData, type ScorerDataOptions } from './score/scorer-data.ts';
+export { loadScorer, saveScorer, type LoadedScorer, type ScorerRecord } from './score/scorer-files.ts';
+export { scoreRows, type Reencode, type ScoreRowsOptions } from './score/rater-scores.ts';
+export { mergeScores, type MergedScores } from './score/merge.ts';
 export { readScores, writeScores } from './score/columns.ts';
 export { readScoreTable, writeScoreTable, type ScoreTable } from './score/table.ts';
 export { perplexityScores } from './score/perplexity.ts';
