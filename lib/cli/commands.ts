@@ -1,5 +1,6 @@
 import type { CliCommand } from './command.ts';
 import { bench } from './commands/bench.ts';
+import { compare } from './commands/compare.ts';
 import { corpusDemo } from './commands/corpus-demo.ts';
 import { doctor } from './commands/doctor.ts';
 import { evaluate } from './commands/evaluate.ts';
@@ -15,6 +16,7 @@ import { train } from './commands/train.ts';
 /** Every command, in the order in which help lists them. */
 export const COMMANDS: CliCommand[] = [
   run,
+  compare,
   doctor,
   corpusDemo,
   ingest,

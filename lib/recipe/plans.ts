@@ -1,5 +1,6 @@
 import { GradfoldError } from '../errors.ts';
 import { planOf, type OrderMethod, type Plan } from '../order/plan.ts';
+import { randomPermutation, streamOf } from '../random.ts';
 import type { ScoreTable } from '../score/table.ts';
 import { aboveThreshold } from '../select/threshold.ts';
 import { topK } from '../select/top-k.ts';
@@ -15,7 +16,7 @@ const ORDERS: Record<PlanRecipe['order'], (layers: number, seed: number) => Orde
   descending: () => ({ method: 'sort', descending: true }),
 };
 
-/** Whether a plan can be made without scores. */
+/** Whether a plan cannot be made without scores. */
 export function needsScores(plan: PlanRecipe): boolean {
   return plan.select !== undefined || plan.order !== 'shuffle';
 }
@@ -26,14 +27,27 @@ export function selectRows(table: ScoreTable, selection: Selection): Uint32Array
 }
 
 /**
- * The plan of a recipe over the rows of a score table.
+ * The plan of a recipe over the rows of a score table. Where more rows are kept than `budget`, the rows that training
+ * reads, a random part of that size is put into order, so that an order is never cut off at its end; the part depends on
+ * the seed alone, so plans that keep the same rows order the same part.
  * @throws GradfoldError when the selection keeps nothing.
  */
-export function makePlan(table: ScoreTable, recipe: PlanRecipe, seed: number): Plan {
+export function makePlan(
+  table: ScoreTable,
+  recipe: Omit<PlanRecipe, 'score'>,
+  { seed, budget = Infinity }: { seed: number; budget?: number },
+): Plan {
   const { scores, rows } = table;
-  const places = recipe.select ? keptPlaces(scores, recipe.select) : Uint32Array.from(scores, (_, i) => i);
+  const kept = recipe.select ? keptPlaces(scores, recipe.select) : Uint32Array.from(scores, (_, i) => i);
+  const places = withinBudget(kept, budget, seed);
   const plan = planOf(places, scores, ORDERS[recipe.order](recipe.layers, seed));
   return { ...plan, rows: plan.rows.map((place) => rows[place]) };
+}
+
+function withinBudget(places: Uint32Array, budget: number, seed: number): Uint32Array {
+  if (places.length <= budget) return places;
+  const drawn = randomPermutation(places.length, seed, streamOf('plan budget')).subarray(0, budget).sort();
+  return drawn.map((i) => places[i]);
 }
 
 /** The part of a table that holds `rows`, in their order. */
@@ -53,20 +67,20 @@ export function restrict(table: ScoreTable, rows: Uint32Array): ScoreTable {
 }
 
 /** A plan in words. */
-export function describePlan({ select, order, layers }: PlanRecipe, poolRows: number): string {
+export function describePlan({ select, order, layers }: PlanRecipe, score: string, poolRows: number): string {
   const kept =
     select?.topRatio !== undefined
-      ? `the ${(100 * select.topRatio).toFixed(0)} % with the highest LQS`
+      ? `the ${Number((100 * select.topRatio).toPrecision(4))} % with the highest ${score}`
       : select?.topK !== undefined
-        ? `the ${select.topK} rows with the highest LQS`
+        ? `the ${select.topK} rows with the highest ${score}`
         : select?.above !== undefined
-          ? `rows with an LQS above ${select.above}`
+          ? `rows with ${score} above ${select.above}`
           : 'all rows';
   const ordered = {
     shuffle: 'in random order',
-    fold: `folded in ${layers} layers`,
-    ascending: 'from low to high score',
-    descending: 'from high to low score',
+    fold: `in ${layers} folds from low to high ${score}`,
+    ascending: `from low to high ${score}`,
+    descending: `from high to low ${score}`,
   }[order];
   return `${kept} of a pool of ${poolRows}, ${ordered}`;
 }

@@ -30,7 +30,7 @@ export const order = defineCommand<{
     const table = await readScoreTable(args[0] as string, options.column);
     const chosen = options.plan === undefined ? table : restrict(table, (await readPlan(options.plan)).rows);
     await claimOutput(out, options.force);
-    const whole = makePlan(chosen, { order: method, layers }, seed);
+    const whole = makePlan(chosen, { order: method, layers }, { seed });
     const plan = {
       rows: whole.rows.slice(0, limit),
       layers: whole.layers.slice(0, limit),
