@@ -23,7 +23,11 @@ export function plansOf(recipe: Pick<Recipe, 'plans' | 'grid'>): Record<string, 
   return Object.fromEntries(plans);
 }
 
-function productOf({ score: scores, select: selections, order: orders }: GridRecipe): [name: string, plan: PlanRecipe][] {
+function productOf({
+  score: scores,
+  select: selections,
+  order: orders,
+}: GridRecipe): [name: string, plan: PlanRecipe][] {
   return scores.flatMap((score) =>
     selections.flatMap((select) =>
       orders.map((ordering): [string, PlanRecipe] => [

@@ -26,7 +26,9 @@ function planProblems({ plans, scores }: Recipe): Problem[] {
   return Object.entries(plans).flatMap(([name, plan]) => {
     const path = ['plans', name];
     if (plan.score === undefined) {
-      return needsScores(plan) ? [{ path, message: `it selects or orders by scores: add "score: NAME", ${choices(scores)}` }] : [];
+      return needsScores(plan)
+        ? [{ path, message: `it selects or orders by scores: add "score: NAME", ${choices(scores)}` }]
+        : [];
     }
     return plan.score in scores ? [] : [{ path: [...path, 'score'], message: unknown(plan.score, scores) }];
   });
@@ -46,7 +48,8 @@ function gridProblems({ grid, scores, plans }: Recipe): Problem[] {
   ];
 }
 
-const unknown = (score: string, scores: Recipe['scores']): string => `no scoring is called "${score}", ${choices(scores)}`;
+const unknown = (score: string, scores: Recipe['scores']): string =>
+  `no scoring is called "${score}", ${choices(scores)}`;
 
 function choices(scores: Recipe['scores']): string {
   const names = Object.keys(scores);

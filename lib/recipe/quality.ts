@@ -35,7 +35,12 @@ export async function judgeScores(
   const { places, rows } = judged;
   const positives = judged.positive.filter(Boolean).length;
   if (positives === 0 || positives === rows.length) {
-    throw invalid(`quality.positive: column "${column}" of the pool`, `rows with "${positive}" and rows with another value`, `${positives} of ${rows.length} with it`, { code: 'INVALID_DATA' });
+    throw invalid(
+      `quality.positive: column "${column}" of the pool`,
+      `rows with "${positive}" and rows with another value`,
+      `${positives} of ${rows.length} with it`,
+      { code: 'INVALID_DATA' },
+    );
   }
   const groups = [...new Set(judged.group.filter((name) => name !== null))].sort();
 
@@ -86,9 +91,18 @@ function areas({ positive, group }: Judged, groups: string[], values: ArrayLike<
   const of = (wanted: (i: number) => boolean) => Array.from(values).filter((_, i) => wanted(i));
   const positives = of((i) => positive[i]);
   return {
-    auc: areaUnderCurve(positives, of((i) => !positive[i])),
+    auc: areaUnderCurve(
+      positives,
+      of((i) => !positive[i]),
+    ),
     byGroup: Object.fromEntries(
-      groups.map((name) => [name, areaUnderCurve(positives, of((i) => group[i] === name))]),
+      groups.map((name) => [
+        name,
+        areaUnderCurve(
+          positives,
+          of((i) => group[i] === name),
+        ),
+      ]),
     ),
   };
 }
@@ -104,7 +118,11 @@ async function purities(context: RunContext, { rows, positive }: Judged): Promis
   );
   const purity = (name: string, kept: Uint32Array) => {
     const judged = Array.from(kept, (row) => isPositive.get(row)).filter((x) => x !== undefined);
-    return { name, judged: judged.length, share: judged.length > 0 ? judged.filter(Boolean).length / judged.length : null };
+    return {
+      name,
+      judged: judged.length,
+      share: judged.length > 0 ? judged.filter(Boolean).length / judged.length : null,
+    };
   };
   const kept = [];
   for (const [name, { score, select }] of selections) {

@@ -49,7 +49,9 @@ const shortOrdering = z.union([ordering.shape.order.transform((order) => orderin
 
 const plan = z
   .strictObject({
-    score: name.optional().describe('the scoring that it selects and orders by; none is needed for a random order of all rows'),
+    score: name
+      .optional()
+      .describe('the scoring that it selects and orders by; none is needed for a random order of all rows'),
     select: selection.optional().describe('which rows of the pool to keep; all of them when absent'),
     ...ordering.shape,
   })
@@ -58,7 +60,10 @@ const plan = z
 const grid = z
   .strictObject({
     score: z.array(name).min(1),
-    select: z.array(z.union([z.literal('all'), selection])).min(1).default(['all']),
+    select: z
+      .array(z.union([z.literal('all'), selection]))
+      .min(1)
+      .default(['all']),
     order: z.array(shortOrdering).min(1),
   })
   .describe('every scoring with every selection and every order, as one plan each');

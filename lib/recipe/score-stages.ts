@@ -75,7 +75,11 @@ export function scoreStages({ recipe }: RunContext): RunStage[] {
       config: { scorings, pool: recipe.pool, target: needsTarget ? recipe.target : null, seed: recipe.seed },
       async run(context, progress) {
         const { pool } = trainingRows(await context.samples(), recipe.pool.rows, recipe.seed);
-        const { scores, tables = {}, facts } = await methodOf(scorings[names[0]]).score(context, {
+        const {
+          scores,
+          tables = {},
+          facts,
+        } = await methodOf(scorings[names[0]]).score(context, {
           scorings,
           pool,
           scratch: context.path(scratch),
@@ -95,7 +99,12 @@ export function scoreStages({ recipe }: RunContext): RunStage[] {
   function qualityStage(): RunStage {
     return {
       name: QUALITY,
-      inputs: ['corpus', 'samples', ...(recipe.pretrain ? [PRETRAIN] : []), ...Object.keys(stagesOfScorings(recipe.scores))],
+      inputs: [
+        'corpus',
+        'samples',
+        ...(recipe.pretrain ? [PRETRAIN] : []),
+        ...Object.keys(stagesOfScorings(recipe.scores)),
+      ],
       outputs: [FILES.quality],
       config: { quality: recipe.quality, pool: recipe.pool, plans: plansOf(recipe), seed: recipe.seed },
       async run(context, progress) {

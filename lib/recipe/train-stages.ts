@@ -49,7 +49,11 @@ export function trainStages({ recipe }: RunContext): RunStage[] {
     const dir = trainingDir(name, seed);
     return {
       name: trainingStage(name, seed),
-      inputs: ['samples', 'tokenizer', ...(plan.score === undefined ? [] : [stageOfScoring(recipe.scores, plan.score)])],
+      inputs: [
+        'samples',
+        'tokenizer',
+        ...(plan.score === undefined ? [] : [stageOfScoring(recipe.scores, plan.score)]),
+      ],
       outputs: [dir],
       scratch: [`${dir}${TRAINING_FILES.checkpoints}`],
       config: {

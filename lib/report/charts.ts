@@ -44,7 +44,11 @@ const color = (i: number): string => `var(--plan-${i % COLORS})`;
 const FEW = 5;
 
 /** What colours mean: the style variable of each plan, and how it is called in a legend. */
-export function planColors(plans: PlanRow[]): { label(plan: PlanRow): string; scale: object; of(plan: PlanRow): string } {
+export function planColors(plans: PlanRow[]): {
+  label(plan: PlanRow): string;
+  scale: object;
+  of(plan: PlanRow): string;
+} {
   const [baseline, ...others] = plans;
   const label = (plan: PlanRow) => (plan === baseline || plans.length <= FEW ? plan.name : plan.order);
   const domain = [...new Set([baseline, ...others].map(label))];
@@ -72,7 +76,10 @@ export function lossCurves(data: ReportData): Promise<string> {
   const half = kind === 'training' ? Math.max(1, Math.round(last / 40)) : 0;
   const x = { field: 'step', type: 'quantitative', title: 'optimizer step' };
   const y = { type: 'quantitative', title: `${kind} loss (nats a token)`, scale: { zero: false }, field: 'smooth' };
-  const single = { mark: { type: 'line', strokeWidth: 1, opacity: 0.35 }, encoding: { x, y, detail: { field: 'seed' } } };
+  const single = {
+    mark: { type: 'line', strokeWidth: 1, opacity: 0.35 },
+    encoding: { x, y, detail: { field: 'seed' } },
+  };
   return draw({
     data: { values },
     transform: [
@@ -86,7 +93,13 @@ export function lossCurves(data: ReportData): Promise<string> {
     facet: {
       column: { field: 'measure', sort: measures, header: { labelOrient: 'top' } },
       ...(families.length > 1
-        ? { row: { field: 'family', sort: families, header: { labelOrient: 'top', labelAnchor: 'start', labelAlign: 'left', labelAngle: 0 } } }
+        ? {
+            row: {
+              field: 'family',
+              sort: families,
+              header: { labelOrient: 'top', labelAnchor: 'start', labelAlign: 'left', labelAngle: 0 },
+            },
+          }
         : {}),
     },
     resolve: { scale: { y: 'independent' } },
@@ -224,10 +237,15 @@ export function differences(data: ReportData): Promise<string> {
           mark: { type: 'rule', strokeWidth: 1.5 },
           encoding: { x: { field: 'low', type: 'quantitative', ...once }, x2: { field: 'high', ...once } },
         },
-        { mark: { type: 'tick', thickness: 3, size: 12 }, encoding: { x: { field: 'mean', type: 'quantitative', ...once } } },
+        {
+          mark: { type: 'tick', thickness: 3, size: 12 },
+          encoding: { x: { field: 'mean', type: 'quantitative', ...once } },
+        },
         {
           mark: { type: 'point', filled: true, size: 14 },
-          encoding: { x: { field: 'value', type: 'quantitative', title: 'nats (left: better)', axis: { tickCount: 4 } } },
+          encoding: {
+            x: { field: 'value', type: 'quantitative', title: 'nats (left: better)', axis: { tickCount: 4 } },
+          },
         },
         {
           mark: { type: 'rule', strokeDash: [3, 3] },

@@ -12,13 +12,7 @@ export function scoringCosts({ scorings, reaches, plans }: ReportData): string {
       ? ` A saving is the share of the steps that the quickest plan by that scoring does not need to be down to the loss at which ${e(plans[0].name)} ends; scoring pays off once so many trainings have used it.`
       : ''
   }</p>`;
-  const head = [
-    'scoring',
-    'time',
-    'TFLOP',
-    'trainings',
-    ...reaches.map(({ measure }) => `pays off on ${e(measure)}`),
-  ];
+  const head = ['scoring', 'time', 'TFLOP', 'trainings', ...reaches.map(({ measure }) => `pays off on ${e(measure)}`)];
   const rows = scorings.map(({ name, title, seconds, flops, trainings, savings, sharedWith }) => [
     `${e(name)}<small>${e(title)}</small>`,
     `${formatSeconds(seconds)}${sharedWith.length > 0 ? `<small>with ${e(sharedWith.join(', '))}</small>` : ''}`,

@@ -119,7 +119,8 @@ describe('studentTail', () => {
   });
 
   it('is undone by studentQuantile', () => {
-    for (const degrees of [1, 2, 3, 8]) expect(studentTail(studentQuantile(0.05, degrees), degrees)).toBeCloseTo(0.05, 12);
+    for (const degrees of [1, 2, 3, 8])
+      expect(studentTail(studentQuantile(0.05, degrees), degrees)).toBeCloseTo(0.05, 12);
   });
 });
 

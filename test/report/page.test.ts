@@ -82,7 +82,10 @@ function data(text: string, others = ['delt']): ReportData {
       negatives: 2,
       groupColumn: text,
       scores: [{ name: 'lqs', auc: 0.75, byGroup: { [text]: 0.8 } }],
-      purity: [{ name: 'all of the pool', judged: 4, share: 0.5 }, { name: text, judged: 2, share: 1 }],
+      purity: [
+        { name: 'all of the pool', judged: 4, share: 0.5 },
+        { name: text, judged: 2, share: 1 },
+      ],
     },
     recipe: text,
     environment: [{ name: 'backend', value: text }],

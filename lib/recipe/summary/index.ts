@@ -82,7 +82,8 @@ function planRows({ recipe }: RunContext, stamps: Record<string, Stamp>): PlanRo
   });
 }
 
-const titleOf = (scores: RunContext['recipe']['scores'], name: string): string => methodOf(scores[name]).title(scores[name]);
+const titleOf = (scores: RunContext['recipe']['scores'], name: string): string =>
+  methodOf(scores[name]).title(scores[name]);
 
 async function scoringRow(
   context: RunContext,

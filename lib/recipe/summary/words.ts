@@ -10,7 +10,10 @@ export function headline(domains: DomainRow[], plans: string[]): string {
   const all = domains.at(-1)!;
   if (others.length === 0) return `${baseline}: ${all.plans[0].mean.toFixed(3)} nats over all domains.`;
   const target = domains.find((row) => row.target);
-  const parts = [target && verdict(target, baseline, `on the target, ${target.domain},`), verdict(all, baseline, 'over all domains')];
+  const parts = [
+    target && verdict(target, baseline, `on the target, ${target.domain},`),
+    verdict(all, baseline, 'over all domains'),
+  ];
   const text = parts.filter(Boolean).join('; ');
   return `${text[0].toUpperCase()}${text.slice(1)}.`;
 }
@@ -31,11 +34,16 @@ function verdictOnMany(others: Compared[], baseline: string, where: string): str
   const worse = sorted.filter(({ difference }) => difference.clear && difference.mean > 0);
   const by = ({ plan, difference: { mean, sd } }: Compared) => `${plan} by ${plusMinus(Math.abs(mean), sd)} nats`;
   const parts = [
-    better.length > 0 ? `${better.length} of ${others.length} plans beat ${baseline}, most of all ${by(better[0])}` : `no plan beats ${baseline}`,
+    better.length > 0
+      ? `${better.length} of ${others.length} plans beat ${baseline}, most of all ${by(better[0])}`
+      : `no plan beats ${baseline}`,
     worse.length > 0 ? `${worse.length} ${worse.length === 1 ? 'loses' : 'lose'} to it` : '',
   ];
   const unclear = others.length - better.length - worse.length;
-  if (unclear > 0) parts.push(`${unclear === others.length ? 'none' : unclear} of them can ${unclear === others.length ? '' : 'not '}be told apart from it`);
+  if (unclear > 0)
+    parts.push(
+      `${unclear === others.length ? 'none' : unclear} of them can ${unclear === others.length ? '' : 'not '}be told apart from it`,
+    );
   return `${where} ${parts.filter(Boolean).join(', ')}`;
 }
 
@@ -57,10 +65,14 @@ export function remarks(
     n > 1
       ? `A difference counts as clear when its paired t-test has p < ${SIGNIFICANCE}${count > 1 ? `, corrected for ${count} plans on one row (Holm)` : ''}. The exact permutation test beside it cannot go below ${(2 ** (1 - n)).toPrecision(2)} with ${n} seeds.`
       : 'One seed shows no spread: nothing here can be told from chance.',
-    n > 1 ? `For scale: the seed alone moves ${baseline}’s loss over all domains by ${all.plans[0].sd.toFixed(3)}.` : '',
+    n > 1
+      ? `For scale: the seed alone moves ${baseline}’s loss over all domains by ${all.plans[0].sd.toFixed(3)}.`
+      : '',
     rows.budget < rows.pool
       ? `Training reads ${rows.budget.toLocaleString('en')} rows of a pool of ${rows.pool.toLocaleString('en')}. Of a plan that keeps more, a random part of that size is put into order, the same for all plans that keep all rows.`
       : '',
-    costs.length > 0 ? `Scoring the pool, with the model that scores, cost ${costs.join(', ')}; that is not in the comparison.` : '',
+    costs.length > 0
+      ? `Scoring the pool, with the model that scores, cost ${costs.join(', ')}; that is not in the comparison.`
+      : '',
   ].filter(Boolean);
 }
