@@ -70,6 +70,7 @@
         'native/addon/engine.cc',
         'native/addon/job.cc',
         'native/addon/main.cc',
+        'native/addon/map_file.cc',
         'native/addon/model.cc',
         'native/addon/network.cc',
         'native/addon/order.cc',

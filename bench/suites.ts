@@ -36,6 +36,11 @@ export const SUITES: Record<string, Suite> = {
     description: 'softmax weights of 1e7 scores and their gradient',
     load: () => import('./weights.ts'),
   },
+  data: {
+    description:
+      'reading a random plan over shards with a cold page cache, with and without read-ahead; resident memory',
+    load: () => import('./data.ts'),
+  },
   reference: {
     description: 'a toy model on the native engine and on the reference backend: speed, and whether they agree',
     load: () => import('./reference.ts'),

@@ -73,10 +73,13 @@ export async function syncDirectory(path: string): Promise<void> {
   await directory?.close();
 }
 
+/** Bytes of one write at most: Node refuses 2 GiB. */
+const MOST_WRITTEN = 1 << 30;
+
 /** All of `bytes`, also where the system takes less than asked for in one call. */
 export async function writeFully(handle: FileHandle, bytes: Uint8Array): Promise<void> {
   for (let done = 0; done < bytes.length;) {
-    const { bytesWritten } = await handle.write(bytes, done, bytes.length - done);
+    const { bytesWritten } = await handle.write(bytes, done, Math.min(bytes.length - done, MOST_WRITTEN));
     done += bytesWritten;
   }
 }

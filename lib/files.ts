@@ -10,6 +10,7 @@ const MEANINGS: Record<string, [meaning: string, code?: ErrorCode]> = {
   EPERM: ['no permission'],
   EROFS: ['the file system is read-only'],
   EEXIST: ['a file of that name is in the way'],
+  ENOTEMPTY: ['a folder of that name is in the way'],
   ENOENT: ['there is no such file or directory', 'NOT_FOUND'],
   ENOTDIR: ['a part of the path is not a directory', 'NOT_FOUND'],
   EISDIR: ['it is a directory', 'INVALID_ARGUMENT'],

@@ -20,6 +20,7 @@ export type { RopeParameters } from './model/rope.ts';
 export {
   LanguageModel,
   type GradientOptions,
+  type HvpOptions,
   type PerSampleRequest,
   type PerSampleResult,
   type WeightOptions,
@@ -34,9 +35,21 @@ export {
   type OptimizerConfig,
   type SgdConfig,
 } from './model/optimizer.ts';
+export type { OptimizerState } from './model/optimizer-update.ts';
+export { VectorPool } from './model/vector-pool.ts';
 
 export { collate, IGNORED_LABEL, type Batch, type CollateOptions, type TokenRow } from './data/batch.ts';
 export { openCorpus, writeCorpus, type Corpus, type CorpusDocument } from './data/corpus.ts';
+export { corpusDocuments } from './data/corpus-documents.ts';
+export { demoCorpus, type DemoCorpusOptions } from './data/demo-corpus.ts';
+export {
+  CORRUPTIONS,
+  corruptDocuments,
+  type Corruption,
+  type CorruptOptions,
+  type LanguageText,
+} from './data/corrupt.ts';
+export type { PieceOptions } from './data/pieces.ts';
 export { readDocuments, type ReadOptions } from './data/readers.ts';
 export { loadTokenizer, trainTokenizer, type Tokenizer, type TrainTokenizerOptions } from './data/tokenizer.ts';
 export {
@@ -45,17 +58,28 @@ export {
   tokenizeCorpus,
   writeSamples,
   type Samples,
+  type Shard,
   type Split,
   type TokenizeOptions,
 } from './data/samples.ts';
+export { tokenizeInto, type TokenizationOptions } from './recipe/tokenization.ts';
 
 export { argsort, argsortAsync, type ArgsortOptions } from './order/argsort.ts';
 export { foldOrder, foldOrderAsync, foldPartitions, type FoldOptions } from './order/fold.ts';
 export { shuffleOrder } from './order/shuffle.ts';
-export { planOf, readPlan, writePlan, type OrderMethod, type Plan } from './order/plan.ts';
+export { jitterOrder, type JitterOptions } from './order/jitter.ts';
+export { segmentOrder, type SegmentedOrder, type SegmentOptions } from './order/segments.ts';
+export { zigzagOrder } from './order/zigzag.ts';
+export type { OrderMethod } from './order/methods.ts';
+export { planOf, readPlan, writePlan, type Plan } from './order/plan.ts';
+export { shardedPlan, wholePlan, type PlannedTable } from './order/sharded-plan.ts';
 export { topK, topKAsync } from './select/top-k.ts';
 export { topRatio, topRatioAsync } from './select/top-ratio.ts';
 export { aboveThreshold } from './select/threshold.ts';
+export type { Keep, Selection } from './select/rule.ts';
+export { selectPlaces, type Cut, type Selected, type SelectionRecord, type SelectOptions } from './select/selection.ts';
+export { greedyBatch, type GreedyBatchOptions } from './select/greedy-batch.ts';
+export { GreedyFilter, type GreedyFilterOptions } from './select/greedy-filter.ts';
 export {
   softmaxWeights,
   softmaxWeightsAsync,
@@ -63,13 +87,43 @@ export {
   softmaxWeightsBackwardAsync,
   type SoftmaxOptions,
 } from './weight/softmax.ts';
+export { metaGradient, type MetaGradient, type MetaGradientOptions } from './weight/meta-gradient.ts';
 export { acceptProbability, type AcceptOptions } from './weight/accept.ts';
 
 export { annotateLqs, lqsSweep, type Contribution, type LqsOptions, type ScoreSet } from './score/lqs.ts';
 export { readScores, writeScores } from './score/columns.ts';
+export { readScoreTable, writeScoreTable, type ScoreTable } from './score/table.ts';
+export { perplexityScores } from './score/perplexity.ts';
+export {
+  estimateMoments,
+  gradientScores,
+  type Alignment,
+  type GradientScoreOptions,
+  type GradientScores,
+} from './score/gradient.ts';
+export { InRunScores, type InRunOptions, type InRunTable } from './score/in-run.ts';
+export type { TargetOptions } from './score/target-gradient.ts';
+export { NgramModel, ngramScores, type NgramOptions } from './score/ngram.ts';
+export { TEXT_FEATURES, textFeatures, textFeatureScores, type TextFeature } from './score/text-features.ts';
+export { columnScores, type ColumnScoreOptions } from './score/column-scores.ts';
+export { combineScores, type WeightedScores } from './score/combine.ts';
+export type { DocumentScoreOptions } from './score/document-scores.ts';
 
-export { train, type TrainOptions } from './train/trainer.ts';
+export { train, type TrainerState, type TrainOptions } from './train/trainer.ts';
+export type {
+  BatchFilter,
+  Choice,
+  HookState,
+  ObservedStep,
+  StepContext,
+  StepObserver,
+  StepRows,
+} from './train/hooks.ts';
+export type { TokenSource } from './data/token-source.ts';
+export { rowLosses, type LossOptions } from './evaluate/losses.ts';
 export type { ScheduleConfig } from './train/schedule.ts';
+export { areaWithError, type RocArea } from './evaluate/roc.ts';
+export { areaUnderCurve, pairedDifference, spearman, summarize, type Summary } from './evaluate/statistics.ts';
 export {
   evaluatePerplexity,
   type Perplexity,

@@ -119,16 +119,27 @@ export function randomSigns(out: Int8Array, seed: number, stream: number, offset
 /** A uniform permutation of 0 … n − 1 (Fisher and Yates; Durstenfeld 1964). */
 export function randomPermutation(n: number, seed: number, stream: number): Uint32Array {
   checkInteger('n', n, 0, TWO_32);
-  const blocks = new BlockStream(seed, stream);
   const permutation = Uint32Array.from({ length: n }, (_, i) => i);
-  for (let i = n - 1; i > 0; i--) {
-    blocks.load(Math.floor(i / 2));
-    const j = Math.floor(blocks.uniform(i % 2) * (i + 1));
-    const chosen = permutation[j];
-    permutation[j] = permutation[i];
-    permutation[i] = chosen;
-  }
+  shuffleWindows(permutation, Math.max(1, n), seed, stream);
   return permutation;
+}
+
+/**
+ * Permutes `values` uniformly within each window of `window` places, the last one shorter. Number i of the stream
+ * decides with which place of its window place i changes, so a window of all places is randomPermutation.
+ */
+export function shuffleWindows(values: Uint32Array, window: number, seed: number, stream: number): void {
+  checkInteger('window', window, 1);
+  const blocks = new BlockStream(seed, stream);
+  for (let begin = 0; begin < values.length; begin += window) {
+    for (let i = Math.min(values.length, begin + window) - 1; i > begin; i--) {
+      blocks.load(Math.floor(i / 2));
+      const j = begin + Math.floor(blocks.uniform(i % 2) * (i - begin + 1));
+      const chosen = values[j];
+      values[j] = values[i];
+      values[i] = chosen;
+    }
+  }
 }
 
 /** The stream number of a name: the first 48 bits of its SHA-256. */

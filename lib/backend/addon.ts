@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import type { FileAddon } from '../data/native.ts';
 import type { OrderAddon } from '../order/native.ts';
 import type { RaterShape, TransformerShape } from '../model/shape.ts';
 import type { WeightAddon } from '../weight/native.ts';
@@ -26,6 +27,15 @@ export interface NativeVector {
   write(offset: number, values: Float32Array): void;
   sgdStep(gradient: NativeVector, step: { lr: number; clipNorm: number }): Promise<number>;
   adamwStep(gradient: NativeVector, m: NativeVector, v: NativeVector, step: NativeAdamwStep): Promise<number>;
+  sgdAdjoint(gradient: NativeVector, step: { lr: number; clipNorm: number }): Promise<void>;
+  adamwAdjoint(
+    gradient: NativeVector,
+    m: NativeVector,
+    v: NativeVector,
+    step: NativeAdamwStep,
+    mAdjoint?: NativeVector,
+    vAdjoint?: NativeVector,
+  ): Promise<void>;
   dispose(): void;
 }
 
@@ -77,11 +87,12 @@ export interface NativeModel {
   zeros(): NativeVector;
   loss(batch: EngineBatch, stop?: StopFlag): Promise<Float64Array>;
   backward(batch: EngineBatch, request: NativeBackwardRequest, stop?: StopFlag): Promise<NativeBackwardResult>;
+  jvp(batch: EngineBatch, v: NativeVector, stop?: StopFlag): Promise<Float64Array>;
   hvp(
     batch: EngineBatch,
     v: NativeVector,
     weights: Float64Array,
-    into: NativeVector,
+    sum: NativeVector,
     stop?: StopFlag,
   ): Promise<Float64Array>;
   memory(
@@ -130,7 +141,7 @@ export interface NativeEngine {
   close(): void;
 }
 
-export interface Addon extends OrderAddon, WeightAddon {
+export interface Addon extends Partial<FileAddon>, OrderAddon, WeightAddon {
   NativeEngine: new (options: NativeEngineOptions) => NativeEngine;
   createStop(): StopFlag;
   raiseStop(flag: StopFlag): void;

@@ -126,6 +126,23 @@ export interface EngineVector {
   sgdStep(gradient: EngineVector, step: SgdStep): Promise<number>;
   /** AdamW with decoupled weight decay on all parameters (fixture `optim`); resolves to ‖g‖ before clipping. */
   adamwStep(gradient: EngineVector, m: EngineVector, v: EngineVector, step: AdamwStep): Promise<number>;
+  /**
+   * The reverse of `theta.sgdStep(gradient, step)` for a scalar L of the updated θ: `this` is ∂L/∂θ, after the step and
+   * before it; `gradient`, which that step was given, is overwritten with ∂L/∂g.
+   */
+  sgdAdjoint(gradient: EngineVector, step: SgdStep): Promise<void>;
+  /**
+   * The reverse of `theta.adamwStep(gradient, m, v, step)` for a scalar L of the updated θ, m and v. `this` is ∂L/∂θ after
+   * the step, and becomes that before it. `gradient`, `m` and `v` are as that step was given them, and are overwritten
+   * with ∂L by each of them. `after`: ∂L by the updated m and v, where it is not zero.
+   */
+  adamwAdjoint(
+    gradient: EngineVector,
+    m: EngineVector,
+    v: EngineVector,
+    step: AdamwStep,
+    after?: { m: EngineVector; v: EngineVector },
+  ): Promise<void>;
   dispose(): void;
 }
 
@@ -178,7 +195,7 @@ export interface BackwardResult {
 
 /** A pass whose memory is asked for; as BackwardRequest, with numbers in the place of vectors. */
 export interface MemoryRequest {
-  operation: 'loss' | 'backward' | 'hvp';
+  operation: 'loss' | 'backward' | 'jvp' | 'hvp';
   gradient?: boolean;
   norms?: boolean;
   dots?: number;
@@ -200,12 +217,14 @@ export interface EngineModel extends EngineNetwork {
   /** Mean cross-entropy of each sample over its predicted positions; 0 for a sample that predicts nothing. */
   loss(batch: EngineBatch, signal?: AbortSignal): Promise<Float64Array>;
   backward(batch: EngineBatch, request: BackwardRequest, signal?: AbortSignal): Promise<BackwardResult>;
-  /** `into` is overwritten with (Σ_i w_i ∇²ℓ_i) v; resolves to ⟨g_i, v⟩ per sample. */
+  /** ⟨g_i, v⟩ per sample. */
+  jvp(batch: EngineBatch, v: EngineVector, signal?: AbortSignal): Promise<Float64Array>;
+  /** `sum` += (Σ_i w_i ∇²ℓ_i) v, v being another vector; resolves to ⟨g_i, v⟩ per sample. */
   hvp(
     batch: EngineBatch,
     v: EngineVector,
     weights: Float64Array,
-    into: EngineVector,
+    sum: EngineVector,
     signal?: AbortSignal,
   ): Promise<Float64Array>;
   /** Bytes of the model's own parameters, of one pass, and of the threads' scratch; absent where it is not planned. */

@@ -1,24 +1,22 @@
-import { open, type FileHandle } from 'node:fs/promises';
-import { constants } from 'node:buffer';
+import type { FileHandle } from 'node:fs/promises';
 import { AsyncByteQueue, RecordBatchFileWriter, tableFromIPC, type RecordBatch, type Table } from 'apache-arrow';
 import { GradfoldError } from '../errors.ts';
 import { writeFully } from '../atomic-file.ts';
-import { fileError } from '../files.ts';
+import { openBytes } from './file-bytes.ts';
 
 /** Every Arrow IPC file begins and ends with these bytes. */
 const MAGIC = 'ARROW1';
 const SMALLEST_FILE = 2 * MAGIC.length;
 
 /**
- * Reads an Arrow IPC file whole; columns are views into the one buffer, nothing is copied. Errors: NOT_FOUND,
+ * Opens an Arrow IPC file; columns are views into its bytes, nothing is copied. Where the file is mapped (see openBytes)
+ * only what is looked at is read: the footer, the heads of its batches, and the dictionaries. Errors: NOT_FOUND,
  * INVALID_FILE for a foreign or truncated file, UNSUPPORTED for one larger than a buffer may be.
  */
 export async function readArrowFile(path: string): Promise<Table> {
-  const bytes = await readWhole(path).catch((error) => {
-    throw fileError('read', path, error);
-  });
+  const bytes = await openBytes(path);
   const bad = (what: string, cause?: unknown) => new GradfoldError('INVALID_FILE', `${path}: ${what}`, { cause });
-  const magicAt = (offset: number) => bytes.toString('latin1', offset, offset + MAGIC.length);
+  const magicAt = (offset: number) => Buffer.from(bytes.subarray(offset, offset + MAGIC.length)).toString('latin1');
   if (bytes.length < SMALLEST_FILE || magicAt(0) !== MAGIC)
     throw bad('expected an Arrow IPC file (one that begins with ARROW1); make one with `gradfold ingest`');
   if (magicAt(bytes.length - MAGIC.length) !== MAGIC)
@@ -27,30 +25,6 @@ export async function readArrowFile(path: string): Promise<Table> {
     return tableFromIPC(bytes);
   } catch (error) {
     throw bad(`the Arrow file cannot be read: ${(error as Error).message}`, error);
-  }
-}
-
-/** fs.readFile stops at 2 GiB; a buffer does not. */
-async function readWhole(path: string): Promise<Buffer> {
-  const handle = await open(path, 'r');
-  try {
-    const { size } = await handle.stat();
-    if (size > constants.MAX_LENGTH) {
-      throw new GradfoldError(
-        'UNSUPPORTED',
-        `${path}: expected at most ${constants.MAX_LENGTH} bytes, got ${size}; split the corpus into several files`,
-      );
-    }
-    const bytes = Buffer.allocUnsafeSlow(size);
-    let done = 0;
-    while (done < size) {
-      const { bytesRead } = await handle.read(bytes, done, Math.min(size - done, 1 << 30), done);
-      if (bytesRead === 0) break;
-      done += bytesRead;
-    }
-    return bytes.subarray(0, done);
-  } finally {
-    await handle.close();
   }
 }
 
@@ -79,6 +53,11 @@ export class ArrowFileWriter {
   async write(batch: RecordBatch): Promise<void> {
     this.#writer.write(batch);
     await this.#flush();
+  }
+
+  /** Bytes written so far. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** Writes the footer; returns the file's size in bytes. */

@@ -24,7 +24,7 @@ const TYPES: Record<Kind, () => DataType> = {
 };
 
 /** Columns with a meaning of their own are text, whatever the source holds: a label may be 0 or 1. */
-const TEXT_COLUMNS = new Set(['id', 'text', 'domain', 'url', 'label', 'source', 'licence']);
+const TEXT_COLUMNS = new Set(['id', 'text', 'domain', 'url', 'label', 'source', 'licence', 'origin']);
 
 /**
  * A value of any source as a cell: 64-bit integers become numbers where that is exact and text where it is not,

@@ -1,5 +1,8 @@
 import { checkInteger } from '../check.ts';
 import { GradfoldError } from '../errors.ts';
+import { willNeed } from './file-bytes.ts';
+import { GrowingArray } from './growing-array.ts';
+import type { Shard } from './shards.ts';
 import { SPLITS, type Split } from './splits.ts';
 
 /** Token rows that are trained on and scored: documents cut into pieces of at most `length` tokens. */
@@ -15,6 +18,10 @@ export interface Samples {
   split(i: number): Split;
   /** Rows of a split, ascending. */
   rows(split: Split): Uint32Array;
+  /** The files that the rows lie in, where they are several. */
+  readonly shards?: readonly Shard[];
+  /** Asks for the tokens of rows that will be wanted soon; returns at once. */
+  prefetch?(rows: ArrayLike<number>): void;
 }
 
 /** The columns of samples as flat arrays, the form in which they are computed with and stored. */
@@ -67,12 +74,20 @@ export class FlatSamples implements Samples {
 
   rows(split: Split): Uint32Array {
     const code = SPLITS.indexOf(split);
-    const rows = new Uint32Array(this.count);
+    const { splits } = this.columns;
+    const rows = new Uint32Array(splits.length);
     let found = 0;
-    this.columns.splits.forEach((value, i) => {
-      if (value === code) rows[found++] = i;
-    });
+    for (let i = 0; i < splits.length; i++) if (splits[i] === code) rows[found++] = i;
     return rows.slice(0, found);
+  }
+
+  prefetch(rows: ArrayLike<number>): void {
+    for (let i = 0; i < rows.length; i++) this.prefetchRow(rows[i]);
+  }
+
+  prefetchRow(i: number): void {
+    const { tokens, offsets } = this.columns;
+    willNeed(tokens, offsets[this.#row(i)], offsets[i + 1]);
   }
 
   #row(i: number): number {
@@ -80,21 +95,29 @@ export class FlatSamples implements Samples {
   }
 }
 
-/** Arrow's list offsets are 32-bit. */
-const MOST_TOKENS = 2 ** 31 - 1;
+/** A samples file keeps all tokens in one buffer, and Arrow's writer takes buffers below 2 GiB. */
+const MOST_TOKENS = 2 ** 29 - 2;
+/** The other columns take 13 bytes a row: the file stays below 4 GiB, the most that a buffer of Node 20 takes. */
+const MOST_ROWS = 2 ** 27;
 
-/** Gathers rows into flat arrays. */
+/** Rows of up to `length` tokens that fit into one samples file. */
+export function mostRows(length: number): number {
+  return Math.min(Math.floor(MOST_TOKENS / length), MOST_ROWS);
+}
+
+/** Gathers rows into flat arrays. Errors: UNSUPPORTED for more than a samples file can hold. */
 export class SamplesBuilder {
   readonly #length: number;
-  #tokens = new Int32Array(2 ** 16);
-  readonly #offsets = [0];
-  readonly #documents: number[] = [];
-  readonly #domains: number[] = [];
-  readonly #splits: number[] = [];
+  readonly #tokens = new GrowingArray(Int32Array);
+  readonly #offsets = new GrowingArray(Int32Array);
+  readonly #documents = new GrowingArray(Uint32Array);
+  readonly #domains = new GrowingArray(Int32Array);
+  readonly #splits = new GrowingArray(Uint8Array);
   readonly #domainCodes = new Map<string, number>();
 
   constructor(length: number) {
     this.#length = length;
+    this.#offsets.push(0);
   }
 
   get count(): number {
@@ -102,14 +125,13 @@ export class SamplesBuilder {
   }
 
   get tokenCount(): number {
-    return this.#offsets[this.count];
+    return this.#tokens.length;
   }
 
   add(tokens: Int32Array, document: number, domain: string, split: Split): void {
-    const end = this.tokenCount + tokens.length;
-    if (end > this.#tokens.length) this.#grow(end);
-    this.#tokens.set(tokens, this.tokenCount);
-    this.#offsets.push(end);
+    if (this.tokenCount + tokens.length > MOST_TOKENS || this.count === MOST_ROWS) throw this.#full();
+    this.#tokens.append(tokens);
+    this.#offsets.push(this.tokenCount);
     this.#documents.push(document);
     this.#splits.push(SPLITS.indexOf(split));
     const code = this.#domainCodes.get(domain) ?? this.#domainCodes.size;
@@ -120,24 +142,20 @@ export class SamplesBuilder {
   build(): FlatSamples {
     return new FlatSamples({
       length: this.#length,
-      tokens: this.#tokens.slice(0, this.tokenCount),
-      offsets: Int32Array.from(this.#offsets),
-      documents: Uint32Array.from(this.#documents),
-      domains: Int32Array.from(this.#domains),
+      tokens: this.#tokens.values(),
+      offsets: this.#offsets.values(),
+      documents: this.#documents.values(),
+      domains: this.#domains.values(),
       domainNames: [...this.#domainCodes.keys()],
-      splits: Uint8Array.from(this.#splits),
+      splits: this.#splits.values(),
     });
   }
 
-  #grow(length: number): void {
-    if (length > MOST_TOKENS) {
-      throw new GradfoldError(
-        'UNSUPPORTED',
-        `samples: expected at most ${MOST_TOKENS} tokens in one table, got more; split the corpus or give a limit`,
-      );
-    }
-    const grown = new Int32Array(Math.min(2 * length, MOST_TOKENS));
-    grown.set(this.#tokens);
-    this.#tokens = grown;
+  #full(): GradfoldError {
+    return new GradfoldError(
+      'UNSUPPORTED',
+      `samples: expected at most ${MOST_TOKENS} tokens and ${MOST_ROWS} rows in one file, got more; ` +
+        `split into shards of at most ${mostRows(this.#length)} rows (shardRows, --shard-rows), or give a limit`,
+    );
   }
 }

@@ -15,7 +15,11 @@ import {
 import { GradfoldError } from '../errors.ts';
 import { ArrowFileWriter, readArrowFile } from './arrow-file.ts';
 import { writeAtomically } from '../atomic-file.ts';
-import { FlatSamples, SamplesBuilder, type SampleColumns, type Samples } from './flat-samples.ts';
+import { checkInteger } from '../check.ts';
+import { FlatSamples, SamplesBuilder, mostRows, type Samples } from './flat-samples.ts';
+import { ShardFolder } from './shard-folder.ts';
+import { ShardedSamples } from './sharded-samples.ts';
+import { tableFiles } from './shards.ts';
 import { SPLITS } from './splits.ts';
 
 /** Schema metadata: the longest row there may be. */
@@ -31,9 +35,45 @@ const FIELDS = [
   new Field('split', SPLIT, false),
 ];
 
-/** Writes samples as an Arrow IPC file (columns tokens, document, domain, split), atomically. */
-export async function writeSamples(path: string, samples: Samples): Promise<void> {
-  const columns = columnsOf(samples);
+export interface WriteSamplesOptions {
+  /** Writes a folder of shards of so many rows, the last one smaller, instead of one file. */
+  shardRows?: number;
+}
+
+/**
+ * Writes samples as an Arrow IPC file (columns tokens, document, domain, split), or as a folder of such files, which
+ * appears whole or not at all. Errors: UNSUPPORTED for more than one file can hold; IO.
+ */
+export async function writeSamples(path: string, samples: Samples, options: WriteSamplesOptions = {}): Promise<void> {
+  if (options.shardRows === undefined) {
+    return writeSamplesFile(path, samples instanceof FlatSamples ? samples : copyOf(samples, 0, samples.count));
+  }
+  const shardRows = checkShardRows(options.shardRows, samples.length);
+  const folder = await ShardFolder.create(path, SHARDS_NAME);
+  try {
+    const shards = Math.max(1, Math.ceil(samples.count / shardRows)); // the first one is written even when empty
+    for (let index = 0; index < shards; index++) {
+      const begin = index * shardRows;
+      const part = copyOf(samples, begin, Math.min(samples.count, begin + shardRows));
+      await writeSamplesFile(folder.shard(index), part);
+    }
+    await folder.commit(shards);
+  } catch (error) {
+    await folder.discard();
+    throw error;
+  }
+}
+
+/** What the shards of samples are called. */
+export const SHARDS_NAME = 'samples';
+
+/** Errors: INVALID_ARGUMENT for more rows of up to `length` tokens than one file can hold. */
+export function checkShardRows(shardRows: number, length: number): number {
+  return checkInteger(`shardRows (rows of up to ${length} tokens in one file)`, shardRows, 1, mostRows(length));
+}
+
+/** Writes one samples file, atomically. */
+export async function writeSamplesFile(path: string, { columns }: FlatSamples): Promise<void> {
   const shape = { length: columns.documents.length, nullCount: 0 };
   const names = (texts: readonly string[]) => vectorFromArray(texts, new Utf8());
   const ids = makeData({ type: new Int32(), length: columns.tokens.length, nullCount: 0, data: columns.tokens });
@@ -53,10 +93,17 @@ export async function writeSamples(path: string, samples: Samples): Promise<void
 }
 
 /**
- * Opens what writeSamples wrote; all columns are views into the file's bytes. Errors: NOT_FOUND; INVALID_FILE for a
- * file that is truncated or holds something else.
+ * Opens what writeSamples wrote: a file, the shards of a folder (see tableFiles), or those of a list in its order. All
+ * columns are views into the files' bytes; where the files are mapped, tokens are read when they are asked for. Errors:
+ * NOT_FOUND; INVALID_FILE for a file that is truncated or holds something else, or a folder with shards missing.
  */
-export async function openSamples(path: string): Promise<Samples> {
+export async function openSamples(path: string | readonly string[]): Promise<Samples> {
+  const files = [];
+  for (const file of await tableFiles(path)) files.push({ path: file, samples: await openSamplesFile(file) });
+  return files.length === 1 ? files[0].samples : new ShardedSamples(files);
+}
+
+async function openSamplesFile(path: string): Promise<FlatSamples> {
   const table = await readArrowFile(path);
   const length = Number(table.schema.metadata.get(LENGTH_KEY));
   const found = table.schema.fields.map(({ name, type }) => `${name}: ${type}`).join(', ');
@@ -87,10 +134,10 @@ export async function openSamples(path: string): Promise<Samples> {
   });
 }
 
-function columnsOf(samples: Samples): SampleColumns {
-  if (samples instanceof FlatSamples) return samples.columns;
+/** The rows [begin, end) as a table of their own. */
+function copyOf(samples: Samples, begin: number, end: number): FlatSamples {
   const builder = new SamplesBuilder(samples.length);
-  for (let i = 0; i < samples.count; i++)
+  for (let i = begin; i < end; i++)
     builder.add(samples.tokens(i), samples.document(i), samples.domain(i), samples.split(i));
-  return builder.build().columns;
+  return builder.build();
 }

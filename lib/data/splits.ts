@@ -10,8 +10,8 @@ export const SPLITS: readonly Split[] = ['train', 'proxy', 'target', 'validation
 const FRACTION_TOLERANCE = 1e-9;
 
 /**
- * The split of a document, by a hash of its id alone: all pieces of a document share it, and it stays the same when
- * other documents come or go. `fractions` are the expected shares and sum to 1.
+ * The split of a document, by a hash of its id alone (of a piece, by that of the document it was cut from): all pieces
+ * of a document share it, and it stays the same when other documents come or go. `fractions` are the expected shares and sum to 1.
  */
 export function splitOf(id: string, seed: number, fractions: Record<Split, number>): Split {
   checkFractions(fractions);

@@ -1,6 +1,6 @@
-import { checkInteger, invalid } from '../check.ts';
-import { collate } from '../data/batch.ts';
+import { invalid } from '../check.ts';
 import type { LanguageModel } from '../model/language-model.ts';
+import { rowLosses, type LossOptions } from './losses.ts';
 
 /** Next-token prediction over a set of samples. */
 export interface Perplexity {
@@ -27,18 +27,11 @@ export interface EvaluatedSamples {
   domain(row: number): string;
 }
 
-export interface PerplexityOptions {
-  /** Default 32. */
-  batchSize?: number;
-  signal?: AbortSignal;
-  /** Counted in samples. */
-  onProgress?: (progress: { done: number; total: number }) => void;
-}
+export type PerplexityOptions = LossOptions;
 
 /**
  * Token-weighted loss and perplexity of the samples `rows`, overall and by domain. Samples of fewer than two tokens
- * predict nothing and are left out. Batches are formed by length, so that little is spent on padding; the sums run in
- * the order of `rows`, so the result does not depend on the batching.
+ * predict nothing and are left out. The sums run in the order of `rows`, so the result does not depend on the batching.
  * @throws GradfoldError when no sample predicts anything, or for a model of masked tokens; rejects with `signal.reason` on abort.
  */
 export async function evaluatePerplexity(
@@ -47,23 +40,11 @@ export async function evaluatePerplexity(
   rows: ArrayLike<number>,
   options: PerplexityOptions = {},
 ): Promise<PerplexityReport> {
-  const { signal, onProgress } = options;
   model.checkPredictsNext('evaluatePerplexity');
-  const batchSize = checkInteger('batchSize', options.batchSize ?? 32, 1);
   const kept = Array.from(rows).filter((row) => samples.tokens(row).length >= 2);
   if (kept.length === 0) throw invalid('rows', 'at least one sample of two tokens or more', rows);
   const lengths = kept.map((row) => samples.tokens(row).length);
-  const byLength = kept.map((_, i) => i).sort((a, b) => lengths[a] - lengths[b]);
-
-  const losses = new Float64Array(kept.length);
-  for (let start = 0; start < byLength.length; start += batchSize) {
-    signal?.throwIfAborted();
-    const members = byLength.slice(start, start + batchSize);
-    const batch = collate(members.map((i) => ({ inputIds: samples.tokens(kept[i]) })));
-    const { perSample } = await model.loss(batch, { signal });
-    members.forEach((i, slot) => (losses[i] = perSample[slot]));
-    onProgress?.({ done: start + members.length, total: kept.length });
-  }
+  const losses = await rowLosses(model, samples, kept, options);
 
   const overall = new Tally();
   const domains = new Map<string, Tally>();

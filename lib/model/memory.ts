@@ -15,7 +15,7 @@ export interface BatchShape {
 }
 
 /** What memory() is asked about; `trainingStep`: gradient and AdamW update. */
-export type MemoryOperation = 'loss' | 'gradient' | 'perSample' | 'hvp' | 'trainingStep';
+export type MemoryOperation = 'loss' | 'gradient' | 'perSample' | 'jvp' | 'hvp' | 'trainingStep';
 
 /** What a perSample call would ask for; the counterpart of PerSampleRequest without its vectors. */
 export interface PerSampleMemory {
@@ -88,6 +88,8 @@ function planOf(
       return { pass: { operation: 'backward', gradient: true }, vectors: 1 };
     case 'trainingStep':
       return { pass: { operation: 'backward', gradient: true }, vectors: 3 }; // and both moments
+    case 'jvp':
+      return { pass: { operation: 'jvp' }, vectors: 1 };
     case 'hvp':
       return { pass: { operation: 'hvp' }, vectors: 2 };
     case 'perSample': {
@@ -101,7 +103,7 @@ function planOf(
       };
     }
     default:
-      throw invalid('operation', 'loss, gradient, perSample, hvp or trainingStep', operation);
+      throw invalid('operation', 'loss, gradient, perSample, jvp, hvp or trainingStep', operation);
   }
 }
 

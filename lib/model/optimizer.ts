@@ -1,47 +1,22 @@
-import { checkFinite, checkList, checkObject, invalid } from '../check.ts';
+import { checkFinite, invalid } from '../check.ts';
 import { parseJsonObject } from '../files.ts';
+import {
+  resolveOptimizer,
+  updateParameters,
+  type OptimizerConfig,
+  type OptimizerSettings,
+  type Moments,
+} from './optimizer-update.ts';
 import { ParameterVector } from './parameter-vector.ts';
+import { preconditionBy } from './precondition.ts';
 import { readTensors } from './read-tensors.ts';
 import { SafetensorsFile, writeSafetensors } from './safetensors.ts';
 import { TransformerModel } from './transformer-model.ts';
 
-/** θ ← θ − lr·s·g */
-export interface SgdConfig {
-  kind: 'sgd';
-  lr: number;
-  /** The gradient is scaled by s = min(1, clipNorm / (‖g‖ + 1e-6)); default: no clipping. */
-  clipNorm?: number;
-}
-
-/**
- * AdamW (Loshchilov and Hutter 2019) with decoupled weight decay on all parameters: θ ← θ − lr·wd·θ − lr·m̂/(√v̂ + ε).
- */
-export interface AdamwConfig {
-  kind: 'adamw';
-  lr: number;
-  /** Default [0.9, 0.999]. */
-  betas?: readonly [number, number];
-  /** Default 1e-8. */
-  eps?: number;
-  /** Default 0. */
-  weightDecay?: number;
-  /** As for SGD. */
-  clipNorm?: number;
-}
-
-export type OptimizerConfig = SgdConfig | AdamwConfig;
-
-interface Hyperparameters {
-  kind: OptimizerConfig['kind'];
-  lr: number;
-  clipNorm: number;
-  betas: [number, number];
-  eps: number;
-  weightDecay: number;
-}
+export type { AdamwConfig, OptimizerConfig, SgdConfig } from './optimizer-update.ts';
 
 /** What an optimizer's file holds beside its moments; JSON has no infinity, so no clipping is null. */
-interface SavedState extends Omit<Hyperparameters, 'clipNorm'> {
+interface SavedState extends Omit<OptimizerSettings, 'clipNorm'> {
   clipNorm: number | null;
   stepCount: number;
 }
@@ -51,15 +26,15 @@ const METADATA_KEY = 'optimizer';
 /** Updates the parameters of a language model or a rater in place. */
 export class Optimizer {
   readonly #model: TransformerModel;
-  #settings: Hyperparameters;
+  #settings: OptimizerSettings;
   /** First and second moments of the gradient, for AdamW. */
-  readonly #moments: { m: ParameterVector; v: ParameterVector } | undefined;
+  readonly #moments: Moments | undefined;
   #stepCount = 0;
   #stepping = false;
 
   /** @internal createOptimizer is the public way in. */
   constructor(model: TransformerModel, config: OptimizerConfig) {
-    this.#settings = resolve(config);
+    this.#settings = resolveOptimizer(config);
     this.#model = model;
     if (config.kind === 'adamw') this.#moments = { m: model.vector(), v: model.vector() };
   }
@@ -70,6 +45,10 @@ export class Optimizer {
 
   set lr(value: number) {
     this.#settings.lr = checkFinite('lr', value, { min: 0 });
+  }
+
+  get kind(): OptimizerConfig['kind'] {
+    return this.#settings.kind;
   }
 
   /** Updates made so far. */
@@ -88,17 +67,26 @@ export class Optimizer {
     const step = this.#stepCount + 1;
     this.#stepping = true;
     try {
-      const gradientNorm = this.#moments
-        ? await parameters.adamwStep(g, this.#moments.m.engine, this.#moments.v.engine, { ...this.#settings, step })
-        : await parameters.sgdStep(g, this.#settings);
-      if (!Number.isFinite(gradientNorm)) {
-        throw invalid('gradient', 'a finite norm', gradientNorm, { code: 'INVALID_DATA', fix: 'nothing was updated' });
-      }
+      const gradientNorm = await updateParameters(parameters, g, this.#moments, this.#settings, step);
       this.#stepCount = step;
       return { gradientNorm };
     } finally {
       this.#stepping = false;
     }
+  }
+
+  /**
+   * x ← x / (√v̂ + ε): a gradient in the metric in which AdamW steps, so that ⟨g, x⟩ says how fast an update along g, made
+   * by this optimizer, lowers the loss that x was the gradient of. v̂ is what it would be if x were the gradient of the
+   * next update, (β₂v + (1−β₂)x²) / (1 − β₂ᵗ), t = stepCount + 1: a parameter that no update has touched yet then counts
+   * with a factor of order 1, not 1/ε. The moments stay as they are.
+   * @throws GradfoldError INVALID_ARGUMENT for SGD, which has no such metric.
+   */
+  precondition(x: ParameterVector): void {
+    if (!this.#moments) throw invalid('optimizer', 'one of kind adamw', this.#settings.kind);
+    const engine = ParameterVector.engineOf(x, this.#model.space, 'x', { writable: true });
+    const { betas, eps } = this.#settings;
+    preconditionBy(engine, this.#moments.v.engine, { beta2: betas[1], eps, step: this.#stepCount + 1 });
   }
 
   /** Writes settings, stepCount and moments as a safetensors file, atomically and exactly. */
@@ -149,28 +137,5 @@ export class Optimizer {
  */
 export function createOptimizer(model: TransformerModel, config: OptimizerConfig): Optimizer {
   if (!(model instanceof TransformerModel)) throw invalid('model', 'a LanguageModel or a SequenceRater', model);
-  checkObject('config', config);
   return new Optimizer(model, config);
-}
-
-function resolve(config: OptimizerConfig): Hyperparameters {
-  if (config.kind !== 'sgd' && config.kind !== 'adamw') {
-    throw invalid('kind', '"sgd" or "adamw"', (config as { kind: unknown }).kind);
-  }
-  const { betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0 } = config.kind === 'adamw' ? config : {};
-  checkList('betas', betas);
-  const beta = (k: 0 | 1) => {
-    const value = checkFinite(`betas[${k}]`, betas[k], { min: 0 });
-    if (value >= 1) throw invalid(`betas[${k}]`, 'a number < 1', value);
-    return value;
-  };
-  const clipNorm = config.clipNorm ?? Infinity;
-  return {
-    kind: config.kind,
-    lr: checkFinite('lr', config.lr, { min: 0 }),
-    clipNorm: clipNorm === Infinity ? clipNorm : checkFinite('clipNorm', clipNorm, { above: 0 }),
-    betas: [beta(0), beta(1)],
-    eps: checkFinite('eps', eps, { above: 0 }),
-    weightDecay: checkFinite('weightDecay', weightDecay, { min: 0 }),
-  };
 }

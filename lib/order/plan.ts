@@ -3,23 +3,20 @@ import type { FloatArray } from '../backend/types.ts';
 import { readArrowFile } from '../data/arrow-file.ts';
 import { readNumberColumns, writeNumberColumns, type ColumnTypes } from '../data/number-columns.ts';
 import { checkScores, notANumber } from '../score/check.ts';
-import { argsort } from './argsort.ts';
-import { DEFAULT_LAYERS, foldOrder, layerStarts } from './fold.ts';
-import { shuffleOrder } from './shuffle.ts';
+import { orderBy, type OrderMethod } from './methods.ts';
+import { wholePlan, type PlannedTable } from './sharded-plan.ts';
 
-/** Which rows of a corpus to train on, in training order. Three columns of equal length. */
+/** Which rows of a table to train on, in training order. Columns of equal length. */
 export interface Plan {
-  /** Row numbers of the corpus. */
+  /** Row numbers of the table, or with `shards` of the row's shard. */
   rows: Uint32Array;
-  /** The fold layer of each row, 0-based; all 0 for orders without layers. */
+  /** The shard that each row lies in, as plans made shard by shard have it (see wholePlan). */
+  shards?: Uint32Array;
+  /** The layer (of a fold or zigzag) or segment of each row, 0-based; all 0 for other orders. */
   layers: Uint32Array;
   /** The weight of each row in its batch's loss, relative to the others. */
   weights: Float32Array;
 }
-
-/** How selected rows are ordered. `layers` defaults to 3, `descending` to false. */
-export type OrderMethod =
-  { method: 'fold'; layers?: number } | { method: 'sort'; descending?: boolean } | { method: 'shuffle'; seed: number };
 
 /**
  * The plan that visits `rows` (row numbers of a corpus, as the selections return them) in the order of a method. Rows
@@ -31,33 +28,13 @@ export function planOf(rows: Uint32Array, scores: FloatArray | null, order: Orde
   if (rows.length === 0) {
     throw invalid('rows', 'at least one row', 'none', { fix: 'select less strictly: nothing was kept' });
   }
-  const { places, layers } = ordering(rows, scores, order);
-  return { rows: places.map((place) => rows[place]), layers, weights: new Float32Array(rows.length).fill(1) };
+  const { places, layers } = orderBy(rows.length, () => scoresOf(rows, scores), order);
+  return { ...planInOrder(places.map((place) => rows[place])), layers };
 }
 
-/** Positions within `rows` in training order, and the layer of each. */
-function ordering(
-  rows: Uint32Array,
-  scores: FloatArray | null,
-  order: OrderMethod,
-): { places: Uint32Array; layers: Uint32Array } {
-  const layers = new Uint32Array(rows.length);
-  switch (order.method) {
-    case 'shuffle':
-      return { places: shuffleOrder(rows.length, order.seed), layers };
-    case 'sort':
-      return { places: argsort(scoresOf(rows, scores), { descending: order.descending }), layers };
-    case 'fold': {
-      const wanted = order.layers ?? DEFAULT_LAYERS;
-      const places = foldOrder(scoresOf(rows, scores), { layers: wanted });
-      const count = Math.min(wanted, rows.length); // further layers are empty
-      const starts = layerStarts(rows.length, count);
-      for (let layer = 0; layer < count; layer++) layers.fill(layer, starts[layer], starts[layer + 1]);
-      return { places, layers };
-    }
-    default:
-      throw invalid('method', '"fold", "sort" or "shuffle"', (order as { method: unknown }).method);
-  }
+/** The plan that visits rows as they come, in one layer, with weights of 1. */
+export function planInOrder(rows: Uint32Array): Plan {
+  return { rows, layers: new Uint32Array(rows.length), weights: new Float32Array(rows.length).fill(1) };
 }
 
 function scoresOf(rows: Uint32Array, scores: FloatArray | null): FloatArray {
@@ -76,21 +53,37 @@ const PLAN_COLUMNS = {
   layer: Uint32Array,
   weight: Float32Array,
 } satisfies ColumnTypes;
+const SHARD = 'shard';
 
 /**
- * Writes a plan as an Arrow IPC file of columns row (uint32), layer (uint32) and weight (float32), atomically.
+ * Writes a plan as an Arrow IPC file of columns row (uint32), layer (uint32), weight (float32) and, where the plan has
+ * it, shard (uint32), atomically.
  * @param metadata key-value pairs kept in the file: what the plan was made from.
  * @throws GradfoldError INVALID_ARGUMENT for columns of unequal length; IO.
  */
 export async function writePlan(path: string, plan: Plan, metadata: Record<string, string> = {}): Promise<void> {
-  await writeNumberColumns(path, { row: plan.rows, layer: plan.layers, weight: plan.weights }, metadata);
+  const { rows, layers, weights, shards } = plan;
+  await writeNumberColumns(
+    path,
+    { row: rows, layer: layers, weight: weights, ...(shards && { [SHARD]: shards }) },
+    metadata,
+  );
 }
 
 /**
- * Reads a plan and its metadata.
- * @throws GradfoldError NOT_FOUND; INVALID_FILE for a foreign or truncated file, or one without a plan's columns.
+ * Reads a plan and its metadata. With the samples that it speaks of, its rows are row numbers of the whole table; without
+ * them a plan made shard by shard keeps its two columns.
+ * @throws GradfoldError NOT_FOUND; INVALID_FILE for a foreign or truncated file, or one without a plan's columns;
+ *   INVALID_DATA for a row that the samples do not have.
  */
-export async function readPlan(path: string): Promise<Plan & { metadata: Record<string, string> }> {
-  const { columns, metadata } = readNumberColumns(path, await readArrowFile(path), PLAN_COLUMNS);
-  return { rows: columns.row, layers: columns.layer, weights: columns.weight, metadata };
+export async function readPlan(
+  path: string,
+  samples?: PlannedTable,
+): Promise<Plan & { metadata: Record<string, string> }> {
+  const table = await readArrowFile(path);
+  const { columns, metadata } = readNumberColumns(path, table, PLAN_COLUMNS);
+  const plan: Plan = { rows: columns.row, layers: columns.layer, weights: columns.weight };
+  if (table.getChild(SHARD) !== null)
+    plan.shards = readNumberColumns(path, table, { [SHARD]: Uint32Array }).columns[SHARD];
+  return { ...(samples ? wholePlan(plan, samples, path) : plan), metadata };
 }

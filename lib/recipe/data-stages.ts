@@ -87,7 +87,7 @@ export function* trainingTexts(corpus: Corpus, seed: number, shares: Parameters<
   let characters = 0;
   for (const i of randomPermutation(corpus.count, seed, streamOf('tokenizer'))) {
     if (characters >= TOKENIZER_CHARACTERS) return;
-    if (splitOf(corpus.id(i), seed, shares) !== 'train') continue;
+    if (splitOf(corpus.origin(i), seed, shares) !== 'train') continue;
     const text = corpus.text(i);
     characters += text.length;
     yield text;

@@ -44,14 +44,30 @@ function identity(plan: PlanRecipe): string {
   return JSON.stringify([plan.score, Object.entries(plan.select ?? {}).sort(), orderName(plan)]);
 }
 
-/** A selection as part of a plan's name: top25, top500rows, above0.5. */
-export function selectionName({ topRatio, topK, above }: NonNullable<PlanRecipe['select']>): string {
-  if (topRatio !== undefined) return `top${Number((100 * topRatio).toPrecision(4))}`;
-  return topK !== undefined ? `top${topK}rows` : `above${above}`;
+/** A selection as part of a plan's name: top25, low500rows, above0.5-each, top25-t0.1. */
+export function selectionName(selection: NonNullable<PlanRecipe['select']>): string {
+  const { topRatio, topK, above, below, keep = 'high', perDomain, temperature } = selection;
+  const part = { high: 'top', low: 'low', middle: 'middle' }[keep];
+  const size =
+    topRatio !== undefined
+      ? `${part}${Number((100 * topRatio).toPrecision(4))}`
+      : topK !== undefined
+        ? `${part}${topK}rows`
+        : [above === undefined ? [] : `above${above}`, below === undefined ? [] : `below${below}`].flat().join('-');
+  return [size, perDomain ? 'each' : [], temperature ? `t${temperature}` : []].flat().join('-');
 }
 
+type Ordered = Pick<PlanRecipe, 'order' | 'layers' | 'window' | 'segments'>;
+
+const ORDER_NAMING: Record<PlanRecipe['order'], (ordering: Ordered) => string> = {
+  shuffle: () => 'shuffle',
+  ascending: () => 'sort',
+  descending: () => 'descending',
+  fold: ({ layers }) => (layers === 1 ? 'sort' : `fold${layers}`),
+  zigzag: ({ layers }) => (layers === 1 ? 'sort' : `zigzag${layers}`),
+  jitter: ({ window }) => `jitter${window}`,
+  segments: ({ segments }) => `segments${segments}`,
+};
+
 /** An order as part of a plan's name: shuffle, sort, fold3. */
-export function orderName({ order, layers }: Pick<PlanRecipe, 'order' | 'layers'>): string {
-  if (order === 'ascending' || (order === 'fold' && layers === 1)) return 'sort';
-  return order === 'fold' ? `fold${layers}` : order;
-}
+export const orderName = (ordering: Ordered): string => ORDER_NAMING[ordering.order](ordering);

@@ -1,47 +1,55 @@
-import { GradfoldError } from '../errors.ts';
-import { planOf, type OrderMethod, type Plan } from '../order/plan.ts';
+import { describeOrder, namedOrder } from '../order/named.ts';
+import { planOf, type Plan } from '../order/plan.ts';
 import { randomPermutation, streamOf } from '../random.ts';
 import type { ScoreTable } from '../score/table.ts';
-import { aboveThreshold } from '../select/threshold.ts';
-import { topK } from '../select/top-k.ts';
-import { topRatio } from '../select/top-ratio.ts';
+import type { PlanRecord } from '../select/plan-record.ts';
+import { describeSelection } from '../select/rule.ts';
+import { selectPlaces, type Selected } from '../select/selection.ts';
 import type { PlanRecipe } from './schema.ts';
-
-export type Selection = NonNullable<PlanRecipe['select']>;
-
-const ORDERS: Record<PlanRecipe['order'], (layers: number, seed: number) => OrderMethod> = {
-  shuffle: (_, seed) => ({ method: 'shuffle', seed }),
-  fold: (layers) => ({ method: 'fold', layers }),
-  ascending: () => ({ method: 'sort' }),
-  descending: () => ({ method: 'sort', descending: true }),
-};
 
 /** Whether a plan cannot be made without scores. */
 export function needsScores(plan: PlanRecipe): boolean {
   return plan.select !== undefined || plan.order !== 'shuffle';
 }
 
-/** The rows of a table that a selection keeps. */
-export function selectRows(table: ScoreTable, selection: Selection): Uint32Array {
-  return keptPlaces(table.scores, selection).map((place) => table.rows[place]);
+export interface PlanOptions {
+  seed: number;
+  /** Rows that training reads; default: as many as there are. */
+  budget?: number;
+  /** The domain of a row: for selections by domain, and for the record's counts. */
+  domainOf: (row: number) => string;
 }
 
 /**
- * The plan of a recipe over the rows of a score table. Where more rows are kept than `budget`, the rows that training
- * reads, a random part of that size is put into order, so that an order is never cut off at its end; the part depends on
- * the seed alone, so plans that keep the same rows order the same part.
+ * The plan of a recipe over the rows of a score table, and what it was made from. Where more rows are kept than `budget`,
+ * a random part of that size is put into order, so that an order is never cut off at its end; the part depends on the seed
+ * and the number of rows alone, so plans that keep all rows order the same part.
  * @throws GradfoldError when the selection keeps nothing.
  */
 export function makePlan(
   table: ScoreTable,
-  recipe: Omit<PlanRecipe, 'score'>,
-  { seed, budget = Infinity }: { seed: number; budget?: number },
-): Plan {
+  recipe: PlanRecipe,
+  { seed, budget = Infinity, domainOf }: PlanOptions,
+): { plan: Plan; record: PlanRecord } {
   const { scores, rows } = table;
-  const kept = recipe.select ? keptPlaces(scores, recipe.select) : Uint32Array.from(scores, (_, i) => i);
-  const places = withinBudget(kept, budget, seed);
-  const plan = planOf(places, scores, ORDERS[recipe.order](recipe.layers, seed));
-  return { ...plan, rows: plan.rows.map((place) => rows[place]) };
+  const selected = recipe.select && selectFrom(table, recipe.select, seed, domainOf);
+  const kept = selected?.places ?? Uint32Array.from(scores, (_, i) => i);
+  const order = namedOrder(recipe.order, { ...recipe, seed });
+  const plan = planOf(withinBudget(kept, budget, seed), scores, order);
+  return {
+    plan: { ...plan, rows: plan.rows.map((place) => rows[place]) },
+    record: { selection: selected?.record, order, ...(kept.length > budget && { drawn: budget }) },
+  };
+}
+
+/** What a selection keeps of a table. */
+export function selectFrom(
+  { scores, rows }: ScoreTable,
+  selection: NonNullable<PlanRecipe['select']>,
+  seed: number,
+  domainOf: (row: number) => string,
+): Selected {
+  return selectPlaces(scores, selection, { rows, seed, domains: Array.from(rows, domainOf) });
 }
 
 function withinBudget(places: Uint32Array, budget: number, seed: number): Uint32Array {
@@ -50,42 +58,8 @@ function withinBudget(places: Uint32Array, budget: number, seed: number): Uint32
   return drawn.map((i) => places[i]);
 }
 
-/** The part of a table that holds `rows`, in their order. */
-export function restrict(table: ScoreTable, rows: Uint32Array): ScoreTable {
-  const places = new Map(Array.from(table.rows, (row, place) => [row, place]));
-  const scores = Float64Array.from(rows, (row) => {
-    const place = places.get(row);
-    if (place === undefined) {
-      throw new GradfoldError(
-        'INVALID_DATA',
-        `row ${row} of the plan: expected a score, got none; score these rows too`,
-      );
-    }
-    return table.scores[place];
-  });
-  return { rows, scores };
-}
-
 /** A plan in words. */
-export function describePlan({ select, order, layers }: PlanRecipe, score: string, poolRows: number): string {
-  const kept =
-    select?.topRatio !== undefined
-      ? `the ${Number((100 * select.topRatio).toPrecision(4))} % with the highest ${score}`
-      : select?.topK !== undefined
-        ? `the ${select.topK} rows with the highest ${score}`
-        : select?.above !== undefined
-          ? `rows with ${score} above ${select.above}`
-          : 'all rows';
-  const ordered = {
-    shuffle: 'in random order',
-    fold: `in ${layers} folds from low to high ${score}`,
-    ascending: `from low to high ${score}`,
-    descending: `from high to low ${score}`,
-  }[order];
-  return `${kept} of a pool of ${poolRows}, ${ordered}`;
-}
-
-function keptPlaces(scores: Float64Array, { topRatio: ratio, topK: k, above }: Selection): Uint32Array {
-  if (ratio !== undefined) return topRatio(scores, ratio);
-  return k !== undefined ? topK(scores, k) : aboveThreshold(scores, above!);
+export function describePlan(recipe: PlanRecipe, score: string, poolRows: number): string {
+  const kept = recipe.select ? describeSelection(recipe.select, score) : 'all rows';
+  return `${kept} of a pool of ${poolRows}, ${describeOrder(namedOrder(recipe.order, { ...recipe, seed: 0 }))}`;
 }

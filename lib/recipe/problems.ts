@@ -15,10 +15,22 @@ export function recipeProblems(recipe: Recipe): Problem[] {
 
 function scoringProblems({ scores, pretrain, target }: Recipe): Problem[] {
   return Object.entries(scores).flatMap(([name, scoring]) => {
+    if (scoring.method === 'combine') return combinationProblems(name, Object.keys(scoring.of), scores);
     const there = { pretrain, target };
     return SCORING_NEEDS[scoring.method]
       .filter((section) => there[section] === undefined)
       .map((section) => ({ path: ['scores', name], message: `method ${scoring.method} needs a section "${section}"` }));
+  });
+}
+
+function combinationProblems(name: string, parts: string[], scores: Recipe['scores']): Problem[] {
+  const path = ['scores', name, 'of'];
+  return parts.flatMap((part) => {
+    if (!(part in scores)) return [{ path: [...path, part], message: unknown(part, scores) }];
+    const nested = scores[part].method === 'combine';
+    return nested
+      ? [{ path: [...path, part], message: 'a combination of combinations: name their parts instead' }]
+      : [];
   });
 }
 

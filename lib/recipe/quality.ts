@@ -1,15 +1,13 @@
 import type { QualityData } from '../report/data.ts';
+import { rowLosses } from '../evaluate/losses.ts';
 import { areaUnderCurve } from '../evaluate/statistics.ts';
 import { readScoreTable } from '../score/table.ts';
 import { invalid } from '../check.ts';
 import { scoreFile, type RunContext } from './context.ts';
 import { plansOf, selectionName } from './grid.ts';
-import { evaluateLosses } from './losses.ts';
-import { selectRows } from './plans.ts';
+import { selectFrom } from './plans.ts';
 import { trainingRows } from './rows.ts';
 import { withAnnotator } from './scorings/annotator.ts';
-
-const BATCH = 32;
 
 /** The rows of the pool that can be judged: those whose document has a value in the judging column. */
 interface Judged {
@@ -56,7 +54,10 @@ export async function judgeScores(
   });
   if (recipe.pretrain) {
     const losses = await withAnnotator(context, (model) =>
-      evaluateLosses(model, samples, rows, BATCH, context.signal, onProgress),
+      rowLosses(model, samples, rows, {
+        signal: context.signal,
+        onProgress: ({ done, total }) => onProgress(done, total),
+      }),
     );
     scores.push({ name: '−loss of the annotating model', values: losses.map((loss) => -loss) });
   }
@@ -110,6 +111,7 @@ function areas({ positive, group }: Judged, groups: string[], values: ArrayLike<
 /** Shares of positive rows among the judged ones: of the whole pool, and of what each selection keeps. */
 async function purities(context: RunContext, { rows, positive }: Judged): Promise<QualityData['purity']> {
   const { recipe } = context;
+  const samples = await context.samples();
   const isPositive = new Map(Array.from(rows, (row, i) => [row, positive[i]]));
   const selections = new Map(
     Object.values(plansOf(recipe)).flatMap(({ score, select }) =>
@@ -126,7 +128,14 @@ async function purities(context: RunContext, { rows, positive }: Judged): Promis
   };
   const kept = [];
   for (const [name, { score, select }] of selections) {
-    kept.push(purity(name, selectRows(await readScoreTable(context.path(scoreFile(score)), score), select)));
+    const table = await readScoreTable(context.path(scoreFile(score)), score);
+    const { places } = selectFrom(table, select, recipe.seed, (row) => samples.domain(row));
+    kept.push(
+      purity(
+        name,
+        places.map((place) => table.rows[place]),
+      ),
+    );
   }
   return [purity('all of the pool', rows), ...kept];
 }

@@ -1,5 +1,6 @@
-import { collate, type Batch } from '../data/batch.ts';
+import type { Batch } from '../data/batch.ts';
 import type { Samples, Split } from '../data/samples.ts';
+import { sampleBatches } from '../data/token-source.ts';
 import { GradfoldError } from '../errors.ts';
 import { randomPermutation, streamOf } from '../random.ts';
 
@@ -64,7 +65,5 @@ export function cycle(rows: Uint32Array, start: number, count: number): Uint32Ar
 
 /** Rows as batches of `size` rows, the last one smaller. */
 export function batchesOf(samples: Samples, rows: Uint32Array, size: number): Batch[] {
-  return Array.from({ length: Math.ceil(rows.length / size) }, (_, i) =>
-    collate(Array.from(rows.slice(i * size, (i + 1) * size), (row) => ({ inputIds: samples.tokens(row) }))),
-  );
+  return [...sampleBatches(samples, rows, size)];
 }

@@ -1,4 +1,7 @@
 import { z } from 'zod';
+import { DEFAULT_LAYERS } from '../order/fold.ts';
+import { ORDER_NAMES, orderProblem } from '../order/named.ts';
+import { KEEPS, selectionProblem } from '../select/rule.ts';
 import { recipeProblems } from './problems.ts';
 import { scoringSchema } from './scoring-schema.ts';
 
@@ -36,24 +39,38 @@ const corpus = z.discriminatedUnion('source', [
   }),
 ]);
 
-const selection = z
-  .strictObject({ topRatio: fraction.optional(), topK: count.optional(), above: z.number().optional() })
-  .refine((x) => Object.keys(x).length === 1, 'give exactly one of topRatio, topK, above');
-
-const ordering = z.strictObject({
-  order: z.enum(['shuffle', 'fold', 'ascending', 'descending']),
-  layers: count.default(3).describe('layers of the fold'),
-});
-/** An order by its name alone, or with its options. */
-const shortOrdering = z.union([ordering.shape.order.transform((order) => ordering.parse({ order })), ordering]);
-
-const plan = z
+const select = z
   .strictObject({
+    topRatio: fraction.optional().describe('share of the rows to keep'),
+    topK: count.optional().describe('rows to keep'),
+    above: z.number().optional().describe('keep scores strictly above'),
+    below: z.number().optional().describe('keep scores strictly below'),
+    keep: z.enum(KEEPS).optional().describe('part of the sorted scores that topRatio and topK keep; high when absent'),
+    perDomain: z.boolean().optional().describe('select within each domain'),
+    temperature: z.number().min(0).optional().describe('of Gumbel noise on the scores; none when absent'),
+  })
+  .superRefine((selection, context) => addProblem(context, selectionProblem(selection)));
+
+const ordering = z
+  .strictObject({
+    order: z.enum(ORDER_NAMES),
+    layers: count.default(DEFAULT_LAYERS).describe('layers of a fold or zigzag'),
+    window: count.optional().describe('rows of a window of jitter'),
+    segments: count.optional().describe('number of segments'),
+  })
+  .superRefine((given, context) => addProblem(context, orderProblem(given.order, given)));
+/** An order by its name alone. */
+const shortOrdering = z
+  .enum(ORDER_NAMES)
+  .transform((order) => ({ order }))
+  .pipe(ordering);
+
+const plan = ordering
+  .safeExtend({
     score: name
       .optional()
       .describe('the scoring that it selects and orders by; none is needed for a random order of all rows'),
-    select: selection.optional().describe('which rows of the pool to keep; all of them when absent'),
-    ...ordering.shape,
+    select: select.optional().describe('which rows of the pool to keep; all of them when absent'),
   })
   .describe('a training order over the pool');
 
@@ -61,12 +78,16 @@ const grid = z
   .strictObject({
     score: z.array(name).min(1),
     select: z
-      .array(z.union([z.literal('all'), selection]))
+      .array(z.union([z.literal('all'), select]))
       .min(1)
       .default(['all']),
-    order: z.array(shortOrdering).min(1),
+    order: z.array(z.union([shortOrdering, ordering])).min(1),
   })
   .describe('every scoring with every selection and every order, as one plan each');
+
+function addProblem(context: z.RefinementCtx, message: string | undefined): void {
+  if (message) context.addIssue({ code: 'custom', message });
+}
 
 const fields = z.strictObject({
   name,

@@ -9,7 +9,7 @@ import { plansOf } from './grid.ts';
 import { judgeScores } from './quality.ts';
 import { trainingRows } from './rows.ts';
 import { SCORING_NEEDS } from './scoring-schema.ts';
-import { methodOf, scoringGroups } from './scorings/index.ts';
+import { methodOf, scoringGroups, sourcesOf } from './scorings/index.ts';
 import type { Scorings } from './scorings/method.ts';
 import { trainInto } from './training.ts';
 
@@ -69,7 +69,12 @@ export function scoreStages({ recipe }: RunContext): RunStage[] {
     const needsTarget = SCORING_NEEDS[method].includes('target');
     return {
       name: scoringStage(names),
-      inputs: ['corpus', 'samples', ...(SCORING_NEEDS[method].includes(PRETRAIN) ? [PRETRAIN] : [])],
+      inputs: [
+        'corpus',
+        'samples',
+        ...(SCORING_NEEDS[method].includes(PRETRAIN) ? [PRETRAIN] : []),
+        ...sourcesOf(scorings[names[0]]).map((source) => stageOfScoring(recipe.scores, source)),
+      ],
       outputs: names.map(scoreFile),
       scratch: [scratch],
       config: { scorings, pool: recipe.pool, target: needsTarget ? recipe.target : null, seed: recipe.seed },

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { TEXT_FEATURES } from '../score/text-features.ts';
+import { PREFERENCES } from './scorings/prefer.ts';
 
 const count = z.int().min(1);
 
@@ -19,22 +21,45 @@ const lqs = z.strictObject({
     .describe('further rows, scored at more steps, to see how far the pool’s cheaper scores agree with them'),
 });
 
+/** For quantities that are not scores by themselves. */
+const prefer = z.enum(PREFERENCES).describe('which values count as good');
+
 const perplexity = z.strictObject({
   method: z.literal('perplexity'),
-  prefer: z
-    .enum(['low', 'middle', 'high'])
-    .default('low')
-    .describe('which loss under the annotating model counts as good'),
-  batch: count.default(32),
+  prefer: prefer.default('low'),
+  batch: count.default(32).describe('rows a pass'),
+});
+
+const gradient = z.strictObject({
+  method: z.literal('gradient'),
+  metric: z.enum(['plain', 'adam']).default('plain').describe('of the optimizer: SGD, or AdamW'),
+  alignment: z.enum(['dot', 'cosine']).default('dot'),
+  batch: count.default(32).describe('rows a pass'),
+});
+
+const text = z.strictObject({
+  method: z.literal('text'),
+  feature: z.enum(Object.keys(TEXT_FEATURES)),
+  prefer: prefer.default('high'),
 });
 
 const column = z.strictObject({
   method: z.literal('column'),
   column: z.string().min(1).describe('a numeric column of the corpus'),
+  missing: z.number().optional().describe('the value of a document without one; an error when absent'),
+  prefer: prefer.default('high'),
+});
+
+const combine = z.strictObject({
+  method: z.literal('combine'),
+  of: z
+    .record(z.string(), z.number())
+    .refine((x) => Object.keys(x).length > 0, 'at least one scoring')
+    .describe('weights of other scorings, each brought to mean 0 and deviation 1'),
 });
 
 /** One way of scoring the pool. Scorings that differ in `contribution` alone share one sweep. */
-export const scoringSchema = z.discriminatedUnion('method', [lqs, perplexity, column]);
+export const scoringSchema = z.discriminatedUnion('method', [lqs, perplexity, gradient, text, column, combine]);
 
 export type ScoringRecipe = z.output<typeof scoringSchema>;
 export type ScoringOf<Method extends ScoringRecipe['method']> = Extract<ScoringRecipe, { method: Method }>;
@@ -43,5 +68,8 @@ export type ScoringOf<Method extends ScoringRecipe['method']> = Extract<ScoringR
 export const SCORING_NEEDS: Record<ScoringRecipe['method'], ('pretrain' | 'target')[]> = {
   lqs: ['pretrain', 'target'],
   perplexity: ['pretrain'],
+  gradient: ['pretrain', 'target'],
+  text: [],
   column: [],
+  combine: [],
 };

@@ -2,16 +2,25 @@ import { join } from 'node:path';
 import type { Samples } from '../data/samples.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import type { Plan } from '../order/plan.ts';
+import { writeScoreTable } from '../score/table.ts';
+import type { InRunScores } from '../score/in-run.ts';
+import type { BatchFilter } from '../train/hooks.ts';
 import type { TrainingLogEntry } from '../train/log.ts';
 import { train, type TrainOptions } from '../train/trainer.ts';
 import type { Optimization } from './schema.ts';
 
 /** Where a training puts its things, inside the folder given to `trainInto`. */
-export const TRAINING_FILES = { log: 'log.jsonl', checkpoints: 'checkpoints', model: 'model' } as const;
+export const TRAINING_FILES = {
+  log: 'log.jsonl',
+  checkpoints: 'checkpoints',
+  /** In-run scores, where they were asked for. */
+  scores: 'scores.arrow',
+  model: 'model',
+} as const;
 
 /**
- * Trains a model on a plan with AdamW, warm-up and a cosine, and saves it to `dir`/model. A run that was killed goes on
- * from `dir`/checkpoints.
+ * Trains a model on a plan with AdamW, warm-up and a cosine, and saves it to `dir`/model, in-run scores before it to
+ * `dir`/scores.arrow. A run that was killed goes on from `dir`/checkpoints.
  */
 export async function trainInto(
   dir: string,
@@ -22,15 +31,18 @@ export async function trainInto(
     optimization: Optimization;
     checkpointEvery: number;
     validate?: TrainOptions['validate'];
+    filter?: BatchFilter;
+    inRun?: InRunScores;
     onStep?: (entry: TrainingLogEntry) => void;
     signal?: AbortSignal;
   },
 ): Promise<{ steps: number; tokens: number; seconds: number }> {
-  const { optimization, checkpointEvery, model, ...rest } = options;
+  const { optimization, checkpointEvery, model, inRun, ...rest } = options;
   const { steps, batch, lr, warmup, finalLr, betas, weightDecay, clipNorm } = optimization;
   const state = await train({
     ...rest,
     model,
+    observer: inRun,
     steps,
     batchSize: batch,
     optimizer: { kind: 'adamw', lr, betas, weightDecay, clipNorm },
@@ -38,6 +50,10 @@ export async function trainInto(
     log: join(dir, TRAINING_FILES.log),
     checkpoint: { dir: join(dir, TRAINING_FILES.checkpoints), every: checkpointEvery },
   });
+  if (inRun) {
+    const { rows, columns } = inRun.table();
+    await writeScoreTable(join(dir, TRAINING_FILES.scores), rows, columns, { method: 'in-run' });
+  }
   await model.savePretrained(join(dir, TRAINING_FILES.model));
   return { steps: state.step, tokens: state.tokens, seconds: state.seconds };
 }

@@ -1,8 +1,10 @@
+import type { Table } from 'apache-arrow';
 import { closest } from 'fastest-levenshtein';
 import type { FloatArray } from '../backend/types.ts';
 import { checkLength, invalid } from '../check.ts';
 import { readArrowFile } from '../data/arrow-file.ts';
 import { readNumberColumns, writeNumberColumns } from '../data/number-columns.ts';
+import { GradfoldError } from '../errors.ts';
 import { rejectNaN } from './check.ts';
 
 /** Scores of some rows of a table, where not all of them were scored. */
@@ -38,18 +40,71 @@ export async function readScoreTable(path: string, column: string): Promise<Scor
   const table = await readArrowFile(path);
   const names = table.schema.fields.map(({ name }) => name).filter((name) => name !== 'row');
   const type: unknown = table.getChild(column)?.type.ArrayType;
-  if (!names.includes(column) || (type !== Float32Array && type !== Float64Array)) {
+  if (!names.includes(column) || !isFloat(type)) {
     throw invalid(`score column of ${path}`, `one of ${names.join(', ') || '(there are none)'}`, column, {
       code: 'INVALID_DATA',
       fix: names.length > 0 ? `did you mean "${closest(column, names)}"?` : 'write scores with `gradfold score`',
     });
   }
-  const values = readNumberColumns(path, table, {
-    [column]: type as Float32ArrayConstructor | Float64ArrayConstructor,
-  }).columns[column] as FloatArray;
+  const values = readNumberColumns(path, table, { [column]: type }).columns[column] as FloatArray;
   rejectNaN(values, column);
-  const rows = table.getChild('row')
-    ? readNumberColumns(path, table, { row: Uint32Array }).columns.row
-    : Uint32Array.from(values, (_, i) => i);
-  return { rows, scores: Float64Array.from(values) };
+  return { rows: rowNumbers(path, table), scores: Float64Array.from(values) };
+}
+
+/**
+ * The part of a table that holds `rows`, in their order.
+ * @throws GradfoldError INVALID_DATA naming a row that has no score.
+ */
+export function restrictTable(table: ScoreTable, rows: Uint32Array): ScoreTable {
+  const places = new Map(Array.from(table.rows, (row, place) => [row, place]));
+  const scores = Float64Array.from(rows, (row) => {
+    const place = places.get(row);
+    if (place === undefined) {
+      throw new GradfoldError(
+        'INVALID_DATA',
+        `row ${row} of the plan: expected a score, got none; score these rows too`,
+      );
+    }
+    return table.scores[place];
+  });
+  return { rows, scores };
+}
+
+/** One column of a score file, NaN where a row has no score. */
+export interface ScoreColumn {
+  /** The file's path, and the column in it. */
+  file: string;
+  column: string;
+  /** Row numbers, one a value. */
+  rows: Uint32Array;
+  values: FloatArray;
+}
+
+/**
+ * Reads every float column of a score file.
+ * @throws GradfoldError NOT_FOUND; INVALID_FILE.
+ */
+export async function readScoreColumns(path: string): Promise<ScoreColumn[]> {
+  const table = await readArrowFile(path);
+  const rows = rowNumbers(path, table);
+  return table.schema.fields
+    .filter(({ type }) => isFloat(type.ArrayType))
+    .map(({ name, type }) => ({
+      file: path,
+      column: name,
+      rows,
+      values: readNumberColumns(path, table, { [name]: type.ArrayType as FloatConstructor }).columns[
+        name
+      ] as FloatArray,
+    }));
+}
+
+type FloatConstructor = Float32ArrayConstructor | Float64ArrayConstructor;
+
+const isFloat = (type: unknown): type is FloatConstructor => type === Float32Array || type === Float64Array;
+
+/** The column `row`, or all rows in order where there is none. */
+function rowNumbers(path: string, table: Table): Uint32Array {
+  if (table.getChild('row')) return readNumberColumns(path, table, { row: Uint32Array }).columns.row;
+  return Uint32Array.from({ length: table.numRows }, (_, row) => row);
 }

@@ -5,25 +5,16 @@ import { syncDirectory, writeTextAtomically } from '../atomic-file.ts';
 import { fileError, readJsonObject } from '../files.ts';
 import type { Fingerprint } from './fingerprint.ts';
 
-/** How far a run has come. */
-export interface TrainerState {
-  /** Updates made. */
-  step: number;
-  /** Tokens read, padding not counted. */
-  tokens: number;
-  /** Wall time spent training, resumed stretches added up. */
-  seconds: number;
-}
-
-/** `trainer.json` of a checkpoint. */
-export interface TrainerRecord extends TrainerState {
+/** `trainer.json` of a checkpoint: how far the run has come, and what it was started with. */
+export type TrainerRecord<State extends { step: number } = { step: number }> = State & {
   format: 1;
   fingerprint: Fingerprint;
-}
+};
 
-export interface SavedCheckpoint {
+export interface SavedCheckpoint<State> {
   path: string;
-  record: TrainerRecord;
+  state: State;
+  fingerprint: Fingerprint;
 }
 
 /** Checkpoints kept: the one just written, and the one before it. */
@@ -63,18 +54,21 @@ export async function saveCheckpoint(
  * The checkpoint of the most steps under `directory`, or undefined where there is none.
  * @throws GradfoldError INVALID_FILE when its trainer.json is not one.
  */
-export async function latestCheckpoint(directory: string): Promise<SavedCheckpoint | undefined> {
+export async function latestCheckpoint<State extends { step: number }>(
+  directory: string,
+): Promise<SavedCheckpoint<State> | undefined> {
   const name = (await checkpointNames(directory)).at(-1);
   if (name === undefined) return undefined;
   const path = join(directory, name);
-  const record = await readJsonObject(join(path, RECORD_FILE));
+  const record = (await readJsonObject(join(path, RECORD_FILE))) as unknown as TrainerRecord<State>;
   if (record.format !== 1) {
     throw invalid(`${join(path, RECORD_FILE)}: format`, '1', record.format, {
       code: 'INVALID_FILE',
       fix: `delete ${path} to go on from the checkpoint before it`,
     });
   }
-  return { path, record: record as unknown as TrainerRecord };
+  const { format: _, fingerprint, ...state } = record;
+  return { path, state: state as unknown as State, fingerprint };
 }
 
 /** Names of complete checkpoints, by step. */

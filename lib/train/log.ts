@@ -23,7 +23,7 @@ export interface TrainingLogEntry {
 }
 
 /** A training log: one JSON object a line, appended as steps are made. */
-export class TrainingLog {
+export class TrainingLog<Entry extends { step: number } = TrainingLogEntry> {
   readonly #path: string;
 
   private constructor(path: string) {
@@ -31,14 +31,17 @@ export class TrainingLog {
   }
 
   /** Opens a log at `step` made steps: lines of later steps, and one torn by a kill, are cut off. */
-  static async open(path: string, step: number): Promise<TrainingLog> {
+  static async open<Entry extends { step: number } = TrainingLogEntry>(
+    path: string,
+    step: number,
+  ): Promise<TrainingLog<Entry>> {
     await mkdir(dirname(path), { recursive: true });
     const lines = step === 0 ? [] : (await readIfThere(path)).split('\n').filter((line) => stepOf(line) <= step);
     await writeTextAtomically(path, lines.map((line) => `${line}\n`).join(''));
-    return new TrainingLog(path);
+    return new TrainingLog<Entry>(path);
   }
 
-  async append(entry: TrainingLogEntry): Promise<void> {
+  async append(entry: Entry): Promise<void> {
     try {
       await appendFile(this.#path, `${JSON.stringify(entry)}\n`);
     } catch (cause) {
@@ -59,7 +62,7 @@ async function readIfThere(path: string): Promise<string> {
 /** Infinity for what is not a line of a log. */
 function stepOf(line: string): number {
   try {
-    return (JSON.parse(line) as TrainingLogEntry).step;
+    return (JSON.parse(line) as { step: number }).step;
   } catch {
     return Infinity;
   }

@@ -1,15 +1,18 @@
-import { invalid } from '../check.ts';
-import { collate, type Batch } from '../data/batch.ts';
+import { checkFinite, checkInteger, checkLength, invalid } from '../check.ts';
+import { collate, type Batch, type TokenRow } from '../data/batch.ts';
+import { rowOf, type TokenSource } from '../data/token-source.ts';
 import type { Plan } from '../order/plan.ts';
+import type { Choice } from './hooks.ts';
 
-/** Where training finds a sample's tokens. */
-export interface TokenSource {
-  tokens(row: number): ArrayLike<number>;
-}
+export type { TokenSource } from '../data/token-source.ts';
 
 /** One training step's input. */
 export interface PlannedBatch {
   batch: Batch;
+  /** Row numbers of the samples, in the order of the batch. */
+  rows: Uint32Array;
+  /** The same rows, as they were collated. */
+  tokenRows: TokenRow[];
   /** One per row, summing to 1; equal plan weights make the loss the plain mean. */
   weights: Float64Array;
   /** Tokens read, padding not counted. */
@@ -18,22 +21,78 @@ export interface PlannedBatch {
   epoch: number;
 }
 
+/** Steps between the announcement of a row and its use: at tiny's 0.4 s a step more than any disk needs. */
+export const READ_AHEAD = 4;
+
+/** Announces the rows of `steps` steps from `step` on, so that training finds them in memory. */
+export function prefetchRows(samples: TokenSource, plan: Plan, step: number, batchSize: number, steps = 1): void {
+  samples.prefetch?.(rowsFrom(plan, step * batchSize, batchSize * steps));
+}
+
 /**
  * The batch of step `step` (0-based). The plan is read as an endless tape: a batch may end one pass and begin the
  * next, so every row is used equally often and none is dropped for want of a full batch.
  * @throws GradfoldError when the weights of the batch sum to zero.
  */
 export function planBatch(samples: TokenSource, plan: Plan, step: number, batchSize: number): PlannedBatch {
-  const positions = Array.from({ length: batchSize }, (_, i) => (step * batchSize + i) % plan.rows.length);
-  const rows = positions.map((position) => ({ inputIds: samples.tokens(plan.rows[position]) }));
-  const total = positions.reduce((sum, position) => sum + plan.weights[position], 0);
-  if (!(total > 0)) {
-    throw invalid(`plan.weights of step ${step}`, 'a positive sum', total, { code: 'INVALID_DATA' });
-  }
+  const length = plan.rows.length;
+  const positions = Array.from({ length: batchSize }, (_, i) => step * batchSize + i);
+  const rows = rowsFrom(plan, step * batchSize, batchSize);
+  const tokenRows = positions.map((position, i) => rowOf(samples, rows[i], Math.floor(position / length)));
   return {
-    batch: collate(rows),
-    weights: Float64Array.from(positions, (position) => plan.weights[position] / total),
-    tokens: rows.reduce((sum, { inputIds }) => sum + inputIds.length, 0),
-    epoch: Math.floor((step * batchSize) / plan.rows.length),
+    batch: collate(tokenRows),
+    rows,
+    tokenRows,
+    weights: normalized(
+      `plan.weights of step ${step}`,
+      positions.map((position) => plan.weights[position % length]),
+    ),
+    tokens: countTokens(tokenRows),
+    epoch: Math.floor(positions[0] / length),
   };
+}
+
+/**
+ * The part of a batch that a filter chose, in the order of the batch.
+ * @throws GradfoldError INVALID_ARGUMENT for no place, one outside the batch or given twice, or weights that are not one
+ *   finite number >= 0 a place with a positive sum.
+ */
+export function narrow(planned: PlannedBatch, choice: Choice): PlannedBatch {
+  const count = planned.rows.length;
+  const chosen = Array.from(choice.places, (place, i) => checkInteger(`places[${i}]`, place, 0, count - 1));
+  if (chosen.length === 0 || new Set(chosen).size < chosen.length) {
+    throw invalid('places', 'at least one place of the batch, none twice', chosen.join(', ') || 'none');
+  }
+  const weights = choice.weights ?? chosen.map((place) => planned.weights[place]);
+  checkLength('weights', weights, chosen.length, 'one a place');
+  for (let i = 0; i < weights.length; i++) checkFinite(`weights[${i}]`, weights[i], { min: 0 });
+  const order = chosen.map((_, i) => i).sort((a, b) => chosen[a] - chosen[b]);
+  const places = order.map((i) => chosen[i]);
+  const tokenRows = places.map((place) => planned.tokenRows[place]);
+  return {
+    ...planned,
+    batch: collate(tokenRows),
+    rows: Uint32Array.from(places, (place) => planned.rows[place]),
+    tokenRows,
+    weights: normalized(
+      'weights of the filter',
+      order.map((i) => weights[i]),
+    ),
+    tokens: countTokens(tokenRows),
+  };
+}
+
+function normalized(name: string, weights: number[]): Float64Array {
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  if (!(total > 0)) throw invalid(name, 'a positive sum', total, { code: 'INVALID_DATA' });
+  return Float64Array.from(weights, (weight) => weight / total);
+}
+
+function countTokens(rows: TokenRow[]): number {
+  return rows.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
+}
+
+/** The rows at `count` positions of the plan from `position` on, beginning again at its end. */
+function rowsFrom(plan: Plan, position: number, count: number): Uint32Array {
+  return Uint32Array.from({ length: count }, (_, i) => plan.rows[(position + i) % plan.rows.length]);
 }

@@ -1,14 +1,27 @@
 import { join } from 'node:path';
 import { checkCall, checkFinite, checkInteger, checkLength, checkList, checkObject, invalid } from '../check.ts';
-import { GradfoldError } from '../errors.ts';
+import type { TokenRow } from '../data/batch.ts';
+import { rowOf, type TokenSource } from '../data/token-source.ts';
 import { LanguageModel } from '../model/language-model.ts';
-import { createOptimizer, type Optimizer, type OptimizerConfig } from '../model/optimizer.ts';
+import { createOptimizer, type OptimizerConfig } from '../model/optimizer.ts';
 import type { Plan } from '../order/plan.ts';
-import { latestCheckpoint, saveCheckpoint, type TrainerState } from './checkpoint.ts';
-import { checkSameRun, digest, digestParameters, type Fingerprint } from './fingerprint.ts';
+import { digest, digestParameters, type Fingerprint } from './fingerprint.ts';
+import type { BatchFilter, HookState, StepObserver } from './hooks.ts';
 import { TrainingLog, type TrainingLogEntry } from './log.ts';
-import { planBatch, type TokenSource } from './sample-loader.ts';
+import { planBatch, prefetchRows, READ_AHEAD } from './sample-loader.ts';
 import { resolveSchedule, scheduleFactor, type ScheduleConfig } from './schedule.ts';
+import { stepGradient } from './step.ts';
+import { checkLoss, resumeTraining, saveTraining } from './training-state.ts';
+
+/** How far a run has come. */
+export interface TrainerState {
+  /** Updates made. */
+  step: number;
+  /** Tokens trained on, padding not counted. */
+  tokens: number;
+  /** Wall time spent training, resumed stretches added up. */
+  seconds: number;
+}
 
 export interface TrainOptions {
   model: LanguageModel;
@@ -19,9 +32,14 @@ export interface TrainOptions {
   /** Which samples, in what order, with what weights; an endless tape (see planBatch). */
   plan: Plan;
   samples: TokenSource;
+  /** Rows a step; with a filter, it reads `filter.candidates` and trains on those that it chooses. */
   batchSize: number;
   /** Default: one pass over the plan, its last batch filled up from the plan's start. */
   steps?: number;
+  /** Chooses the samples of each step among candidates, or weighs them. */
+  filter?: BatchFilter;
+  /** Sees the gradients of each step's samples: in-run scores (`InRunScores`). */
+  observer?: StepObserver;
   /** Path of a JSON-lines file, one TrainingLogEntry a step; what is there of a run not gone on with is overwritten. */
   log?: string;
   /** Saves into `dir` every `every` steps and after the last one, and goes on from the latest one found there. */
@@ -46,45 +64,66 @@ const HASHED_ROWS = 256;
  */
 export async function train(options: TrainOptions): Promise<TrainerState> {
   checkCall('options', options);
-  const { model, plan, samples, signal, onStep, validate, checkpoint } = options;
+  const { model, plan, samples, filter, observer, signal, onStep, validate, checkpoint } = options;
   if (!(model instanceof LanguageModel)) throw invalid('model', 'a LanguageModel', model);
   checkObject('samples', samples);
-  model.checkPredictsNext('train');
+  if (!samples.row) model.checkPredictsNext('train');
   checkPlan(plan);
   const batchSize = checkInteger('batchSize', options.batchSize, 1);
-  const steps = checkInteger('steps', options.steps ?? Math.ceil(plan.rows.length / batchSize), 1);
+  const read = filter ? checkInteger('filter.candidates', filter.candidates, batchSize) : batchSize;
+  const steps = checkInteger('steps', options.steps ?? Math.ceil(plan.rows.length / read), 1);
   const schedule = resolveSchedule(options.schedule ?? { kind: 'constant' }, steps);
   for (const name of ['checkpoint', 'validate'] as const)
     if (options[name] !== undefined) checkObject(name, options[name]);
   if (checkpoint) checkInteger('checkpoint.every', checkpoint.every, 1);
   if (validate) checkInteger('validate.every', validate.every, 1);
 
-  const fingerprint = checkpoint ? fingerprintOf(options, schedule, steps) : {};
+  const hooks = [filter, observer].filter((hook) => hook !== undefined);
   const optimizer = createOptimizer(model, options.optimizer);
   const gradient = model.vector();
   try {
     const peak = optimizer.lr;
-    const state = checkpoint ? await resume(model, optimizer, checkpoint.dir, fingerprint) : { ...START };
+    const resumable = checkpoint && {
+      directory: checkpoint.dir,
+      model,
+      optimizer,
+      fingerprint: fingerprintOf(options, schedule, steps),
+    };
+    const state = (resumable && (await resumeTraining<TrainerState>(resumable, (path) => load(hooks, path)))) ?? {
+      ...START,
+    };
     const log = options.log === undefined ? undefined : await TrainingLog.open(options.log, state.step);
     const started = performance.now() - state.seconds * 1000;
     const due = (every: number) => state.step % every === 0 || state.step === steps;
+    prefetchRows(samples, plan, state.step, read, READ_AHEAD);
     while (state.step < steps) {
       signal?.throwIfAborted();
-      const { batch, weights, tokens, epoch } = planBatch(samples, plan, state.step, batchSize);
+      prefetchRows(samples, plan, state.step + READ_AHEAD, read);
+      const planned = planBatch(samples, plan, state.step, read);
       optimizer.lr = peak * scheduleFactor(schedule, state.step, steps);
-      const { perSample } = await model.gradient(batch, { weights, into: gradient, signal });
-      const loss = perSample.reduce((sum, sampleLoss, i) => sum + weights[i] * sampleLoss, 0);
-      if (!Number.isFinite(loss)) throw diverged(state.step + 1, loss, optimizer.lr);
+      const { trained, loss } = await stepGradient(
+        model,
+        planned,
+        gradient,
+        { filter, observer },
+        { step: state.step, lr: optimizer.lr, optimizer, scratch: gradient, signal },
+      );
+      checkLoss(state.step + 1, loss, optimizer.lr);
       const { gradientNorm } = await optimizer.step(gradient);
 
       state.step++;
-      state.tokens += tokens;
+      state.tokens += trained.tokens;
       const validation = validate && due(validate.every) ? await validate.run() : undefined;
       state.seconds = (performance.now() - started) / 1000;
-      const entry = { ...state, loss, lr: optimizer.lr, gradientNorm, epoch, validation };
+      const entry = { ...state, loss, lr: optimizer.lr, gradientNorm, epoch: planned.epoch, validation };
       await log?.append(entry);
       onStep?.(entry);
-      if (checkpoint && due(checkpoint.every)) await save(model, optimizer, checkpoint.dir, state, fingerprint);
+      if (resumable && due(checkpoint!.every)) {
+        await saveTraining(resumable, state, async (path) => {
+          await model.savePretrained(join(path, 'model'));
+          for (const hook of hooks) await hook.save?.(path);
+        });
+      }
     }
     return state;
   } finally {
@@ -94,38 +133,9 @@ export async function train(options: TrainOptions): Promise<TrainerState> {
 }
 
 const START: TrainerState = { step: 0, tokens: 0, seconds: 0 };
-/** The exact parameters: `model/`, which Hugging Face transformers loads, holds them in float32 on every backend. */
-const PARAMETERS = 'parameters.safetensors';
-const OPTIMIZER = 'optimizer.safetensors';
 
-async function save(
-  model: LanguageModel,
-  optimizer: Optimizer,
-  directory: string,
-  state: TrainerState,
-  fingerprint: Fingerprint,
-): Promise<void> {
-  await saveCheckpoint(directory, { format: 1, ...state, fingerprint }, async (path) => {
-    await model.savePretrained(join(path, 'model'));
-    await model.parameters.save(join(path, PARAMETERS));
-    await optimizer.save(join(path, OPTIMIZER));
-  });
-}
-
-/** Puts model and optimizer where the latest checkpoint left them; without one they stay at their start. */
-async function resume(
-  model: LanguageModel,
-  optimizer: Optimizer,
-  directory: string,
-  fingerprint: Fingerprint,
-): Promise<TrainerState> {
-  const found = await latestCheckpoint(directory);
-  if (!found) return { ...START };
-  checkSameRun(found.path, found.record.fingerprint, fingerprint);
-  await model.parameters.load(join(found.path, PARAMETERS));
-  await optimizer.load(join(found.path, OPTIMIZER));
-  const { step, tokens, seconds } = found.record;
-  return { step, tokens, seconds };
+async function load(hooks: readonly HookState[], path: string): Promise<void> {
+  for (const hook of hooks) await hook.load?.(path);
 }
 
 function checkPlan(plan: Plan): void {
@@ -133,6 +143,11 @@ function checkPlan(plan: Plan): void {
   const { rows, weights } = plan;
   checkList('plan.rows', rows);
   if (rows.length === 0) throw invalid('plan.rows', 'at least one row', rows);
+  if (plan.shards !== undefined) {
+    throw invalid('plan.shards', 'a plan over the whole table', plan.shards, {
+      fix: 'read it with its samples: readPlan(path, samples)',
+    });
+  }
   checkLength('plan.weights', weights, rows.length, 'one a row of the plan');
   weights.forEach((weight, i) => checkFinite(`plan.weights[${i}]`, weight, { min: 0 }));
 }
@@ -147,14 +162,16 @@ function fingerprintOf(options: TrainOptions, schedule: Required<ScheduleConfig>
     optimizer: JSON.stringify(optimizer),
     schedule: JSON.stringify(schedule),
     plan: digest([plan.rows, plan.weights]),
-    samples: digest(Array.from(hashed, (row) => Int32Array.from(samples.tokens(row)))),
+    samples: digest(Array.from(hashed, (row) => rowParts(rowOf(samples, row))).flat()),
     'initial parameters': digestParameters(model.parameters),
+    ...(options.filter && { candidates: options.filter.candidates }),
+    ...options.filter?.fingerprint,
+    ...options.observer?.fingerprint,
   };
 }
 
-function diverged(step: number, loss: number, lr: number): GradfoldError {
-  return new GradfoldError(
-    'INVALID_DATA',
-    `loss at step ${step}: expected a finite number, got ${loss}; lower the learning rate (${lr}) or clip the gradient`,
-  );
+/** What a row consists of; of one that has nothing but tokens, those. */
+function rowParts({ inputIds, ...rest }: TokenRow): (string | Int32Array)[] {
+  const others = Object.entries(rest).flatMap(([name, values]) => (values ? [name, Int32Array.from(values)] : []));
+  return [Int32Array.from(inputIds), ...others];
 }

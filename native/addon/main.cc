@@ -1,6 +1,7 @@
 // The addon's entry point. Everything it holds belongs to one environment, so that worker threads can load it too.
 #include <napi.h>
 
+#include "map_file.h"
 #include "objects.h"
 #include "order.h"
 #include "weight.h"
@@ -27,6 +28,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("NativeEngine", environment->engine.Value());
   exports.Set("createStop", Napi::Function::New<create_stop>(env));
   exports.Set("raiseStop", Napi::Function::New<raise_stop>(env));
+  register_map_file(env, exports);
   register_order(env, exports);
   register_weight(env, exports);
   return exports;

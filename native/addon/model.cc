@@ -25,6 +25,13 @@ std::vector<std::shared_ptr<VectorMemory>> vectors_of(const Napi::Value& value, 
   return vectors;
 }
 
+Operation operation_of(const std::string& name) {
+  if (name == "loss") return Operation::loss;
+  if (name == "jvp") return Operation::jvp;
+  if (name == "hvp") return Operation::hvp;
+  return Operation::backward;
+}
+
 }  // namespace
 
 Napi::Function ModelObject::define(Napi::Env env) {
@@ -32,8 +39,8 @@ Napi::Function ModelObject::define(Napi::Env env) {
       env, "NativeModel",
       {InstanceMethod<&ModelObject::parameters>("parameters"), InstanceMethod<&ModelObject::zeros>("zeros"),
        InstanceMethod<&ModelObject::loss>("loss"), InstanceMethod<&ModelObject::backward>("backward"),
-       InstanceMethod<&ModelObject::hvp>("hvp"), InstanceMethod<&ModelObject::memory>("memory"),
-       InstanceMethod<&ModelObject::dispose>("dispose")});
+       InstanceMethod<&ModelObject::jvp>("jvp"), InstanceMethod<&ModelObject::hvp>("hvp"),
+       InstanceMethod<&ModelObject::memory>("memory"), InstanceMethod<&ModelObject::dispose>("dispose")});
 }
 
 ModelObject::ModelObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {}
@@ -119,32 +126,47 @@ Napi::Value ModelObject::backward(const Napi::CallbackInfo& info) {
   });
 }
 
-/// hvp(batch, v, weights, into, stop?) → Float64Array of ⟨g_i, v⟩
+/// jvp(batch, v, stop?) → Float64Array of ⟨g_i, v⟩
+Napi::Value ModelObject::jvp(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto batch = std::make_shared<BatchCopy>(info[0].As<Napi::Object>());
+    const auto v = handle_.vector(info[1]);
+    const auto model = handle_.alive<LanguageModel>();
+    return enqueue(info.Env(), *handle_.runtime, info[2], [model, batch, v](const StopFlag& stop) -> Result {
+      const TokenBatch tokens = model->tokens(batch->view());
+      reserve_memory(*model, tokens, Operation::jvp, {});
+      auto jvp = model->jvp(tokens, v->data, stop.get());
+      return [jvp = std::move(jvp)](Napi::Env env) { return float64_array(env, jvp); };
+    });
+  });
+}
+
+/// hvp(batch, v, weights, sum, stop?) → Float64Array of ⟨g_i, v⟩; the product is added to sum
 Napi::Value ModelObject::hvp(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto batch = std::make_shared<BatchCopy>(info[0].As<Napi::Object>());
-    const auto v = handle_.vector(info[1]), into = handle_.vector(info[3]);
+    const auto v = handle_.vector(info[1]), sum = handle_.vector(info[3]);
     auto weights = doubles(info[2], "weights");
     const auto model = handle_.alive<LanguageModel>();
-    check(v != into, "the product does not overwrite its vector");
+    check(v != sum, "the product is not added to its own vector");
     return enqueue(info.Env(), *handle_.runtime, info[4],
-                   [model, batch, v, into, weights = std::move(weights)](const StopFlag& stop) -> Result {
+                   [model, batch, v, sum, weights = std::move(weights)](const StopFlag& stop) -> Result {
                      const TokenBatch tokens = model->tokens(batch->view());
                      check(static_cast<int64_t>(weights.size()) == tokens.samples(), "one weight a sample");
                      reserve_memory(*model, tokens, Operation::hvp, {});
-                     auto result = model->hvp(tokens, v->data, weights, into->data, stop.get());
+                     auto result = model->hvp(tokens, v->data, weights, sum->data, stop.get());
                      return [jvp = std::move(result.jvp)](Napi::Env env) { return float64_array(env, jvp); };
                    });
   });
 }
 
 /// memory(batch, {operation, dots, gradient, gradients, norms, gram, sketch}) → {parameters, activations, workspace} in
-/// bytes; operation: "loss", "backward" or "hvp"; dots: how many. Nothing is computed.
+/// bytes; operation: "loss", "backward", "jvp" or "hvp"; dots: how many. Nothing is computed.
 Napi::Value ModelObject::memory(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const BatchCopy batch(info[0].As<Napi::Object>());
     const auto options = info[1].As<Napi::Object>();
-    const std::string operation = get_string(options, "operation");
+    const Operation operation = operation_of(get_string(options, "operation"));
     const auto model = handle_.alive<LanguageModel>();
     const auto samples = static_cast<size_t>(get_size(info[0].As<Napi::Object>(), "samples", 1));
     float* anywhere = model->parameters().data();  // marks a vector as wanted; never touched
@@ -156,11 +178,7 @@ Napi::Value ModelObject::memory(const Napi::CallbackInfo& info) {
     if (get_flag(options, "gradient")) request.gradient = anywhere;
     if (get_flag(options, "gradients")) request.gradients.assign(samples, anywhere);
     request.sketch.dimensions = get_size(options, "sketch", 0, kMostDimensions);
-    const MemoryPlan plan = plan_memory(*model, model->tokens(batch.view()),
-                                        operation == "loss"  ? Operation::loss
-                                        : operation == "hvp" ? Operation::hvp
-                                                             : Operation::backward,
-                                        request);
+    const MemoryPlan plan = plan_memory(*model, model->tokens(batch.view()), operation, request);
     auto object = Napi::Object::New(info.Env());
     object.Set("parameters", static_cast<double>(plan.parameters));
     object.Set("activations", static_cast<double>(plan.activations));

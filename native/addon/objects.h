@@ -77,6 +77,8 @@ class VectorObject : public Napi::ObjectWrap<VectorObject> {
   void write(const Napi::CallbackInfo& info);
   Napi::Value sgd_step(const Napi::CallbackInfo& info);
   Napi::Value adamw_step(const Napi::CallbackInfo& info);
+  Napi::Value sgd_adjoint(const Napi::CallbackInfo& info);
+  Napi::Value adamw_adjoint(const Napi::CallbackInfo& info);
   void dispose(const Napi::CallbackInfo& info);
 
   std::shared_ptr<Runtime> runtime_;
@@ -119,6 +121,7 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
   Napi::Value zeros(const Napi::CallbackInfo& info);
   Napi::Value loss(const Napi::CallbackInfo& info);
   Napi::Value backward(const Napi::CallbackInfo& info);
+  Napi::Value jvp(const Napi::CallbackInfo& info);
   Napi::Value hvp(const Napi::CallbackInfo& info);
   Napi::Value memory(const Napi::CallbackInfo& info);
   void dispose(const Napi::CallbackInfo& info);

@@ -9,6 +9,22 @@ namespace gradfold {
 namespace {
 /// Tells vectors from other objects, whatever prototype JavaScript gives them.
 constexpr napi_type_tag kVectorTag = {0x8d3c5e1fa2704b69, 0x9b17f04c6de8a253};
+
+SgdStep sgd_settings(const Napi::Value& value) {
+  const auto options = value.As<Napi::Object>();
+  return {get_number(options, "lr"), get_number(options, "clipNorm")};
+}
+
+AdamwStep adamw_settings(const Napi::Value& value) {
+  const auto options = value.As<Napi::Object>();
+  return {get_number(options, "lr"),
+          get_number(options, "clipNorm"),
+          get_number(options, "beta1"),
+          get_number(options, "beta2"),
+          get_number(options, "eps"),
+          get_number(options, "weightDecay"),
+          get_size(options, "step", 1, kMostExact)};
+}
 }  // namespace
 
 VectorMemory::VectorMemory(std::shared_ptr<Device> device_, int64_t length_)
@@ -34,6 +50,8 @@ Napi::Function VectorObject::define(Napi::Env env) {
        InstanceMethod<&VectorObject::axpy>("axpy"), InstanceMethod<&VectorObject::dot>("dot"),
        InstanceMethod<&VectorObject::read>("read"), InstanceMethod<&VectorObject::write>("write"),
        InstanceMethod<&VectorObject::sgd_step>("sgdStep"), InstanceMethod<&VectorObject::adamw_step>("adamwStep"),
+       InstanceMethod<&VectorObject::sgd_adjoint>("sgdAdjoint"),
+       InstanceMethod<&VectorObject::adamw_adjoint>("adamwAdjoint"),
        InstanceMethod<&VectorObject::dispose>("dispose")});
 }
 
@@ -174,8 +192,7 @@ void VectorObject::write(const Napi::CallbackInfo& info) {
 Napi::Value VectorObject::sgd_step(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto theta = memory(), gradient = another(info[0]);
-    const auto options = info[1].As<Napi::Object>();
-    const SgdStep step{get_number(options, "lr"), get_number(options, "clipNorm")};
+    const SgdStep step = sgd_settings(info[1]);
     return enqueue(info.Env(), *runtime_, info[2], [theta, gradient, step](const StopFlag&) -> Result {
       const double norm = gradfold::sgd_step(*theta->device, theta->data, gradient->data, step, theta->length);
       theta->changed();
@@ -188,20 +205,46 @@ Napi::Value VectorObject::sgd_step(const Napi::CallbackInfo& info) {
 Napi::Value VectorObject::adamw_step(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto theta = memory(), gradient = another(info[0]), m = another(info[1]), v = another(info[2]);
-    const auto options = info[3].As<Napi::Object>();
-    const AdamwStep step{get_number(options, "lr"),
-                         get_number(options, "clipNorm"),
-                         get_number(options, "beta1"),
-                         get_number(options, "beta2"),
-                         get_number(options, "eps"),
-                         get_number(options, "weightDecay"),
-                         get_size(options, "step", 1, kMostExact)};
+    const AdamwStep step = adamw_settings(info[3]);
     return enqueue(info.Env(), *runtime_, info[4], [theta, gradient, m, v, step](const StopFlag&) -> Result {
       const double norm =
           gradfold::adamw_step(*theta->device, theta->data, m->data, v->data, gradient->data, step, theta->length);
       theta->changed();
       return [norm](Napi::Env env) { return Napi::Number::New(env, norm); };
     });
+  });
+}
+
+/// thetaAdjoint.sgdAdjoint(gradient, settings): the reverse of theta.sgdStep(gradient, settings)
+Napi::Value VectorObject::sgd_adjoint(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto theta = memory(), gradient = another(info[0]);
+    check(theta != gradient, "adjoints of different vectors");
+    const SgdStep step = sgd_settings(info[1]);
+    return enqueue(info.Env(), *runtime_, info[2], [theta, gradient, step](const StopFlag&) -> Result {
+      gradfold::sgd_adjoint(*theta->device, theta->data, gradient->data, step, theta->length);
+      gradient->changed();
+      return [](Napi::Env env) { return env.Undefined(); };
+    });
+  });
+}
+
+/// thetaAdjoint.adamwAdjoint(gradient, m, v, settings, mAdjoint?, vAdjoint?): the reverse of theta.adamwStep(gradient,
+/// m, v, settings)
+Napi::Value VectorObject::adamw_adjoint(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto theta = memory(), gradient = another(info[0]), m = another(info[1]), v = another(info[2]);
+    const AdamwStep step = adamw_settings(info[3]);
+    const bool first = info[4].IsUndefined();
+    const auto m_adjoint = first ? nullptr : another(info[4]), v_adjoint = first ? nullptr : another(info[5]);
+    return enqueue(info.Env(), *runtime_, info[6],
+                   [theta, gradient, m, v, step, m_adjoint, v_adjoint](const StopFlag&) -> Result {
+                     gradfold::adamw_adjoint(*theta->device, theta->data, m_adjoint ? m_adjoint->data : nullptr,
+                                             v_adjoint ? v_adjoint->data : nullptr, m->data, v->data, gradient->data,
+                                             step, theta->length);
+                     for (const auto& written : {theta, gradient, m, v}) written->changed();
+                     return [](Napi::Env env) { return env.Undefined(); };
+                   });
   });
 }
 

@@ -113,9 +113,16 @@ BackwardResult LanguageModel::backward(const TokenBatch& batch, const BackwardRe
   return result;
 }
 
+std::vector<double> LanguageModel::jvp(const TokenBatch& batch, const float* v, const Flag* cancelled) {
+  if (batch.predictions() == 0) return std::vector<double>(batch.samples(), 0.0);
+  Pass pass = begin(batch, cancelled);
+  pass.tangent = v;
+  const LanguageHead::State state = head_.loss(pass, backbone_.forward(pass));
+  return batch.sample_means(download(device_, state.loss_tangent, batch.predictions()));
+}
+
 HvpResult LanguageModel::hvp(const TokenBatch& batch, const float* v, const std::vector<double>& weights, float* hvp,
                              const Flag* cancelled) {
-  device_.fill(hvp, 0, parameters_.length());
   if (batch.predictions() == 0) {
     return {std::vector<double>(batch.samples(), 0.0), std::vector<double>(batch.samples(), 0.0)};
   }

@@ -45,7 +45,9 @@ class LanguageModel : public Network {
 
   std::vector<double> loss(const TokenBatch& batch, const Flag* cancelled);
   BackwardResult backward(const TokenBatch& batch, const BackwardRequest& request, const Flag* cancelled);
-  /// hvp is overwritten with (Σ w_i ∇²ℓ_i) v.
+  /// ⟨g_i, v⟩ of each sample [samples], by the forward half of a dual pass alone.
+  std::vector<double> jvp(const TokenBatch& batch, const float* v, const Flag* cancelled);
+  /// hvp += (Σ w_i ∇²ℓ_i) v
   HvpResult hvp(const TokenBatch& batch, const float* v, const std::vector<double>& weights, float* hvp,
                 const Flag* cancelled);
 

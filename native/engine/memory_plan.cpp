@@ -16,14 +16,20 @@ MemoryPlan plan_memory(const LanguageModel& model, const TokenBatch& batch, Oper
   LanguageModel planned(planning, model.config(), model.slots());
   check(operation != Operation::backward || static_cast<int64_t>(request.weights.size()) == batch.samples(),
         "one weight a sample");
-  if (operation == Operation::loss) {
-    planned.loss(batch, nullptr);
-  } else if (operation == Operation::backward) {
-    planned.backward(batch, request, nullptr);
-  } else {
-    // Any address marks the vectors as there.
-    float* anywhere = planned.parameters().data();
-    planned.hvp(batch, anywhere, std::vector<double>(batch.samples(), 1.0), anywhere, nullptr);
+  float* anywhere = planned.parameters().data();  // any address marks a vector as there
+  switch (operation) {
+    case Operation::loss:
+      planned.loss(batch, nullptr);
+      break;
+    case Operation::backward:
+      planned.backward(batch, request, nullptr);
+      break;
+    case Operation::jvp:
+      planned.jvp(batch, anywhere, nullptr);
+      break;
+    case Operation::hvp:
+      planned.hvp(batch, anywhere, std::vector<double>(batch.samples(), 1.0), anywhere, nullptr);
+      break;
   }
   const size_t parameters = static_cast<size_t>(planned.parameters().length()) * sizeof(float);
   return {parameters + planned.parameters().prepared_bytes(), planned.activation_bytes(),

@@ -22,4 +22,12 @@ double sgd_step(Device& device, float* theta, const float* gradient, const SgdSt
 double adamw_step(Device& device, float* theta, float* m, float* v, const float* gradient, const AdamwStep& step,
                   int64_t count);
 
+/// The reverse of sgd_step for a scalar L of the updated θ: gradient, which that step was given, becomes ∂L/∂g.
+/// theta_adjoint is ∂L/∂θ after the step and before it.
+void sgd_adjoint(Device& device, const float* theta_adjoint, float* gradient, const SgdStep& step, int64_t count);
+
+/// The reverse of adamw_step (kernels.h, adamw_adjoint), clipping included: gradient becomes ∂L/∂g.
+void adamw_adjoint(Device& device, float* theta_adjoint, const float* m_adjoint, const float* v_adjoint, float* m,
+                   float* v, float* gradient, const AdamwStep& step, int64_t count);
+
 }  // namespace gradfold

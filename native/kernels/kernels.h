@@ -283,6 +283,12 @@ class Device {
   /// θ ← θ − lr·wd·θ − lr (m/correction1) / (√(v/correction2) + eps), s = gradient_scale.
   virtual void adamw(float* theta, float* m, float* v, const float* gradient, const AdamwConstants& c,
                      int64_t count) = 0;
+  /// The reverse of adamw for a scalar L of what it left. On entry m, v and gradient are what that step was given;
+  /// theta_adjoint, m_adjoint and v_adjoint are ∂L by the updated θ, m and v (the latter two null where zero). On
+  /// return theta_adjoint, m, v hold ∂L by θ, m and v before the step, gradient holds ∂L by the clipped gradient s g.
+  /// √v counts as constant where the updated v is 0: every gradient so far was.
+  virtual void adamw_adjoint(float* theta_adjoint, const float* m_adjoint, const float* v_adjoint, float* m, float* v,
+                             float* gradient, const AdamwConstants& c, int64_t count) = 0;
 };
 
 }  // namespace gradfold

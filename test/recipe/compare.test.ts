@@ -15,7 +15,7 @@ let library: CompiledLibrary;
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'gradfold-compare-'));
   library = await compileLibrary();
-});
+}, 240_000);
 afterAll(async () => {
   await rm(dir, { recursive: true });
   await library.remove();

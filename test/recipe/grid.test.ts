@@ -48,21 +48,24 @@ describe('makePlan with a budget', () => {
   const scores = Float64Array.from(rows, (_, i) => (i * 37) % 100);
   const table = { rows, scores };
   const budget = 40;
+  const domainOf = () => 'default';
 
   test('puts a random part of that size into order, the same part for every order', () => {
     const [random, sorted, folded] = [order('shuffle'), order('ascending'), order('fold', 2)].map(
-      (recipe) => makePlan(table, recipe, { seed: 3, budget }).rows,
+      (recipe) => makePlan(table, recipe, { seed: 3, budget, domainOf }).plan.rows,
     );
     expect(sorted).toHaveLength(budget);
     const scoresOf = Array.from(sorted, (row) => scores[row / 7]);
     expect(scoresOf).toEqual([...scoresOf].sort((a, b) => a - b));
     for (const other of [random, folded]) expect(other.slice().sort()).toEqual(sorted.slice().sort());
-    const another = makePlan(table, order('ascending'), { seed: 4, budget }).rows;
+    const another = makePlan(table, order('ascending'), { seed: 4, budget, domainOf }).plan.rows;
     expect(another.slice().sort()).not.toEqual(sorted.slice().sort());
   });
 
   test('leaves a plan alone that fits', () => {
     const recipe = { select: { topRatio: 0.2 }, ...order('ascending') };
-    expect(makePlan(table, recipe, { seed: 3, budget })).toEqual(makePlan(table, recipe, { seed: 3 }));
+    expect(makePlan(table, recipe, { seed: 3, budget, domainOf })).toEqual(
+      makePlan(table, recipe, { seed: 3, domainOf }),
+    );
   });
 });

@@ -16,7 +16,7 @@ let library: CompiledLibrary;
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'gradfold-run-'));
   library = await compileLibrary();
-});
+}, 240_000);
 afterAll(async () => {
   await rm(dir, { recursive: true });
   await library.remove();

@@ -44,14 +44,18 @@ export class CpuModel extends CpuNetwork<NativeModel> implements EngineModel {
     };
   }
 
+  jvp(batch: EngineBatch, v: EngineVector, signal?: AbortSignal): Promise<Float64Array> {
+    return this.job(signal, (stop) => this.native.jvp(batch, nativeOf(v), stop));
+  }
+
   hvp(
     batch: EngineBatch,
     v: EngineVector,
     weights: Float64Array,
-    into: EngineVector,
+    sum: EngineVector,
     signal?: AbortSignal,
   ): Promise<Float64Array> {
-    return this.job(signal, (stop) => this.native.hvp(batch, nativeOf(v), weights, nativeOf(into), stop));
+    return this.job(signal, (stop) => this.native.hvp(batch, nativeOf(v), weights, nativeOf(sum), stop));
   }
 
   memory(batch: EngineBatch, request: MemoryRequest): { parameters: number; activations: number; workspace: number } {

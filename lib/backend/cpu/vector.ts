@@ -1,4 +1,4 @@
-import type { Addon, NativeVector } from '../addon.ts';
+import type { Addon, NativeAdamwStep, NativeVector } from '../addon.ts';
 import type { AdamwStep, EngineVector, SgdStep } from '../types.ts';
 import { rethrowing, runJob } from './job.ts';
 
@@ -47,15 +47,31 @@ export class CpuVector implements EngineVector {
     return runJob(this.#addon, undefined, () => this.native.sgdStep(nativeOf(gradient), step));
   }
   adamwStep(gradient: EngineVector, m: EngineVector, v: EngineVector, step: AdamwStep): Promise<number> {
-    const { betas, ...rest } = step;
-    const settings = { ...rest, beta1: betas[0], beta2: betas[1] };
     return runJob(this.#addon, undefined, () =>
-      this.native.adamwStep(nativeOf(gradient), nativeOf(m), nativeOf(v), settings),
+      this.native.adamwStep(nativeOf(gradient), nativeOf(m), nativeOf(v), nativeStep(step)),
     );
+  }
+  sgdAdjoint(gradient: EngineVector, step: SgdStep): Promise<void> {
+    return runJob(this.#addon, undefined, () => this.native.sgdAdjoint(nativeOf(gradient), step));
+  }
+  adamwAdjoint(
+    gradient: EngineVector,
+    m: EngineVector,
+    v: EngineVector,
+    step: AdamwStep,
+    after?: { m: EngineVector; v: EngineVector },
+  ): Promise<void> {
+    const [g, m0, v0] = [gradient, m, v].map(nativeOf);
+    const adjoints = after ? [nativeOf(after.m), nativeOf(after.v)] : [];
+    return runJob(this.#addon, undefined, () => this.native.adamwAdjoint(g, m0, v0, nativeStep(step), ...adjoints));
   }
   dispose(): void {
     this.native.dispose();
   }
+}
+
+function nativeStep({ betas, ...rest }: AdamwStep): NativeAdamwStep {
+  return { ...rest, beta1: betas[0], beta2: betas[1] };
 }
 
 /** The addon's vector behind one of this backend. */

@@ -10,7 +10,7 @@ import { flatten, parametersOf } from './parameters.ts';
 import type { Job, JobQueue } from './queue.ts';
 import { samplesOf, type Sample } from './samples.ts';
 import { Sketcher } from './sketch.ts';
-import { constant } from './tape.ts';
+import { constant, type Variable } from './tape.ts';
 
 /** A language model: every statistic is formed from the samples' own gradients, one sample after the other. */
 export class ReferenceModel extends ReferenceNetwork implements EngineModel {
@@ -29,14 +29,18 @@ export class ReferenceModel extends ReferenceNetwork implements EngineModel {
     return this.run(this.#backward(batch, request), signal);
   }
 
+  jvp(batch: EngineBatch, v: EngineVector, signal?: AbortSignal): Promise<Float64Array> {
+    return this.run(this.#jvp(batch, v), signal);
+  }
+
   hvp(
     batch: EngineBatch,
     v: EngineVector,
     weights: Float64Array,
-    into: EngineVector,
+    sum: EngineVector,
     signal?: AbortSignal,
   ): Promise<Float64Array> {
-    return this.run(this.#hvp(batch, v, weights, into), signal);
+    return this.run(this.#hvp(batch, v, weights, sum), signal);
   }
 
   *#loss(batch: EngineBatch): Job<Float64Array> {
@@ -82,21 +86,36 @@ export class ReferenceModel extends ReferenceNetwork implements EngineModel {
     };
   }
 
-  /** Per sample: the gradient of ⟨∇ℓ, v⟩ is ∇²ℓ v. */
-  *#hvp(batch: EngineBatch, v: EngineVector, weights: Float64Array, into: EngineVector): Job<Float64Array> {
+  *#jvp(batch: EngineBatch, v: EngineVector): Job<Float64Array> {
     const samples = samplesOf(batch, this.#shape.objective);
-    const tangents = [...parametersOf(this.values(v), this.layout, constant).values()];
+    const jvp = new Float64Array(samples.length);
+    for (const [i, sample] of samples.entries()) {
+      jvp[i] = this.#slope(sample, v).slope.data[0];
+      yield;
+    }
+    return jvp;
+  }
+
+  /** Per sample: the gradient of ⟨∇ℓ, v⟩ is ∇²ℓ v. */
+  *#hvp(batch: EngineBatch, v: EngineVector, weights: Float64Array, sum: EngineVector): Job<Float64Array> {
+    const samples = samplesOf(batch, this.#shape.objective);
     const jvp = new Float64Array(samples.length);
     const total = new Float64Array(this.layout.length);
     for (const [i, sample] of samples.entries()) {
-      const { leaves, derivative } = this.#differentiate(sample);
-      const slope = derivative.map((g, k) => op.sum(op.multiply(g, tangents[k]))).reduce(op.add);
+      const { leaves, slope } = this.#slope(sample, v);
       jvp[i] = slope.data[0];
       addScaled(total, weights[i], flatten(gradient(slope, leaves), this.layout.length));
       yield;
     }
-    this.values(into).set(total);
+    addScaled(this.values(sum), 1, total);
     return jvp;
+  }
+
+  /** ⟨∇ℓ, v⟩ on the tape. */
+  #slope(sample: Sample, v: EngineVector): { leaves: Variable[]; slope: Variable } {
+    const tangents = [...parametersOf(this.values(v), this.layout, constant).values()];
+    const { leaves, derivative } = this.#differentiate(sample);
+    return { leaves, slope: derivative.map((g, k) => op.sum(op.multiply(g, tangents[k]))).reduce(op.add) };
   }
 
   #differentiate(sample: Sample): Derivative {

@@ -1,6 +1,7 @@
 import { invalid } from '../../check.ts';
 import type { AdamwStep, EngineVector, SgdStep } from '../types.ts';
 import { addScaled, innerProduct } from './dense.ts';
+import { adamwAdjoint, sgdAdjoint } from './optimizer-adjoints.ts';
 import { adamwStep, sgdStep } from './optimizers.ts';
 import { disposed, type Job, type JobQueue } from './queue.ts';
 
@@ -68,16 +69,34 @@ export class ReferenceVector implements EngineVector {
     });
   }
 
+  sgdAdjoint(gradient: EngineVector, step: SgdStep): Promise<void> {
+    return this.#update((theta) => sgdAdjoint(theta, valuesOf(gradient, this.length), step));
+  }
+
+  adamwAdjoint(
+    gradient: EngineVector,
+    m: EngineVector,
+    v: EngineVector,
+    step: AdamwStep,
+    after?: { m: EngineVector; v: EngineVector },
+  ): Promise<void> {
+    return this.#update((theta) => {
+      const values = (x: EngineVector) => valuesOf(x, this.length);
+      const adjoint = { theta, m: after && values(after.m), v: after && values(after.v) };
+      adamwAdjoint(adjoint, [values(gradient), values(m), values(v)], step);
+    });
+  }
+
   dispose(): void {
     this.#disposed = true;
     this.#queue.afterPending(() => (this.#values = null));
   }
 
   /** An update takes its place in the queue. */
-  async #update(update: (values: Float64Array) => number): Promise<number> {
+  async #update<T>(update: (values: Float64Array) => T): Promise<T> {
     if (this.#disposed) throw disposed('vector');
     // eslint-disable-next-line require-yield -- an update is one step
-    const job = function* (vector: ReferenceVector): Job<number> {
+    const job = function* (vector: ReferenceVector): Job<T> {
       return update(vector.values);
     };
     return this.#queue.run(job(this));

@@ -1,7 +1,7 @@
 import { Option } from 'commander';
 import { writeCorpus } from '../../data/corpus.ts';
 import { readDocuments } from '../../data/readers.ts';
-import { claimOutput, defineCommand, forceOption, option, outOption } from '../command.ts';
+import { claimOutput, defineCommand, forceOption, option, outOption, positiveInteger } from '../command.ts';
 
 export const ingest = defineCommand<{
   out: string;
@@ -10,6 +10,7 @@ export const ingest = defineCommand<{
   domain?: string;
   onError: 'fail' | 'skip';
   deduplicate: boolean;
+  shardDocuments?: number;
   force: boolean;
 }>({
   usage: 'ingest <files...>',
@@ -23,10 +24,11 @@ export const ingest = defineCommand<{
     option('--domain <name>', 'domain of documents that state none'),
     new Option('--on-error <what>', 'what to do about a corrupt row').choices(['fail', 'skip']).default('fail'),
     new Option('--deduplicate', 'leave out documents whose text came before').default(false),
+    option('--shard-documents <n>', 'a folder of files of so many documents instead of one file', positiveInteger),
     forceOption,
   ],
   async run({ args, options, io, progress }) {
-    const { out, force, deduplicate, ...reading } = options;
+    const { out, force, deduplicate, shardDocuments, ...reading } = options;
     await claimOutput(out, force);
     let skipped = 0;
     const documents = readDocuments(args[0] as string[], {
@@ -39,10 +41,11 @@ export const ingest = defineCommand<{
       onProgress: ({ bytesRead, bytesTotal }) =>
         progress.update('ingest', Math.round(bytesRead / 1e5) / 10, Math.round(bytesTotal / 1e5) / 10, 'MB'),
     });
-    const written = await writeCorpus(out, documents, { deduplicate, signal: io.signal });
+    const written = await writeCorpus(out, documents, { deduplicate, shardDocuments, signal: io.signal });
+    const shards = shardDocuments === undefined ? '' : ` in ${written.shards} shards`;
     return {
       json: { path: out, ...written, skipped },
-      text: `${out}: ${written.documents} documents, ${written.duplicates} duplicates and ${skipped} corrupt rows left out`,
+      text: `${out}: ${written.documents} documents${shards}, ${written.duplicates} duplicates and ${skipped} corrupt rows left out`,
     };
   },
 });

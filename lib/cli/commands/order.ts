@@ -1,16 +1,21 @@
 import { Option } from 'commander';
-import { readPlan, writePlan } from '../../order/plan.ts';
-import { makePlan, restrict } from '../../recipe/plans.ts';
-import type { PlanRecipe } from '../../recipe/schema.ts';
-import { readScoreTable } from '../../score/table.ts';
+import { invalid } from '../../check.ts';
+import { DEFAULT_LAYERS } from '../../order/fold.ts';
+import { describeOrder, namedOrder, ORDER_NAMES, orderProblem, type OrderName } from '../../order/named.ts';
+import { planOf, readPlan, writePlan } from '../../order/plan.ts';
+import { readScoreTable, restrictTable } from '../../score/table.ts';
+import { recordMetadata, recordOf } from '../../select/plan-record.ts';
 import { claimOutput, defineCommand, forceOption, option, outOption, positiveInteger } from '../command.ts';
+import { UsageError } from '../io.ts';
 
 export const order = defineCommand<{
   out: string;
   column: string;
   plan?: string;
-  method: PlanRecipe['order'];
+  method: OrderName;
   layers: number;
+  window?: number;
+  segments?: number;
   force: boolean;
 }>({
   usage: 'order <scores>',
@@ -21,25 +26,45 @@ export const order = defineCommand<{
     outOption('the plan'),
     option('--column <name>', 'score column', String, 'lqs'),
     option('--plan <path>', 'order only the rows of this plan, as `gradfold select` writes it'),
-    new Option('--method <name>', 'how').choices(['fold', 'shuffle', 'ascending', 'descending']).default('fold'),
-    option('--layers <n>', 'layers of the fold', positiveInteger, 3),
+    new Option('--method <name>', 'how').choices(ORDER_NAMES).default('fold'),
+    option('--layers <n>', 'layers of a fold or zigzag', positiveInteger, DEFAULT_LAYERS),
+    option('--window <n>', 'rows of a window of jitter', positiveInteger),
+    option('--segments <n>', 'number of segments', positiveInteger),
     forceOption,
   ],
   async run({ args, options }) {
-    const { out, method, layers, seed, limit } = options;
-    const table = await readScoreTable(args[0] as string, options.column);
-    const chosen = options.plan === undefined ? table : restrict(table, (await readPlan(options.plan)).rows);
-    await claimOutput(out, options.force);
-    const whole = makePlan(chosen, { order: method, layers }, { seed });
+    const { out, column, method, limit } = options;
+    const problem = orderProblem(method, options, (key) => `--${key}`);
+    if (problem) throw new UsageError(`order: ${problem}`);
+    const scores = args[0] as string;
+    const table = await readScoreTable(scores, column);
+    const selected = options.plan === undefined ? undefined : await readPlan(options.plan);
+    if (selected?.shards) {
+      throw invalid(options.plan!, 'a plan over the whole table', 'one with a column shard', { code: 'INVALID_DATA' });
+    }
+    const { rows, scores: values } = selected ? restrictTable(table, selected.rows) : table;
+    const order = namedOrder(method, options);
+    const places = Uint32Array.from(rows, (_, place) => place);
+    const whole = planOf(places, values, order);
     const plan = {
-      rows: whole.rows.slice(0, limit),
+      rows: whole.rows.slice(0, limit).map((place) => rows[place]),
       layers: whole.layers.slice(0, limit),
       weights: whole.weights.slice(0, limit),
     };
-    await writePlan(out, plan, { order: method, layers: String(layers), seed: String(seed), from: args[0] as string });
+    await claimOutput(out, options.force);
+    const earlier = selected ? recordOf(options.plan!, selected.metadata) : {};
+    const record = {
+      selection: earlier.selection,
+      order,
+      column,
+      scores,
+      from: options.plan ?? scores,
+      limit: plan.rows.length < rows.length ? limit : earlier.limit,
+    };
+    await writePlan(out, plan, recordMetadata(record));
     return {
-      json: { path: out, rows: plan.rows.length, method },
-      text: `${out}: ${plan.rows.length} rows, ${method === 'fold' ? `folded in ${layers} layers` : method}`,
+      json: { path: out, rows: plan.rows.length, method, order },
+      text: `${out}: ${plan.rows.length} rows, ${describeOrder(order)}`,
     };
   },
 });

@@ -1,8 +1,16 @@
-import { planOf, writePlan } from '../../order/plan.ts';
-import { selectRows } from '../../recipe/plans.ts';
+import { Option } from 'commander';
+import { openSamples } from '../../data/samples.ts';
+import { planInOrder, writePlan } from '../../order/plan.ts';
 import { readScoreTable } from '../../score/table.ts';
+import { recordMetadata } from '../../select/plan-record.ts';
+import { describeSelection, KEEPS, selectionProblem, type Keep, type Selection } from '../../select/rule.ts';
+import { selectPlaces, type Cut, type SelectionRecord } from '../../select/selection.ts';
 import { claimOutput, defineCommand, forceOption, number, option, outOption, positiveInteger } from '../command.ts';
 import { UsageError } from '../io.ts';
+import { formatTable } from '../table.ts';
+
+/** The flag of a key of a selection: --top-ratio of topRatio. */
+const flagOf = (key: string): string => `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 export const select = defineCommand<{
   out: string;
@@ -10,10 +18,15 @@ export const select = defineCommand<{
   topRatio?: number;
   topK?: number;
   above?: number;
+  below?: number;
+  keep?: Keep;
+  perDomain?: true;
+  samples?: string;
+  temperature?: number;
   force: boolean;
 }>({
   usage: 'select <scores>',
-  description: 'Keep the highest-scored rows of a score table.',
+  description: 'Keep some rows of a score table: a share, a number, or those within a threshold.',
   example: 'gradfold select scores.arrow --top-ratio 0.5 --out kept.arrow',
   limits: 'rows of the table, its first ones',
   options: [
@@ -22,25 +35,59 @@ export const select = defineCommand<{
     option('--top-ratio <r>', 'keep this share, in (0, 1]', number),
     option('--top-k <k>', 'keep this many', positiveInteger),
     option('--above <x>', 'keep scores strictly above x', number),
+    option('--below <x>', 'keep scores strictly below x', number),
+    new Option('--keep <part>', 'of the sorted scores (default: high)').choices(KEEPS),
+    option('--per-domain', 'select within each domain of --samples'),
+    option('--samples <path>', 'the scored rows, for their domains'),
+    option('--temperature <t>', 'draw instead of cutting off: Gumbel noise of this scale on the scores', number),
     forceOption,
   ],
   async run({ args, options }) {
-    const { out, topRatio, topK, above, limit } = options;
-    const given = Object.entries({ topRatio, topK, above }).filter(([, value]) => value !== undefined);
-    if (given.length !== 1) throw new UsageError('select: give exactly one of --top-ratio, --top-k, --above');
-    const { rows, scores } = await readScoreTable(args[0] as string, options.column);
-    const table = { rows: rows.subarray(0, limit), scores: scores.subarray(0, limit) };
-    const kept = selectRows(table, Object.fromEntries(given)).sort();
+    const { out, column, limit, seed } = options;
+    const { topRatio, topK, above, below, keep, perDomain, temperature } = options;
+    const selection = withoutUndefined({ topRatio, topK, above, below, keep, perDomain, temperature });
+    const problem = selectionProblem(selection, flagOf);
+    if (problem) throw new UsageError(`select: ${problem}`);
+    if (perDomain && options.samples === undefined) {
+      throw new UsageError('select: --per-domain needs --samples, the file of the scored rows');
+    }
+    const scores = args[0] as string;
+    const table = await readScoreTable(scores, column);
+    const rows = table.rows.subarray(0, limit);
+    const samples = options.samples === undefined ? undefined : await openSamples(options.samples);
+    const { places, record } = selectPlaces(table.scores.subarray(0, limit), selection, {
+      rows,
+      seed,
+      domains: samples && Array.from(rows, (row) => samples.domain(row)),
+    });
     await claimOutput(out, options.force);
-    const plan = planOf(
-      kept,
-      Float64Array.from({ length: kept.at(-1)! + 1 }, (_, row) => row),
-      { method: 'sort' },
-    );
-    await writePlan(out, plan, { selected: JSON.stringify(Object.fromEntries(given)), from: args[0] as string });
-    return {
-      json: { path: out, kept: kept.length, of: table.rows.length },
-      text: `${out}: kept ${kept.length} of ${table.rows.length} rows`,
-    };
+    const plan = planInOrder(places.map((place) => rows[place]).sort());
+    await writePlan(out, plan, recordMetadata({ selection: record, scores, column }));
+    return { json: { path: out, ...record, column }, text: `${out}: ${inWords(record, column)}` };
   },
 });
+
+function withoutUndefined(selection: Selection): Selection {
+  return Object.fromEntries(Object.entries(selection).filter(([, value]) => value !== undefined));
+}
+
+function inWords(record: SelectionRecord, column: string): string {
+  const { selection, kept, of, domains } = record;
+  const first = `kept ${kept} of ${of} rows, ${describeSelection(selection, column)} (${column} ${range(record)})`;
+  if (!domains) return first;
+  const head = ['domain', 'kept', 'of', 'share', `kept ${column}`];
+  const lines = Object.entries(domains).map(([name, cut]) => [
+    name,
+    String(cut.kept),
+    String(cut.of),
+    `${((100 * cut.kept) / cut.of).toFixed(1)} %`,
+    range(cut),
+  ]);
+  return `${first}\n${formatTable(head, lines)}`;
+}
+
+/** Of the kept scores; with noise where there is some. */
+const range = ({ lowest, highest }: Cut): string =>
+  lowest === null || highest === null ? 'none' : `${short(lowest)} to ${short(highest)}`;
+
+const short = (x: number): string => String(Number(x.toPrecision(4)));

@@ -1,10 +1,8 @@
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { openCorpus } from '../../data/corpus.ts';
-import { SPLITS, tokenizeCorpus, writeSamples } from '../../data/samples.ts';
-import { loadTokenizer, trainTokenizer } from '../../data/tokenizer.ts';
-import { trainingTexts } from '../../recipe/data-stages.ts';
+import { openSamples, SPLITS } from '../../data/samples.ts';
 import { DEFAULT_SHARES } from '../../recipe/schema.ts';
+import { tokenizeInto } from '../../recipe/tokenization.ts';
 import { claimOutput, defineCommand, forceOption, option, outOption, positiveInteger } from '../command.ts';
 
 export const tokenize = defineCommand<{
@@ -13,10 +11,12 @@ export const tokenize = defineCommand<{
   vocabulary: number;
   length: number;
   minTokens?: number;
+  shardRows?: number;
   force: boolean;
 }>({
   usage: 'tokenize <corpus>',
-  description: 'Cut a corpus into token rows with a given tokenizer, or with one trained on it.',
+  description:
+    'Cut a corpus into token rows with a given tokenizer, or with one trained on it; a killed run goes on where it was.',
   example: 'gradfold tokenize corpus.arrow --out tokens --vocabulary 4096 --length 128',
   limits: 'documents',
   options: [
@@ -25,38 +25,35 @@ export const tokenize = defineCommand<{
     option('--vocabulary <n>', 'tokens of a trained tokenizer', positiveInteger, 4096),
     option('--length <n>', 'tokens a row', positiveInteger, 128),
     option('--min-tokens <n>', 'leave out shorter rows', positiveInteger),
+    option('--shard-rows <n>', 'several files of so many rows instead of samples.arrow', positiveInteger),
     forceOption,
   ],
   async run({ args, options, io: { signal }, progress }) {
-    const { out, force, seed, limit, length, minTokens, vocabulary } = options;
+    const { out, force, seed, limit, length, minTokens, vocabulary, shardRows } = options;
     const corpus = await openCorpus(args[0] as string);
     await claimOutput(out, force);
-    const tokenizer = options.tokenizer
-      ? await loadTokenizer(options.tokenizer)
-      : trainTokenizer(trainingTexts(corpus, seed, DEFAULT_SHARES), {
-          vocabularySize: vocabulary,
-          signal,
-          onProgress: (share) => progress.update('train tokenizer', Math.round(100 * share), 100, '%'),
-        });
-    const samples = await tokenizeCorpus(corpus, tokenizer, {
+    if (force) await rm(`${out}.partial`, { recursive: true, force: true });
+    const tokenizer = await tokenizeInto(out, corpus, {
+      tokenizer: options.tokenizer,
+      vocabulary,
       length,
       minTokens,
       seed,
       limit,
+      shardRows,
       fractions: DEFAULT_SHARES,
       signal,
-      onProgress: ({ documents, documentsTotal }) =>
-        progress.update('tokenize', documents, documentsTotal, 'documents'),
+      onProgress: (...report) => progress.update(...report),
     });
-    await mkdir(out, { recursive: true });
-    await tokenizer.save(out);
-    await writeSamples(join(out, 'samples.arrow'), samples);
+    const samples = await openSamples(out);
+    const shards = samples.shards?.length ?? 1;
     const splits = Object.fromEntries(SPLITS.map((split) => [split, samples.rows(split).length]));
+    const { vocabularySize } = tokenizer;
     return {
-      json: { path: out, rows: samples.count, vocabulary: tokenizer.vocabularySize, splits },
-      text: `${out}: ${samples.count} rows of up to ${length} tokens, vocabulary ${tokenizer.vocabularySize}; ${Object.entries(
-        splits,
-      )
+      json: { path: out, rows: samples.count, shards, vocabulary: vocabularySize, splits },
+      text: `${out}: ${samples.count} rows of up to ${length} tokens${
+        shardRows === undefined ? '' : ` in ${shards} shards`
+      }, vocabulary ${vocabularySize}; ${Object.entries(splits)
         .map(([split, rows]) => `${split} ${rows}`)
         .join(', ')}`,
     };

@@ -1,11 +1,13 @@
 import { join } from 'node:path';
 import { openSamples } from '../../data/samples.ts';
-import { GradfoldError } from '../../errors.ts';
 import { readJsonObject } from '../../files.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import { LanguageModel } from '../../model/language-model.ts';
 import { planOf, readPlan } from '../../order/plan.ts';
+import { drawRows } from '../../recipe/rows.ts';
 import { trainInto, TRAINING_FILES } from '../../recipe/training.ts';
+import { InRunScores } from '../../score/in-run.ts';
+import { GreedyFilter } from '../../select/greedy-filter.ts';
 import {
   backendOptions,
   claimOutput,
@@ -35,6 +37,11 @@ export const train = defineCommand<
     weightDecay: number;
     clipNorm: number;
     checkpointEvery: number;
+    inRun: boolean;
+    greedy?: number;
+    targetDomain?: string;
+    targetRows: number;
+    targetRefresh: number;
     force: boolean;
   }
 >({
@@ -56,6 +63,14 @@ export const train = defineCommand<
     option('--weight-decay <x>', 'decoupled weight decay', number, 0),
     option('--clip-norm <x>', 'gradient norm above which it is scaled down', number, 1),
     option('--checkpoint-every <n>', 'steps between checkpoints', positiveInteger, 100),
+    option('--in-run', 'score the rows meanwhile, into scores.arrow of --out').default(false),
+    option('--greedy <f>', 'read f times the batch and train on the part that helps the target most', positiveInteger),
+    option(
+      '--target-domain <name>',
+      'domain of the target of --in-run and --greedy (default: all of the target split)',
+    ),
+    option('--target-rows <n>', 'target rows that a gradient is taken over, drawn anew each time', positiveInteger, 32),
+    option('--target-refresh <n>', 'steps from one target gradient to the next', positiveInteger, 20),
     ...backendOptions,
     forceOption,
   ],
@@ -66,16 +81,13 @@ export const train = defineCommand<
     }
     const samples = await openSamples(options.samples);
     const planPath = args[0] as string | undefined;
-    const plan = planPath ? await readPlan(planPath) : planOf(samples.rows('train'), null, { method: 'shuffle', seed });
-    if (plan.rows.some((row) => row >= samples.count)) {
-      throw new GradfoldError(
-        'INVALID_DATA',
-        `${planPath}: expected rows below ${samples.count}, the rows of ${options.samples}`,
-      );
-    }
+    const plan = planPath
+      ? await readPlan(planPath, samples)
+      : planOf(samples.rows('train'), null, { method: 'shuffle', seed });
     // A finished model is in the way; checkpoints without one are a run to go on with.
     await claimOutput(options.force ? out : join(out, TRAINING_FILES.model), options.force);
-    const steps = Math.min(options.steps ?? Math.ceil(plan.rows.length / batch), limit ?? Infinity);
+    const candidates = batch * (options.greedy ?? 1);
+    const steps = Math.min(options.steps ?? Math.ceil(plan.rows.length / candidates), limit ?? Infinity);
     const result = await withBackend(options, async (backend) => {
       const model = options.model
         ? await LanguageModel.fromPretrained(options.model, { backend, signal })
@@ -84,11 +96,20 @@ export const train = defineCommand<
             seed,
             signal,
           });
+      const target = () => ({
+        samples,
+        target: drawRows(samples, { split: 'target', domain: options.targetDomain, seed }),
+        targetRows: options.targetRows,
+        refreshEvery: options.targetRefresh,
+        seed,
+      });
       let loss = NaN;
       const done = await trainInto(out, {
         model,
         plan,
         samples,
+        inRun: options.inRun ? new InRunScores(model, target()) : undefined,
+        filter: options.greedy ? new GreedyFilter(model, { ...target(), candidates, count: batch }) : undefined,
         checkpointEvery,
         optimization: { steps, batch, lr, warmup, finalLr, betas: [0.9, 0.95], weightDecay, clipNorm },
         onStep(entry) {

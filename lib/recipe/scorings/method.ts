@@ -31,6 +31,8 @@ export interface ScoringMethod<Scoring> {
   title(scoring: Scoring): string;
   /** What scorings must share to be made by one stage; every one has its own where this is absent. */
   shares?(scoring: Scoring): unknown;
+  /** Other scorings that it is made from. */
+  reads?(scoring: Scoring): string[];
   /** What the stage of these scorings puts through the model. */
   work(recipe: Recipe, scorings: Scoring[]): Work;
   score(context: RunContext, call: ScoringCall<Scoring>): Promise<ScoringResult>;

@@ -2,7 +2,7 @@ import type { ReportData, Saving, ScoringRow } from '../../report/data.ts';
 import type { Recipe } from '../schema.ts';
 import { SCORING_NEEDS } from '../scoring-schema.ts';
 import { stageOfScoring, stagesOfScorings } from '../score-stages.ts';
-import { methodOf } from '../scorings/index.ts';
+import { methodOf, sourcesOf } from '../scorings/index.ts';
 import type { Stamp } from '../stage.ts';
 import { addWork, forwardFlops, trainingWork } from '../work.ts';
 
@@ -18,24 +18,27 @@ export function stageCosts(stamps: Stamps): ReportData['cost'] {
   return [...rows].map(([stage, seconds]) => ({ stage, seconds }));
 }
 
-/** What a scoring cost, alone: the annotating model it needs, and its whole stage. */
+/** What a scoring cost, alone: the annotating model it needs, its whole stage, and those of scorings it is made from. */
 export function scoringCost(
   recipe: Recipe,
   stamps: Stamps,
   name: string,
 ): Pick<ScoringRow, 'seconds' | 'flops' | 'trainings' | 'sharedWith'> {
-  const scoring = recipe.scores[name];
-  const stage = stageOfScoring(recipe.scores, name);
-  const pretrained = SCORING_NEEDS[scoring.method].includes('pretrain');
+  const { scores } = recipe;
+  const stage = stageOfScoring(scores, name);
+  const names = [name, ...sourcesOf(scores[name])];
+  const stages = new Set(names.map((each) => stageOfScoring(scores, each)));
+  const pretrained = names.some((each) => SCORING_NEEDS[scores[each].method].includes('pretrain'));
   const work = addWork(
-    methodOf(scoring).work(recipe, [scoring]),
+    ...names.map((each) => methodOf(scores[each]).work(recipe, [scores[each]])),
     ...(pretrained ? [trainingWork(recipe.pretrain!)] : []),
   );
+  const seconds = [...stages, ...(pretrained ? ['pretrain'] : [])].map((each) => stamps[each].seconds);
   return {
-    seconds: stamps[stage].seconds + (pretrained ? stamps.pretrain.seconds : 0),
+    seconds: seconds.reduce((sum, x) => sum + x, 0),
     flops: work.forwards * forwardFlops(recipe, vocabularyOf(stamps)),
     trainings: work.forwards / trainingWork(recipe.train).forwards,
-    sharedWith: Object.keys(stagesOfScorings(recipe.scores)[stage]).filter((other) => other !== name),
+    sharedWith: Object.keys(stagesOfScorings(scores)[stage]).filter((other) => other !== name),
   };
 }
 

@@ -3,7 +3,7 @@ import { firstCrossing } from '../../evaluate/statistics.ts';
 import type { ReachRow, ReportData } from '../../report/data.ts';
 import type { TrainingLogEntry } from '../../train/log.ts';
 import type { RunContext } from '../context.ts';
-import { trainingDir } from '../train-stages.ts';
+import { trainingDir } from '../plan-training.ts';
 import { TRAINING_FILES } from '../training.ts';
 
 type Curves = ReportData['curves'];

@@ -1,6 +1,7 @@
 import { holm, pairedDifference, pairedTest, summarize } from '../../evaluate/statistics.ts';
 import type { Difference, DomainRow } from '../../report/data.ts';
-import { MEAN_OF_DOMAINS, type Evaluation } from '../train-stages.ts';
+import { MEAN_OF_DOMAINS } from '../plan-training.ts';
+import type { Evaluation } from '../train-stages.ts';
 
 /** A corrected p below this counts as a clear difference. */
 export const SIGNIFICANCE = 0.05;

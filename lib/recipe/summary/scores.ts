@@ -4,7 +4,7 @@ import { readPlan } from '../../order/plan.ts';
 import type { DocumentRow, Histogram, ReportData } from '../../report/data.ts';
 import type { ScoreTable } from '../../score/table.ts';
 import type { RunContext } from '../context.ts';
-import { PLAN_FILE, trainingDir } from '../train-stages.ts';
+import { PLAN_FILE, trainingDir } from '../plan-training.ts';
 
 const BINS = 40;
 /** Points of all position pictures together: more would only make the page larger. */
@@ -47,7 +47,7 @@ export async function extremeDocuments(
   const ranked = [...tallies]
     .map(([document, { sum, count }]) => ({ document, score: sum / count }))
     .sort((a, b) => b.score - a.score);
-  const labelled = corpus.table.schema.fields.some(({ name }) => name === 'label');
+  const labelled = corpus.columns.includes('label');
   const show = ({ document, score }: (typeof ranked)[number]): DocumentRow => {
     const label = labelled ? corpus.value('label', document) : null;
     return {

@@ -1,4 +1,4 @@
-// One AdamW step (Loshchilov & Hutter 2019) in one pass over memory.
+// One AdamW step (Loshchilov & Hutter 2019), and its reverse, in one pass over memory each.
 #include <math.h>
 
 #include "cpu_device.h"
@@ -11,6 +11,39 @@ static constexpr int64_t kWorthwhile = 16384;
 /// Subnormal moments become zero. Without this the moments of parameters that get no gradient (tokens not seen for some
 /// hundred steps) decay into the subnormal range and stay there, where every operation on them is slow.
 static inline float flush_subnormal(float x) { return __builtin_fabsf(x) < __FLT_MIN__ ? 0.0f : x; }
+
+/// What adamw_adjoint is given: adjoints of the updated numbers, and the numbers before the step.
+struct AdjointVectors {
+  float* theta_adjoint;
+  const float *m_adjoint, *v_adjoint;
+  float *m, *v, *gradient;
+};
+
+/// In float64: at a first step from zero moments the paths through m and v all but cancel.
+template <bool kMomentAdjoints>
+static void reverse(const AdjointVectors& x, const AdamwConstants& c, int64_t count, int threads) {
+  const double beta1 = c.beta1, one_minus_beta1 = 1.0 - c.beta1, beta2 = c.beta2, one_minus_beta2 = 1.0 - c.beta2;
+  const double gradient_scale = c.gradient_scale, decay = c.lr * c.weight_decay, eps = c.eps;
+  const double step = c.lr / c.correction1, root_scale = 1.0 / sqrt(c.correction2);
+#pragma omp parallel for simd num_threads(threads) schedule(static) if (count > kWorthwhile)
+  for (int64_t i = 0; i < count; ++i) {
+    const double g = gradient_scale * x.gradient[i];
+    const double m_new = beta1 * x.m[i] + one_minus_beta1 * g;
+    const double root = sqrt(beta2 * x.v[i] + one_minus_beta2 * (g * g));
+    const double inverse = 1.0 / (root * root_scale + eps);
+    const double slope = root > 0.0 ? 0.5 * root_scale / root : 0.0;  // of √(v / correction2)
+    const double along = step * x.theta_adjoint[i] * inverse;
+    double m_adjoint = -along, v_adjoint = along * (m_new * inverse) * slope;
+    if (kMomentAdjoints) {
+      m_adjoint += x.m_adjoint[i];
+      v_adjoint += x.v_adjoint[i];
+    }
+    x.gradient[i] = static_cast<float>(one_minus_beta1 * m_adjoint + 2.0 * one_minus_beta2 * g * v_adjoint);
+    x.m[i] = static_cast<float>(beta1 * m_adjoint);
+    x.v[i] = static_cast<float>(beta2 * v_adjoint);
+    x.theta_adjoint[i] -= static_cast<float>(decay * x.theta_adjoint[i]);
+  }
+}
 
 void CpuDevice::adamw(float* theta, float* m, float* v, const float* gradient, const AdamwConstants& c, int64_t count) {
   // Folded in float64; lr·wd is kept apart from 1, where float32 would lose most of its digits.
@@ -28,6 +61,15 @@ void CpuDevice::adamw(float* theta, float* m, float* v, const float* gradient, c
     v[i] = v_new;
     theta[i] -= decay * theta[i] + step * m_new / (sqrtf(v_new) * root_scale + eps);
   }
+}
+
+void CpuDevice::adamw_adjoint(float* theta_adjoint, const float* m_adjoint, const float* v_adjoint, float* m, float* v,
+                              float* gradient, const AdamwConstants& c, int64_t count) {
+  const AdjointVectors x{theta_adjoint, m_adjoint, v_adjoint, m, v, gradient};
+  if (m_adjoint)
+    reverse<true>(x, c, count, threads_);
+  else
+    reverse<false>(x, c, count, threads_);
 }
 
 }  // namespace gradfold::GRADFOLD_ISA

@@ -1,0 +1,48 @@
+import { Option } from 'commander';
+import { SPLITS, type Samples, type Split } from '../data/samples.ts';
+import { summarize } from '../evaluate/statistics.ts';
+import { drawRows } from '../recipe/rows.ts';
+import { writeScoreTable } from '../score/table.ts';
+import { option, type CommonOptions } from './command.ts';
+import type { CommandOutput } from './io.ts';
+import { formatTable } from './table.ts';
+
+export const splitOption = new Option('--split <name>', 'rows to score').choices(SPLITS).default('train');
+
+export const corpusOption = (): Option =>
+  option('--corpus <path>', 'the corpus that the samples were made from').makeOptionMandatory();
+
+/** The rows of a split that --limit leaves, ascending. */
+export function rowsToScore(samples: Samples, options: CommonOptions & { split: Split }): Uint32Array {
+  return drawRows(samples, { split: options.split, count: options.limit, seed: options.seed }).sort();
+}
+
+/** Writes score columns of rows to `out`; what the command says about them. */
+export async function writtenScores(
+  out: string,
+  rows: Uint32Array,
+  columns: Record<string, Float64Array>,
+  metadata: Record<string, string>,
+): Promise<CommandOutput> {
+  await writeScoreTable(out, rows, columns, metadata);
+  const summaries = Object.entries(columns).map(([name, values]) => {
+    const { mean, standardDeviation } = summarize(values);
+    return { name, mean, standardDeviation };
+  });
+  const table = formatTable(
+    ['column', 'mean', 'standard deviation'],
+    summaries.map(({ name, mean, standardDeviation }) => [
+      name,
+      mean.toPrecision(4),
+      Number.isNaN(standardDeviation) ? '' : standardDeviation.toPrecision(4),
+    ]),
+  );
+  return {
+    json: {
+      path: out,
+      rows: rows.length,
+      columns: Object.fromEntries(summaries.map(({ name, ...summary }) => [name, summary])),
+    },
+    text: `${out}: ${rows.length} rows\n\n${table}`,
+  };
+}

@@ -1,0 +1,55 @@
+import { checkFinite, invalid } from '../check.ts';
+import { summarize } from '../evaluate/statistics.ts';
+import type { ScoreTable } from './table.ts';
+
+/** A column of scores and its share in a combination. */
+export interface WeightedScores extends ScoreTable {
+  /** What messages call it. */
+  name: string;
+  /** Negative where low scores are the good ones. */
+  weight: number;
+}
+
+/**
+ * The weighted sum of score columns, each first brought to mean 0 and standard deviation 1, over the rows that all of
+ * them have: Σ_c w_c (s_c − mean s_c) / sd s_c.
+ * @returns the combined scores, ascending by row
+ * @throws GradfoldError INVALID_ARGUMENT for no columns; INVALID_DATA naming a column that scores a row twice, has a value
+ *   that is not finite or only one value for all rows, or when no row is in all of them.
+ */
+export function combineScores(parts: readonly WeightedScores[]): ScoreTable {
+  if (parts.length === 0) throw invalid('parts', 'at least one column of scores', 'none');
+  const byRow = parts.map(scoresByRow);
+  const rows = Uint32Array.from([...byRow[0].keys()].filter((row) => byRow.every((scores) => scores.has(row)))).sort();
+  if (rows.length === 0) {
+    throw invalid('rows', `some that ${parts.map(({ name }) => name).join(', ')} all score`, 'none', {
+      code: 'INVALID_DATA',
+    });
+  }
+  const scores = new Float64Array(rows.length);
+  parts.forEach(({ name, weight }, c) => {
+    const values = Array.from(rows, (row) => byRow[c].get(row)!);
+    const { mean, standardDeviation } = summarize(values);
+    if (!(standardDeviation > 0)) {
+      throw invalid(`scores of ${name}`, 'values that differ', values[0], {
+        code: 'INVALID_DATA',
+        fix: 'leave the column out: it says nothing about these rows',
+      });
+    }
+    values.forEach((value, i) => (scores[i] += (weight * (value - mean)) / standardDeviation));
+  });
+  return { rows, scores };
+}
+
+function scoresByRow({ name, weight, rows, scores }: WeightedScores): Map<number, number> {
+  checkFinite(`weight of ${name}`, weight);
+  const byRow = new Map<number, number>();
+  rows.forEach((row, i) => {
+    if (byRow.has(row)) throw invalid(`rows of ${name}`, 'each row once', row, { code: 'INVALID_DATA' });
+    if (!Number.isFinite(scores[i])) {
+      throw invalid(`score of row ${row} in ${name}`, 'a finite number', scores[i], { code: 'INVALID_DATA' });
+    }
+    byRow.set(row, scores[i]);
+  });
+  return byRow;
+}
