@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { checkFinite, checkInteger, checkList, invalid } from '../check.ts';
-import type { Batch } from '../data/batch.ts';
+import { rowCounts, type BatchList } from '../data/batch-list.ts';
 import { sampleBatches, type TokenSource } from '../data/token-source.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import type { ParameterVector } from '../model/parameter-vector.ts';
@@ -11,11 +11,11 @@ import type { StepContext } from '../train/hooks.ts';
 /** sum += share·∇J, J the mean loss of all rows of the batches. Overwrites `scratch`. @returns J */
 export async function addTargetGradient(
   model: Pick<LanguageModel, 'gradient'>,
-  batches: readonly Batch[],
+  batches: BatchList,
   sum: ParameterVector,
   { share = 1, scratch, signal }: { share?: number; scratch: ParameterVector; signal?: AbortSignal },
 ): Promise<number> {
-  const rows = batches.reduce((count, { batch }) => count + batch, 0);
+  const rows = rowCounts(batches).reduce((a, b) => a + b, 0);
   let total = 0;
   for (const batch of batches) {
     const weights = new Float64Array(batch.batch).fill(1 / rows);
