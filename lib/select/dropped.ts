@@ -138,7 +138,14 @@ function apart(a: number, b: number): [string, string] {
 }
 
 /** A row that no rule dropped. */
-function withoutRule({ limit, selection, from }: PlanRecord): Dropped {
+function withoutRule({ limit, selection, from, drawn }: PlanRecord): Dropped {
+  if (drawn !== undefined) {
+    const outside = selection || from === undefined ? '' : `, or not in what the plan was made from: ${from}`;
+    return {
+      reason: 'limit',
+      explanation: `is not among the ${drawn} rows that training reads, drawn at random${outside}`,
+    };
+  }
   if (limit !== undefined) {
     return { reason: 'limit', explanation: `comes after the ${limit} rows that were taken of the order` };
   }
