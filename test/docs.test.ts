@@ -6,7 +6,10 @@ import { COMMANDS } from '../lib/cli/commands.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const read = (path: string): Promise<string> => readFile(join(ROOT, path), 'utf8');
-const DOCUMENTS = ['README.md', ...(await readdir(join(ROOT, 'docs'))).map((name) => `docs/${name}`)];
+const DOCUMENTS = [
+  'README.md',
+  ...(await readdir(join(ROOT, 'docs'))).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`),
+];
 
 describe('docs/cli.md agrees with the command line', async () => {
   const sections = new Map(

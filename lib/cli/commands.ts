@@ -10,16 +10,25 @@ import { ingest } from './commands/ingest.ts';
 import { order } from './commands/order.ts';
 import { report } from './commands/report.ts';
 import { run } from './commands/run.ts';
-import { score } from './commands/score.ts';
+import { scoreApply } from './commands/score-apply.ts';
 import { scoreColumn } from './commands/score-column.ts';
 import { scoreCombine } from './commands/score-combine.ts';
+import { scoreFit } from './commands/score-fit.ts';
 import { scoreGradient } from './commands/score-gradient.ts';
+import { scoreLqs } from './commands/score-lqs.ts';
+import { scoreMerge } from './commands/score-merge.ts';
 import { scoreNgram } from './commands/score-ngram.ts';
 import { scorePerplexity } from './commands/score-perplexity.ts';
 import { scoreText } from './commands/score-text.ts';
 import { select } from './commands/select.ts';
 import { tokenize } from './commands/tokenize.ts';
 import { train } from './commands/train.ts';
+
+/** What words that begin several commands stand for. */
+export const GROUPS: Record<string, string> = {
+  corpus: 'Corpora that are fetched.',
+  score: 'What rows are worth: score them, train a scorer, apply it.',
+};
 
 /** Every command, in the order in which help lists them. */
 export const COMMANDS: CliCommand[] = [
@@ -30,13 +39,16 @@ export const COMMANDS: CliCommand[] = [
   corpusCorrupt,
   ingest,
   tokenize,
-  score,
+  scoreLqs,
+  scoreFit,
+  scoreApply,
   scorePerplexity,
   scoreGradient,
   scoreNgram,
   scoreText,
   scoreColumn,
   scoreCombine,
+  scoreMerge,
   select,
   order,
   explain,

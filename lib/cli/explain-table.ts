@@ -25,7 +25,7 @@ export function formatTrace(facts: DocumentFacts, rows: RowTrace[]): string {
       rows.map(({ row, split, tokens }) => [String(row), split, String(tokens)]),
     ),
     listing(['row', 'score', 'value', 'rank', 'of', 'percentile', 'file'], rows, ({ scores }) =>
-      scores.map(scoreCells),
+      scores.flatMap(scoreCells),
     ),
     listing(['row', 'plan', 'position', 'of', 'layer', 'weight', 'why not'], rows, ({ plans }) => plans.map(planCells)),
   ];
@@ -38,10 +38,11 @@ function listing(head: string[], rows: RowTrace[], cellsOf: (row: RowTrace) => s
   return lines.length > 0 ? formatTable(head, lines) : '';
 }
 
-const scoreCells = ({ column, value, rank, of, percentile, file }: ScoreTrace): string[] =>
+/** None for a score that the row does not have. */
+const scoreCells = ({ column, value, rank, of, percentile, file }: ScoreTrace): string[][] =>
   value === null || rank === null || percentile === null
-    ? [column, '', '', String(of), '', file]
-    : [column, short(value), String(rank), String(of), percentile.toFixed(1), file];
+    ? []
+    : [[column, short(value), String(rank), String(of), percentile.toFixed(1), file]];
 
 const planCells = ({ plan, positions, of, layer, weight, dropped }: PlanTrace): string[] => [
   plan,

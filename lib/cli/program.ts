@@ -1,7 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { GradfoldError } from '../errors.ts';
 import { integer, option, positiveInteger, type CliCommand } from './command.ts';
-import { COMMANDS } from './commands.ts';
+import { COMMANDS, GROUPS } from './commands.ts';
 import { UsageError, type CliIo } from './io.ts';
 import { Progress } from './progress.ts';
 
@@ -45,7 +45,7 @@ function addCommand(program: Command, spec: CliCommand, io: CliIo): void {
   let parent = program;
   for (const word of path.slice(0, -1)) {
     const group = parent.commands.find((command) => command.name() === word);
-    parent = group ?? setUp(parent.command(word).description(spec.description).helpCommand(false), io);
+    parent = group ?? setUp(parent.command(word).description(GROUPS[word]).helpCommand(false), io);
   }
   const command = setUp(parent.command(`${path.at(-1)}${parameters}`), io).description(spec.description);
   const own = new Set(spec.options.map((each) => each.long));

@@ -13,6 +13,8 @@ export class DigestSet {
   /** Four words a slot; all zero: empty. */
   #slots = new Uint32Array(WORDS * FIRST_SLOTS);
   #size = 0;
+  /** The digest being looked for. */
+  readonly #words = new Uint32Array(WORDS);
 
   get size(): number {
     return this.#size;
@@ -20,30 +22,31 @@ export class DigestSet {
 
   /** Takes a text in; false when it was there already. */
   add(text: string): boolean {
-    const { buffer, byteOffset } = Uint8Array.from(hash('sha256', text, 'buffer').subarray(0, 4 * WORDS));
-    const words = new Uint32Array(buffer, byteOffset, WORDS);
-    words[0] ||= 1; // no digest looks like an empty slot
-    if (!this.#insert(words)) return false;
+    const digest = hash('sha256', text, 'buffer');
+    for (let w = 0; w < WORDS; w++) this.#words[w] = digest.readUInt32LE(4 * w);
+    this.#words[0] ||= 1; // no digest looks like an empty slot
+    if (!this.#insert(this.#words, 0)) return false;
     this.#size++;
     if (this.#size > (FULLEST * this.#slots.length) / WORDS) this.#grow();
     return true;
   }
 
-  #insert(words: Uint32Array): boolean {
+  /** Puts the digest that begins at `from` into a slot of its own; false when one holds it already. */
+  #insert(digests: Uint32Array, from: number): boolean {
     const slots = this.#slots;
-    let at = (words[1] % (slots.length / WORDS)) * WORDS;
+    let at = (digests[from + 1] % (slots.length / WORDS)) * WORDS;
     for (; slots[at] !== 0; at = (at + WORDS) % slots.length) {
-      if (words.every((word, w) => slots[at + w] === word)) return false;
+      let w = 0;
+      while (w < WORDS && slots[at + w] === digests[from + w]) w++;
+      if (w === WORDS) return false;
     }
-    slots.set(words, at);
+    for (let w = 0; w < WORDS; w++) slots[at + w] = digests[from + w];
     return true;
   }
 
   #grow(): void {
     const old = this.#slots;
     this.#slots = new Uint32Array(2 * old.length);
-    for (let at = 0; at < old.length; at += WORDS) {
-      if (old[at] !== 0) this.#insert(old.subarray(at, at + WORDS));
-    }
+    for (let at = 0; at < old.length; at += WORDS) if (old[at] !== 0) this.#insert(old, at);
   }
 }

@@ -14,6 +14,11 @@ export interface ParameterSpace {
   name: string;
 }
 
+/** One of a vector's tensors, read in the precision that the vector has. */
+interface VectorTensor extends TensorSource {
+  read(offset: number, length: number): FloatArray;
+}
+
 /** A vector with one entry for each parameter of a model, living on the model's backend. */
 export class ParameterVector {
   readonly #space: ParameterSpace;
@@ -130,7 +135,7 @@ export class ParameterVector {
   }
 
   /** @internal The vector's tensors as they are written to files, names with a prefix. */
-  tensorSources(prefix = ''): TensorSource[] {
+  tensorSources(prefix = ''): VectorTensor[] {
     const dtype = this.#space.backend.name === 'reference' ? 'F64' : 'F32';
     return this.#space.layout.slots.map(({ name, shape, offset }) => ({
       name: prefix + name,

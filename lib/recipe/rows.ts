@@ -1,28 +1,28 @@
-import type { Batch } from '../data/batch.ts';
 import type { Samples, Split } from '../data/samples.ts';
 import { sampleBatches } from '../data/token-source.ts';
 import { GradfoldError } from '../errors.ts';
 import { randomPermutation, streamOf } from '../random.ts';
 
 /**
- * Up to `count` rows of a split, of one domain where one is given, drawn without replacement by the seed.
+ * Up to `count` rows of a split (default: of all), of one domain where one is given, drawn without replacement by the
+ * seed.
  * @throws GradfoldError INVALID_DATA when there are none.
  */
 export function drawRows(
   samples: Samples,
-  options: { split: Split; domain?: string; count?: number; seed: number },
+  options: { split?: Split; domain?: string; count?: number; seed: number },
 ): Uint32Array {
   const { split, domain, count = Infinity, seed } = options;
-  const all = samples.rows(split);
+  const all = split === undefined ? Uint32Array.from({ length: samples.count }, (_, i) => i) : samples.rows(split);
   const rows = domain === undefined ? all : all.filter((row) => samples.domain(row) === domain);
   if (rows.length === 0) {
     const where = domain === undefined ? '' : ` of domain "${domain}"`;
     throw new GradfoldError(
       'INVALID_DATA',
-      `split "${split}"${where}: expected at least one row, got none; domains there: ${domainsOf(samples, all).join(', ') || 'none'}; take more documents or a larger share`,
+      `${split === undefined ? 'samples' : `split "${split}"`}${where}: expected at least one row, got none; domains there: ${domainsOf(samples, all).join(', ') || 'none'}; take more documents or a larger share`,
     );
   }
-  const order = randomPermutation(rows.length, seed, streamOf(`rows/${split}/${domain ?? ''}`));
+  const order = randomPermutation(rows.length, seed, streamOf(`rows/${split ?? ''}/${domain ?? ''}`));
   return order.map((i) => rows[i]).slice(0, Math.min(rows.length, count));
 }
 
@@ -63,7 +63,5 @@ export function cycle(rows: Uint32Array, start: number, count: number): Uint32Ar
   return Uint32Array.from({ length: count }, (_, i) => rows[(start + i) % rows.length]);
 }
 
-/** Rows as batches of `size` rows, the last one smaller. */
-export function batchesOf(samples: Samples, rows: Uint32Array, size: number): Batch[] {
-  return [...sampleBatches(samples, rows, size)];
-}
+/** Rows as batches of `size` rows, the last one smaller, each made when it is asked for. */
+export const batchesOf = sampleBatches;

@@ -3,8 +3,10 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { invalid } from '../check.ts';
 import { writeTextAtomically } from '../atomic-file.ts';
+import { readArrowFile } from '../data/arrow-file.ts';
+import { readNumberColumns, writeNumberColumns } from '../data/number-columns.ts';
 import { readJsonObject } from '../files.ts';
-import type { ParameterVector } from '../model/parameter-vector.ts';
+import { floatBytes, floatsOf, joinFloats, Journal } from '../journal.ts';
 import { checkSameRun, type Fingerprint } from '../train/fingerprint.ts';
 import type { SweepState } from './lqs-sweep.ts';
 
@@ -15,23 +17,38 @@ export interface ScoreTally {
 }
 
 interface SavedSweep {
-  format: 1;
+  format: 2;
   fingerprint: Fingerprint;
   step: number;
   /** File of λ_{step+1}; null when the sweep is complete. */
   lambda: string | null;
   lambdaNorms: number[];
   targetLosses: number[];
-  tallies: { scores: number[]; denominators: number[] }[];
+  /** File of each set's tally; none before the first visit. */
+  tallies: string[];
 }
 
+const STATE = 'state.json';
+const VISIT = 'visit.journal';
+
+/** Gives the numbers of each part of a visit in turn: `compute` finds them, unless they are known already. */
+export type VisitRecorder = (rows: number, compute: () => Promise<Float64Array[]>) => Promise<Float64Array>;
+
+/** Numbers of a part that are not kept anywhere. */
+export const unrecorded: VisitRecorder = async (_, compute) => joinFloats(await compute());
+
 /**
- * The state of a sweep on disk: `state.json`, the adjoint it names, and the iterates under `iterates/`. Each write is
- * one rename, so a process killed at any instant leaves a state to go on from.
+ * The state of a sweep on disk: `state.json`, the adjoint and the tallies that it names, the iterates under `iterates/`,
+ * and `visit.journal`, what the visit under way has found so far. Each write is one rename or one appended entry, so a
+ * process killed at any instant leaves a state to go on from.
  */
 export class SweepCheckpoint {
   readonly #directory: string;
   readonly #fingerprint: Fingerprint;
+  #tallies: string[] = [];
+  #journal: Journal | undefined;
+  /** Entries of the visit that was under way: number of rows, then what was found. */
+  #recorded: Float64Array[] = [];
 
   constructor(directory: string, fingerprint: Fingerprint) {
     this.#directory = directory;
@@ -40,6 +57,11 @@ export class SweepCheckpoint {
 
   get iterates(): string {
     return join(this.#directory, 'iterates');
+  }
+
+  /** Rows of the next visit whose numbers are known already. */
+  get recordedRows(): number {
+    return this.#recorded.reduce((sum, [rows]) => sum + rows, 0);
   }
 
   /**
@@ -54,54 +76,96 @@ export class SweepCheckpoint {
     state.step = saved.step;
     state.lambdaNorms.set(saved.lambdaNorms);
     state.targetLosses.set(saved.targetLosses);
-    saved.tallies.forEach(({ scores, denominators }, i) => {
-      tallies[i].scores.set(scores);
-      tallies[i].denominators.set(denominators);
-    });
-    if (saved.lambda !== null) await state.lambda.load(join(this.#directory, saved.lambda));
+    this.#tallies = saved.tallies;
+    for (const [i, name] of saved.tallies.entries()) await readTally(join(this.#directory, name), tallies[i]);
+    if (saved.lambda === null) return;
+    await state.lambda.load(join(this.#directory, saved.lambda));
+    const { journal, entries } = await Journal.open(join(this.#directory, VISIT));
+    this.#journal = journal;
+    const [visit, ...parts] = entries.map(floatsOf);
+    if (visit?.[0] === state.step) this.#recorded = parts;
   }
 
-  async write(state: SweepState, tallies: ScoreTally[]): Promise<void> {
+  /** @param visited whether the tallies have changed since the last write */
+  async write(state: SweepState, tallies: ScoreTally[], visited: boolean): Promise<void> {
     const complete = state.step < 0;
-    const lambda = complete ? null : await this.#saveLambda(state.step + 1, state.lambda);
+    const lambda = complete ? null : nameAt('lambda', state.step + 1, 'safetensors');
+    if (lambda) await state.lambda.save(join(this.#directory, lambda));
+    if (visited) {
+      this.#tallies = tallies.map((_, i) => nameAt(`tally-${i}`, state.step + 1, 'arrow'));
+      for (const [i, { scores, denominators }] of tallies.entries()) {
+        await writeNumberColumns(join(this.#directory, this.#tallies[i]), { score: scores, denominator: denominators });
+      }
+    }
     const saved: SavedSweep = {
-      format: 1,
+      format: 2,
       fingerprint: this.#fingerprint,
       step: state.step,
       lambda,
       lambdaNorms: Array.from(state.lambdaNorms),
       targetLosses: Array.from(state.targetLosses),
-      tallies: tallies.map(({ scores, denominators }) => ({
-        scores: Array.from(scores),
-        denominators: Array.from(denominators),
-      })),
+      tallies: this.#tallies,
     };
-    await writeTextAtomically(this.#stateFile, JSON.stringify(saved));
+    await writeTextAtomically(join(this.#directory, STATE), JSON.stringify(saved));
+    const current = new Set([lambda, ...this.#tallies]);
     for (const name of await readdir(this.#directory)) {
-      if (name.startsWith('lambda-') && name !== lambda) await rm(join(this.#directory, name), { force: true });
+      if (/^(lambda|tally-\d+)-\d+\./.test(name) && !current.has(name)) await rm(join(this.#directory, name));
     }
-    if (complete) await rm(this.iterates, { recursive: true, force: true });
+    if (!complete) return;
+    await this.close();
+    await rm(join(this.#directory, VISIT), { force: true });
+    await rm(this.iterates, { recursive: true, force: true });
   }
 
-  get #stateFile(): string {
-    return join(this.#directory, 'state.json');
+  /** Begins the visit to θ_step, or goes on with it. */
+  async visit(step: number): Promise<VisitRecorder> {
+    this.#journal ??= (await Journal.open(join(this.#directory, VISIT))).journal;
+    const journal = this.#journal;
+    const known = this.#recorded;
+    this.#recorded = [];
+    if (known.length === 0) {
+      await journal.clear();
+      await journal.append(floatBytes(Float64Array.of(step)));
+    }
+    return async (rows, compute) => {
+      const recorded = known.shift();
+      if (recorded) return recorded.subarray(1);
+      const found = joinFloats([Float64Array.of(rows), ...(await compute())]);
+      await journal.append(floatBytes(found));
+      return found.subarray(1);
+    };
   }
 
-  async #saveLambda(step: number, lambda: ParameterVector): Promise<string> {
-    const name = `lambda-${String(step).padStart(6, '0')}.safetensors`;
-    await lambda.save(join(this.#directory, name));
-    return name;
+  /** Closes files; what is on disk stays. */
+  async close(): Promise<void> {
+    await this.#journal?.close();
+    this.#journal = undefined;
   }
 
   async #readState(): Promise<SavedSweep | undefined> {
-    if (!existsSync(this.#stateFile)) return undefined;
-    const saved = await readJsonObject(this.#stateFile);
-    if (saved.format !== 1) {
-      throw invalid(`${this.#stateFile}: format`, '1', saved.format, {
+    const path = join(this.#directory, STATE);
+    if (!existsSync(path)) return undefined;
+    const saved = await readJsonObject(path);
+    if (saved.format !== 2) {
+      throw invalid(`${path}: format`, '2', saved.format, {
         code: 'INVALID_FILE',
         fix: 'delete the directory to start afresh',
       });
     }
     return saved as unknown as SavedSweep;
   }
+}
+
+function nameAt(what: string, step: number, extension: string): string {
+  return `${what}-${String(step).padStart(6, '0')}.${extension}`;
+}
+
+async function readTally(path: string, tally: ScoreTally): Promise<void> {
+  const types = { score: Float64Array, denominator: Float64Array };
+  const { columns } = readNumberColumns(path, await readArrowFile(path), types);
+  if (columns.score.length !== tally.scores.length) {
+    throw invalid(path, `${tally.scores.length} rows`, columns.score.length, { code: 'INVALID_FILE' });
+  }
+  tally.scores.set(columns.score);
+  tally.denominators.set(columns.denominator);
 }

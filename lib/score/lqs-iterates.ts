@@ -1,8 +1,8 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Batch } from '../data/batch.ts';
-import type { LanguageModel } from '../model/language-model.ts';
+import type { BatchList } from '../data/batch-list.ts';
 import type { ParameterVector } from '../model/parameter-vector.ts';
+import type { Passes } from './lqs-passes.ts';
 
 /** Where iterates θ_t of a run are kept, by step. */
 export interface IterateStore {
@@ -49,13 +49,35 @@ export async function directoryStore(directory: string): Promise<IterateStore> {
   };
 }
 
+/** Of T steps every ⌈√T⌉-th iterate is kept for good, and on the way to a wanted one those just before it. */
+function isKept(reached: number, wanted: number, steps: number): boolean {
+  const spacing = Math.ceil(Math.sqrt(steps));
+  return reached % spacing === 0 || reached > wanted - spacing;
+}
+
+function latestUpTo(step: number, stored: Iterable<number>): number {
+  let latest = 0;
+  for (const each of stored) if (each <= step && each > latest) latest = each;
+  return latest;
+}
+
+/** The steps that an SgdRun computes to visit θ_from … θ_0, in order, when some iterates are stored already. */
+export function* stepsAhead(steps: number, from: number, stored: Iterable<number>): Generator<number> {
+  const held = new Set(stored);
+  for (let wanted = from; wanted >= 0; wanted--) {
+    for (let t = latestUpTo(wanted, held); t < wanted; t++) {
+      yield t;
+      if (isKept(t + 1, wanted, steps)) held.add(t + 1);
+    }
+    held.delete(wanted);
+  }
+}
+
 export interface SgdRunOptions {
-  batches: Batch[];
+  batches: BatchList;
   lr: number;
   store: IterateStore;
-  signal?: AbortSignal;
-  /** Called with t + 1 when θ_{t+1} has been computed, recomputations included. */
-  onStep?: (reached: number) => void;
+  passes: Pick<Passes, 'gradient'>;
 }
 
 /**
@@ -65,33 +87,26 @@ export interface SgdRunOptions {
  */
 export class SgdRun {
   readonly steps: number;
-  readonly #model: Pick<LanguageModel, 'parameters' | 'gradient'>;
+  readonly #parameters: ParameterVector;
   readonly #options: SgdRunOptions;
-  readonly #gradient: ParameterVector;
-  readonly #spacing: number;
 
-  /** The model must be at θ_0 unless the store holds iterates already. */
-  constructor(model: Pick<LanguageModel, 'parameters' | 'gradient' | 'vector'>, options: SgdRunOptions) {
+  /** `parameters` are the live ones, at θ_0 unless the store holds iterates already. */
+  constructor(parameters: ParameterVector, options: SgdRunOptions) {
     this.steps = options.batches.length;
-    this.#model = model;
+    this.#parameters = parameters;
     this.#options = options;
-    this.#gradient = model.vector();
-    this.#spacing = Math.ceil(Math.sqrt(this.steps));
   }
 
   /** Leaves the model at θ_step. */
   async restore(step: number): Promise<void> {
-    const { batches, lr, store, signal, onStep } = this.#options;
-    const { parameters } = this.#model;
+    const { batches, lr, store, passes } = this.#options;
     const stored = await store.steps();
-    if (stored.length === 0) await store.put(0, parameters);
-    const start = stored.reduce((best, s) => (s <= step && s > best ? s : best), 0);
-    await store.load(start, parameters);
+    if (stored.length === 0) await store.put(0, this.#parameters);
+    const start = latestUpTo(step, stored);
+    await store.load(start, this.#parameters);
     for (let t = start; t < step; t++) {
-      await this.#model.gradient(batches[t], { into: this.#gradient, signal });
-      parameters.axpy(-lr, this.#gradient);
-      if ((t + 1) % this.#spacing === 0 || t + 1 > step - this.#spacing) await store.put(t + 1, parameters);
-      onStep?.(t + 1);
+      this.#parameters.axpy(-lr, await passes.gradient(batches.at(t)!));
+      if (isKept(t + 1, step, this.steps)) await store.put(t + 1, this.#parameters);
     }
   }
 
@@ -100,9 +115,10 @@ export class SgdRun {
     await this.#options.store.delete(step);
   }
 
-  /** Frees the run's memory; the model stays where it is. */
-  dispose(): void {
-    this.#gradient.dispose();
-    this.#options.store.dispose();
+  /** Leaves the model at θ_0, from wherever the run was broken off. */
+  async rewind(): Promise<void> {
+    const { store } = this.#options;
+    // Before the first step θ_0 is not stored, and the model is there.
+    if ((await store.steps()).includes(0)) await store.load(0, this.#parameters);
   }
 }

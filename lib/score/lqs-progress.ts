@@ -1,51 +1,42 @@
-import type { Batch } from '../data/batch.ts';
+import { stepsAhead } from './lqs-iterates.ts';
+import { HESSIAN_WORK } from './lqs-passes.ts';
 
-interface SweepWork {
-  /** One for each step of the run. */
-  batches: Batch[];
-  target: Batch[];
-  sets: { batches: Batch[]; scored(t: number): boolean; normed(t: number): boolean }[];
-}
-
-export interface ProgressTracker {
-  /** The run has come to θ_step; going over earlier steps again does not count. */
-  reached(step: number): void;
-  /** This many more rows of visits are done. */
-  advance(rows: number): void;
+/** What there is to do, in rows. */
+export interface SweepRows {
+  /** Of the batch of each step. */
+  steps: number[];
+  target: number;
+  sets: { rows: number; scored(t: number): boolean; normed(t: number): boolean }[];
 }
 
 /**
- * Progress of a sweep in rows: those of the run's first pass, and at every visited iterate those of the target, of the
- * step's Hessian product and of the sets to score. `from` is the iterate to visit first.
+ * The work of visiting θ_from … θ_0 when some iterates are stored, in forward-backward passes over one row: steps of the
+ * run, again where their iterates were not kept; at every iterate the target, and before θ_T the Hessian product; and
+ * the sets that are visited there.
  */
-export function trackProgress(
-  { batches, target, sets }: SweepWork,
-  from: number,
-  onProgress: ((progress: { done: number; total: number }) => void) | undefined,
-): ProgressTracker {
-  const steps = batches.length;
-  const visitRows = Array.from({ length: steps + 1 }, (_, t) => {
+export function sweepWork({ steps, target, sets }: SweepRows, from: number, stored: Iterable<number>): number {
+  let work = 0;
+  for (const t of stepsAhead(steps.length, from, stored)) work += steps[t];
+  for (let t = 0; t <= from; t++) {
     const visited = sets.filter((set) => set.scored(t) || set.normed(t));
-    return countRows([...target, ...batches.slice(t, t + 1), ...visited.flatMap((set) => set.batches)]);
-  });
-  const sum = (rows: number[]) => rows.reduce((a, b) => a + b, 0);
-  const total = countRows(batches) + sum(visitRows);
-  let furthest = from < steps ? steps : 0;
-  let visited = sum(visitRows.slice(from + 1));
-  const report = () => onProgress?.({ done: countRows(batches.slice(0, furthest)) + visited, total });
-  return {
-    reached(step) {
-      if (step <= furthest) return;
-      furthest = step;
-      report();
-    },
-    advance(rows) {
-      visited += rows;
-      report();
-    },
-  };
+    work += target + HESSIAN_WORK * (steps[t] ?? 0) + visited.reduce((sum, { rows }) => sum + rows, 0);
+  }
+  return work;
 }
 
-export function countRows(batches: readonly Batch[]): number {
-  return batches.reduce((rows, { batch }) => rows + batch, 0);
+/**
+ * Progress of a sweep that begins with `left` work to do out of that of a whole one.
+ * @returns to be called with the work done since the last call
+ */
+export function trackProgress(
+  rows: SweepRows,
+  left: number,
+  onProgress: ((progress: { done: number; total: number }) => void) | undefined,
+): (work: number) => void {
+  const total = sweepWork(rows, rows.steps.length, []);
+  let done = Math.max(0, total - left);
+  return (work) => {
+    done += work;
+    onProgress?.({ done: Math.round(done), total: Math.round(total) });
+  };
 }

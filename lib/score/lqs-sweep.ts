@@ -1,8 +1,8 @@
 import { invalid } from '../check.ts';
-import type { Batch } from '../data/batch.ts';
-import type { LanguageModel } from '../model/language-model.ts';
+import { rowCounts, type BatchList } from '../data/batch-list.ts';
 import type { ParameterVector } from '../model/parameter-vector.ts';
 import type { SgdRun } from './lqs-iterates.ts';
+import type { Passes } from './lqs-passes.ts';
 
 /** Where a reverse sweep stands. */
 export interface SweepState {
@@ -18,13 +18,10 @@ export interface SweepState {
 
 export interface SweepProblem {
   /** b_t, the batch of each step [T]. */
-  batches: Batch[];
+  batches: BatchList;
   /** J is the mean loss of all their rows. */
-  target: Batch[];
+  target: BatchList;
   lr: number;
-  signal?: AbortSignal;
-  /** Called with the number of rows worked through. */
-  onRows?: (rows: number) => void;
 }
 
 /**
@@ -36,53 +33,26 @@ export interface SweepProblem {
  * @throws GradfoldError INVALID_DATA when the run or the recursion diverges.
  */
 export async function* reverseSweep(
-  model: Pick<LanguageModel, 'vector' | 'gradient' | 'hvp'>,
-  problem: SweepProblem,
+  { batches, target, lr }: SweepProblem,
+  passes: Passes,
   run: SgdRun,
   state: SweepState,
 ): AsyncGenerator<number> {
-  const { batches, lr, signal, onRows } = problem;
-  const scratch = model.vector();
-  try {
-    while (state.step >= 0) {
-      const { step, lambda } = state;
-      await run.restore(step);
-      yield step;
-      if (step < run.steps) {
-        const { hvp } = await model.hvp(batches[step], lambda, { signal });
-        lambda.axpy(-lr, hvp);
-        hvp.dispose();
-        onRows?.(batches[step].batch);
-      }
-      state.targetLosses[step] = await addTargetGradient(model, problem, lambda, scratch);
-      state.lambdaNorms[step] = lambda.norm();
-      checkConvergence(`target loss at step ${step}`, state.targetLosses[step], lr);
-      checkConvergence(`adjoint norm at step ${step}`, state.lambdaNorms[step], lr);
-      state.step--;
-      await run.forget(step);
-    }
-  } finally {
-    scratch.dispose();
+  const targetRows = rowCounts(target).reduce((a, b) => a + b, 0);
+  while (state.step >= 0) {
+    const { step, lambda } = state;
+    await run.restore(step);
+    yield step;
+    if (step < run.steps) lambda.axpy(-lr, await passes.hvp(batches.at(step)!, lambda));
+    let loss = 0;
+    for (const batch of target) loss += await passes.addGradient(batch, 1 / targetRows, lambda);
+    state.targetLosses[step] = loss / targetRows;
+    state.lambdaNorms[step] = lambda.norm();
+    checkConvergence(`target loss at step ${step}`, state.targetLosses[step], lr);
+    checkConvergence(`adjoint norm at step ${step}`, state.lambdaNorms[step], lr);
+    state.step--;
+    await run.forget(step);
   }
-}
-
-/** sum += ∇J at the model's parameters; resolves to J. */
-async function addTargetGradient(
-  model: Pick<LanguageModel, 'gradient'>,
-  { target, signal, onRows }: SweepProblem,
-  sum: ParameterVector,
-  scratch: ParameterVector,
-): Promise<number> {
-  const rows = target.reduce((count, { batch }) => count + batch, 0);
-  let total = 0;
-  for (const batch of target) {
-    const weights = new Float64Array(batch.batch).fill(1 / rows);
-    const { perSample } = await model.gradient(batch, { weights, into: scratch, signal });
-    sum.axpy(1, scratch);
-    total += perSample.reduce((a, b) => a + b, 0);
-    onRows?.(batch.batch);
-  }
-  return total / rows;
 }
 
 function checkConvergence(name: string, value: number, lr: number): void {

@@ -1,10 +1,12 @@
 import { checkFinite, checkInteger, invalid } from '../check.ts';
-import type { Batch } from '../data/batch.ts';
+import { checkBatchList, rowCounts, type BatchList } from '../data/batch-list.ts';
 import type { LanguageModel } from '../model/language-model.ts';
+import type { ParameterVector } from '../model/parameter-vector.ts';
 import { digestBatches, digestParameters, type Fingerprint } from '../train/fingerprint.ts';
-import { SweepCheckpoint, type ScoreTally } from './lqs-checkpoint.ts';
+import { SweepCheckpoint, unrecorded, type ScoreTally, type VisitRecorder } from './lqs-checkpoint.ts';
 import { directoryStore, memoryStore, SgdRun } from './lqs-iterates.ts';
-import { countRows, trackProgress } from './lqs-progress.ts';
+import { Passes } from './lqs-passes.ts';
+import { sweepWork, trackProgress } from './lqs-progress.ts';
 import { reverseSweep, type SweepState } from './lqs-sweep.ts';
 
 /**
@@ -21,7 +23,7 @@ export type AnnotatedModel = Pick<LanguageModel, 'parameters' | 'vector' | 'grad
 /** Samples to score, and at which steps. */
 export interface ScoreSet {
   /** Every row is a sample. */
-  batches: Batch[];
+  batches: BatchList;
   /** Scored steps are the multiples of it below T; default max(1, ⌊T / 5⌋). */
   interval?: number;
   /** Default 'released'. */
@@ -30,12 +32,14 @@ export interface ScoreSet {
 
 export interface LqsOptions {
   /** The batch of each SGD step [T]. */
-  batches: Batch[];
+  batches: BatchList;
   /** The samples whose mean loss J is to go down. */
-  target: Batch[];
+  target: BatchList;
   /** Learning rate of the run: constant, no clipping, no weight decay. */
   lr: number;
-  /** Counted in rows of the batches worked through. */
+  /** Rows worked on at once, which bounds the memory of activations; default: those of a batch. */
+  microBatch?: number;
+  /** Counted in forward-backward passes over one row; a Hessian product of a row is 8/3 of them. */
   onProgress?: (progress: { done: number; total: number }) => void;
   /** Keeps iterates on disk and makes the annotation resumable after a kill. Without it they are kept in memory. */
   checkpointDir?: string;
@@ -64,20 +68,21 @@ const VARIANTS: Record<
  * steps of each sample's contribution (see Contribution) to lowering the target loss along a run of T = batches.length
  * SGD steps from the model's parameters. A sample with zero gradient contributes zero. Higher is better.
  *
- * Memory: five parameter vectors plus about 2√T iterates, the latter on disk with `checkpointDir`. The model is at its
- * starting parameters again when the call settles, whatever its outcome.
+ * Memory: three parameter vectors (the model's, the adjoint, the result of a pass), a fourth where batches are larger than
+ * `microBatch`, and the activations of one pass; besides, about 2√T iterates, on disk with `checkpointDir`. The model is
+ * at its starting parameters again when the call settles, whatever its outcome, unless reading those back fails.
  * @returns scores [proxy rows], and the norms of the adjoint and the target losses along the run [T + 1].
  * @throws GradfoldError INVALID_ARGUMENT for misuse or a checkpointDir of another annotation, INVALID_DATA when the run
  *   diverges; rejects with `signal.reason` on abort.
  */
 export async function annotateLqs(
   model: AnnotatedModel,
-  options: LqsOptions & { proxy: Batch[]; interval?: number; contribution?: Contribution },
+  options: LqsOptions & { proxy: BatchList; interval?: number; contribution?: Contribution },
 ): Promise<{ scores: Float64Array } & SweepRecord> {
   const { proxy, interval, contribution, ...rest } = options;
   const { scores, ...record } = await lqsSweep(model, {
     ...rest,
-    sets: [{ batches: checkBatches('proxy', proxy), interval, contribution }],
+    sets: [{ batches: checkBatchList('proxy', proxy), interval, contribution }],
   });
   return { scores: scores[0], ...record };
 }
@@ -90,57 +95,76 @@ export async function lqsSweep(
   model: AnnotatedModel,
   options: LqsOptions & { sets: ScoreSet[] },
 ): Promise<{ scores: Float64Array[] } & SweepRecord> {
-  const { signal, checkpointDir } = options;
-  const batches = checkBatches('batches', options.batches);
-  const target = checkBatches('target', options.target);
+  const { signal, checkpointDir, microBatch } = options;
+  const batches = checkBatchList('batches', options.batches);
+  const target = checkBatchList('target', options.target);
   const lr = checkFinite('lr', options.lr, { above: 0 });
+  if (microBatch !== undefined) checkInteger('microBatch', microBatch, 1);
   const steps = batches.length;
   if (options.sets.length === 0) throw invalid('sets', 'at least one set', options.sets);
   const sets = options.sets.map((set, i) => resolveSet(`sets[${i}]`, set, steps));
   signal?.throwIfAborted();
 
-  const initial = model.parameters.copy();
-  const tallies = sets.map(({ batches }) => newTally(countRows(batches)));
+  const tallies = sets.map(({ rows }) => newTally(rows));
   const state: SweepState = {
     step: steps,
     lambda: model.vector(),
     lambdaNorms: new Float64Array(steps + 1),
     targetLosses: new Float64Array(steps + 1),
   };
+  const checkpoint =
+    checkpointDir === undefined
+      ? undefined
+      : new SweepCheckpoint(checkpointDir, fingerprint(model, { batches, target, lr, microBatch }, sets));
   try {
-    const checkpoint =
-      checkpointDir === undefined
-        ? undefined
-        : new SweepCheckpoint(checkpointDir, fingerprint(model, batches, target, lr, sets));
     await checkpoint?.read(state, tallies);
-    if (state.step >= 0) {
-      const progress = trackProgress({ batches, target, sets }, state.step, options.onProgress);
-      const store = checkpoint ? await directoryStore(checkpoint.iterates) : memoryStore();
-      const run = new SgdRun(model, { batches, lr, store, signal, onStep: progress.reached });
-      try {
-        const problem = { batches, target, lr, signal, onRows: progress.advance };
-        for await (const step of reverseSweep(model, problem, run, state)) {
-          await checkpoint?.write(state, tallies);
-          for (const [i, set] of sets.entries()) {
-            await visit(model, set, tallies[i], step, state, lr, signal, progress.advance);
-          }
-        }
-      } finally {
-        run.dispose();
-      }
-      await checkpoint?.write(state, tallies);
-    }
+    if (state.step >= 0) await sweep(model, { ...options, batches, target, lr }, sets, state, tallies, checkpoint);
     const { lambdaNorms, targetLosses } = state;
     return { scores: tallies.map(({ scores }) => scores), lambdaNorms, targetLosses };
   } finally {
-    model.parameters.copyFrom(initial);
-    initial.dispose();
+    await checkpoint?.close();
     state.lambda.dispose();
   }
 }
 
+async function sweep(
+  model: AnnotatedModel,
+  { batches, target, lr, microBatch, signal, onProgress }: LqsOptions,
+  sets: ResolvedSet[],
+  state: SweepState,
+  tallies: ScoreTally[],
+  checkpoint: SweepCheckpoint | undefined,
+): Promise<void> {
+  const store = checkpoint ? await directoryStore(checkpoint.iterates) : memoryStore();
+  const rows = { steps: rowCounts(batches), target: sum(rowCounts(target)), sets };
+  const left = sweepWork(rows, state.step, await store.steps()) - (checkpoint?.recordedRows ?? 0);
+  const passes = new Passes(model, { microBatch, signal, onWork: trackProgress(rows, left, onProgress) });
+  const run = new SgdRun(model.parameters, { batches, lr, store, passes });
+  let visited = false;
+  try {
+    for await (const step of reverseSweep({ batches, target, lr }, passes, run, state)) {
+      await checkpoint?.write(state, tallies, visited);
+      const due = sets.map((set) => set.scored(step) || set.normed(step));
+      visited = due.includes(true);
+      if (!visited) continue;
+      const record = checkpoint ? await checkpoint.visit(step) : unrecorded;
+      for (const [i, set] of sets.entries()) {
+        if (due[i]) await visit(set, tallies[i], step, { passes, lambda: state.lambda, lr, record });
+      }
+    }
+    await checkpoint?.write(state, tallies, visited);
+  } catch (cause) {
+    await run.rewind();
+    throw cause;
+  } finally {
+    passes.dispose();
+    store.dispose();
+  }
+}
+
 interface ResolvedSet {
-  batches: Batch[];
+  batches: BatchList;
+  rows: number;
   interval: number;
   contribution: Contribution;
   /** Whether contributions are taken at θ_t. */
@@ -150,41 +174,41 @@ interface ResolvedSet {
 }
 
 function resolveSet(name: string, set: ScoreSet, steps: number): ResolvedSet {
-  const batches = checkBatches(`${name}.batches`, set.batches);
+  const batches = checkBatchList(`${name}.batches`, set.batches);
   const interval = checkInteger('interval', set.interval ?? Math.max(1, Math.floor(steps / 5)), 1);
   const contribution = set.contribution ?? 'released';
   if (!Object.hasOwn(VARIANTS, contribution)) {
     throw invalid('contribution', Object.keys(VARIANTS).join(', '), contribution);
   }
   const scored = (t: number) => t >= 0 && t < steps && t % interval === 0;
-  return { batches, interval, contribution, scored, normed: (t) => VARIANTS[contribution].normsAt(t, scored) };
+  const normed = (t: number) => VARIANTS[contribution].normsAt(t, scored);
+  return { batches, rows: sum(rowCounts(batches)), interval, contribution, scored, normed };
 }
 
 /** Takes a set's contributions, norms or both at θ_step, where the model is. */
 async function visit(
-  model: AnnotatedModel,
   set: ResolvedSet,
   tally: ScoreTally,
   step: number,
-  { lambda }: SweepState,
-  lr: number,
-  signal: AbortSignal | undefined,
-  onRows: (rows: number) => void,
+  { passes, lambda, lr, record }: { passes: Passes; lambda: ParameterVector; lr: number; record: VisitRecorder },
 ): Promise<void> {
   const scored = set.scored(step);
   const norms = set.normed(step);
-  if (!scored && !norms) return;
   const scale = VARIANTS[set.contribution].scale(lr);
   let offset = 0;
   for (const batch of set.batches) {
-    const result = await model.perSample(batch, { norms, dots: scored ? [lambda] : undefined, signal });
-    for (let i = 0; i < batch.batch; i++) {
-      const n = offset + i;
-      if (scored) tally.scores[n] += scale * quotient(result.dots![0][i], tally.denominators[n]);
-      if (norms) tally.denominators[n] = result.norms![i];
+    for (const part of passes.parts(batch)) {
+      const found = await record(part.batch, async () => {
+        const result = await passes.perSample(part, { norms, dots: scored ? [lambda] : undefined });
+        return [...(scored ? result.dots! : []), ...(norms ? [result.norms!] : [])];
+      });
+      for (let i = 0; i < part.batch; i++) {
+        const n = offset + i;
+        if (scored) tally.scores[n] += scale * quotient(found[i], tally.denominators[n]);
+        if (norms) tally.denominators[n] = found[scored ? part.batch + i : i];
+      }
+      offset += part.batch;
     }
-    offset += batch.batch;
-    onRows(batch.batch);
   }
 }
 
@@ -199,9 +223,7 @@ function newTally(rows: number): ScoreTally {
 
 function fingerprint(
   model: AnnotatedModel,
-  batches: Batch[],
-  target: Batch[],
-  lr: number,
+  { batches, target, lr, microBatch }: Pick<LqsOptions, 'batches' | 'target' | 'lr' | 'microBatch'>,
   sets: ResolvedSet[],
 ): Fingerprint {
   return {
@@ -209,6 +231,7 @@ function fingerprint(
     batches: digestBatches(batches),
     target: digestBatches(target),
     lr,
+    microBatch: microBatch ?? 'whole batches',
     ...Object.fromEntries(
       sets.flatMap((set, i) => [
         [`sets[${i}].batches`, digestBatches(set.batches)],
@@ -219,7 +242,6 @@ function fingerprint(
   };
 }
 
-function checkBatches(name: string, batches: Batch[]): Batch[] {
-  if (!Array.isArray(batches) || batches.length === 0) throw invalid(name, 'at least one batch', batches);
-  return batches;
+function sum(values: readonly number[]): number {
+  return values.reduce((a, b) => a + b, 0);
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { checkInteger, checkList, invalid } from '../check.ts';
-import type { Batch } from '../data/batch.ts';
+import { rowCounts, type BatchList } from '../data/batch-list.ts';
 import { sampleBatches, type TokenSource } from '../data/token-source.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import type { ParameterVector } from '../model/parameter-vector.ts';
@@ -11,12 +11,12 @@ import type { StepContext } from '../train/hooks.ts';
 /** Overwrites `into` with ∇J, J the mean loss of all rows of the batches, and `scratch` with anything; resolves to J. */
 export async function meanGradient(
   model: Pick<LanguageModel, 'gradient'>,
-  batches: readonly Batch[],
+  batches: BatchList,
   into: ParameterVector,
   scratch: ParameterVector,
   signal: AbortSignal | undefined,
 ): Promise<number> {
-  const rows = batches.reduce((count, { batch }) => count + batch, 0);
+  const rows = rowCounts(batches).reduce((a, b) => a + b, 0);
   let total = 0;
   into.fill(0);
   for (const batch of batches) {

@@ -9,8 +9,10 @@ export interface CharacterCounts {
   symbol: number;
 }
 
-const WORDS = new Intl.Segmenter('en', { granularity: 'word' });
-const SENTENCES = new Intl.Segmenter('en', { granularity: 'sentence' });
+/** Runs of letters, marks and digits, apostrophes within them included. */
+const WORD = /[\p{L}\p{M}\p{N}]+(?:['’][\p{L}\p{M}\p{N}]+)*/gu;
+/** Where a sentence ends: a line break, or a mark with what closes a quotation, white space after it where scripts have it. */
+const SENTENCE_END = /(?<=[.!?…]["'”’»)\]]*)\s+|(?<=[。！？][」』”’）]*)|\n/u;
 
 /** What features of a text are made of; each part is found once, when first asked for. */
 export class TextView {
@@ -28,19 +30,17 @@ export class TextView {
     return (this.#characters ??= countCharacters(this.text));
   }
 
-  /** Words as Unicode divides text (UAX 29), in lower case, punctuation left out. */
+  /** Words in lower case. */
   get words(): string[] {
-    this.#words ??= Array.from(WORDS.segment(this.text))
-      .filter(({ isWordLike }) => isWordLike)
-      .map(({ segment }) => segment.toLowerCase());
-    return this.#words;
+    return (this.#words ??= (this.text.match(WORD) ?? []).map((word) => word.toLowerCase()));
   }
 
-  /** Sentences as Unicode divides text (UAX 29; a line break ends one too), trimmed, those without a letter or digit left out. */
+  /** Sentences, trimmed; what has no letter or digit is none. */
   get sentences(): string[] {
-    this.#sentences ??= Array.from(SENTENCES.segment(this.text), ({ segment }) => segment.trim()).filter((sentence) =>
-      /[\p{L}\p{N}]/u.test(sentence),
-    );
+    this.#sentences ??= this.text
+      .split(SENTENCE_END)
+      .map((sentence) => sentence.trim())
+      .filter((sentence) => /[\p{L}\p{N}]/u.test(sentence));
     return this.#sentences;
   }
 

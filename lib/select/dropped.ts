@@ -1,7 +1,7 @@
 import type { ScoreColumn } from '../score/table.ts';
 import { perturbedScore } from './gumbel.ts';
-import type { PlanRecord } from './plan-record.ts';
-import { describeSelection, isThreshold } from './rule.ts';
+import type { PlanRecord, ScoreSource } from './plan-record.ts';
+import { describeSelection, isThreshold, type Selection } from './rule.ts';
 import type { Cut, SelectionRecord } from './selection.ts';
 
 /** Why a row is not in a plan. */
@@ -30,92 +30,111 @@ export interface DroppedRow {
  * @param scores columns that may be the one the plan goes by
  */
 export function whyDropped(dropped: DroppedRow, record: PlanRecord, scores: ScoreColumn[]): Dropped {
-  const column = columnOf(record, scores);
+  const { selection } = record;
+  const source = record.selectedBy ?? record.orderedBy;
+  const column = source && columnOf(source, scores);
   const place = column ? column.rows.indexOf(dropped.row) : -1;
   const score = place >= 0 ? column!.values[place] : NaN;
   if (column && Number.isNaN(score)) {
     return {
       reason: 'not scored',
-      explanation: `has no score in ${column.file} (split ${dropped.split}), which the plan was made from`,
+      explanation: `split ${dropped.split}; not among the ${scored(column)} scored rows of ${column.file} that the plan was made from`,
     };
   }
-  const { selection } = record;
   if (!selection) return withoutRule(record);
-  const rule = describeSelection(selection.selection, record.column);
+  const rule = describeSelection(selection.selection, source?.column);
   if (!column) {
-    return {
-      reason: 'unknown',
-      rule,
-      explanation: `kept were ${rule}; give the score table with the column ${record.column ?? 'it goes by'} for this row's part`,
-    };
+    const wanted = source ? `${source.column} of ${source.file}` : 'the scores it was selected by';
+    return { reason: 'unknown', rule, explanation: `kept is ${rule}; give ${wanted} to see what this row has` };
   }
   if (place >= selection.of) {
     return {
       reason: 'not considered',
       rule,
-      explanation: `selected was among the first ${selection.of} rows of ${column.file}; this is number ${place}`,
+      explanation: `number ${place} of ${column.file}, of which only the first ${selection.of} rows were considered`,
     };
   }
   return missed(dropped, score, selection, rule) ?? withoutRule(record);
 }
 
+const scored = ({ values }: ScoreColumn): number => values.filter((value) => !Number.isNaN(value)).length;
+
 /** The column that a plan goes by: of those with its name, the one from its file. */
-function columnOf({ column, scores: file = '' }: PlanRecord, scores: ScoreColumn[]): ScoreColumn | undefined {
+function columnOf({ column, file }: ScoreSource, scores: ScoreColumn[]): ScoreColumn | undefined {
   const named = scores.filter((each) => each.column === column);
   return named.find((each) => each.file === file) ?? named.find((each) => each.file.endsWith(file)) ?? named[0];
 }
 
-/** The side of the rule on which a score lies; undefined when the rule keeps it. */
+/** What of a rule a row misses; undefined when the rule keeps it. */
 function missed(
   { row, domain }: DroppedRow,
   value: number,
-  { selection, seed = 0, ...record }: SelectionRecord,
+  { selection, seed = 0, domains, ...whole }: SelectionRecord,
   rule: string,
 ): Dropped | undefined {
-  const { above, below, perDomain, temperature } = selection;
-  const cut: Cut | undefined = perDomain ? record.domains?.[domain] : record;
   const score = perturbedScore(value, row, selection, seed);
-  const is = temperature ? `score ${value}, with its noise ${score},` : `score ${value}`;
-  if (isThreshold(selection)) {
-    if (above !== undefined && score <= above)
-      return { reason: 'score', rule, score, lowest: above, explanation: `${is} is not above ${above}` };
-    if (below !== undefined && score >= below)
-      return { reason: 'score', rule, score, highest: below, explanation: `${is} is not below ${below}` };
-    return undefined;
+  const where = selection.perDomain ? ` of domain ${domain}` : '';
+  const cut = selection.perDomain ? domains?.[domain] : whole;
+  if (cut?.kept === 0) return { reason: 'score', rule, score, explanation: `nothing is kept${where}; kept is ${rule}` };
+  for (const { side, at, outside, equal } of limitsOf(selection, cut)) {
+    const tie = score === at;
+    const words = tie ? equal : (side === 'lowest' ? score < at : score > at) ? outside : undefined;
+    if (words === undefined) continue;
+    const [is, limit] = apart(score, at);
+    const noise = selection.temperature ? ` (${short(value)} and its noise)` : '';
+    return {
+      reason: tie && !isThreshold(selection) ? 'tie' : 'score',
+      rule,
+      score,
+      [side]: at,
+      explanation: `score ${is}${noise} is ${words(limit)}${where}; kept is ${rule}`,
+    };
   }
-  const where = perDomain ? ` of domain ${domain}` : '';
-  if (!cut || cut.lowest === null || cut.highest === null) {
-    return { reason: 'score', rule, score, explanation: `nothing is kept${where}: ${rule}` };
-  }
-  const { lowest, highest } = cut;
-  const of = `${rule}: ${cut.kept} of ${cut.of} rows${where}`;
-  if (score < lowest)
-    return { reason: 'score', rule, score, lowest, explanation: `${is} is below ${lowest}, the lowest kept (${of})` };
-  if (score > highest)
-    return {
-      reason: 'score',
-      rule,
-      score,
-      highest,
-      explanation: `${is} is above ${highest}, the highest kept (${of})`,
-    };
-  if (score === lowest && selection.keep !== 'low')
-    return {
-      reason: 'tie',
-      rule,
-      score,
-      lowest,
-      explanation: `${is} is the lowest kept, but later rows with it fill the number (${of})`,
-    };
-  if (score === highest && selection.keep !== undefined && selection.keep !== 'high')
-    return {
-      reason: 'tie',
-      rule,
-      score,
-      highest,
-      explanation: `${is} is the highest kept, but earlier rows with it fill the number (${of})`,
-    };
   return undefined;
+}
+
+/** One side of what a rule keeps. */
+interface Limit {
+  side: 'lowest' | 'highest';
+  at: number;
+  /** What a score beyond it is. */
+  outside(at: string): string;
+  /** What a score right at it is, where such ones may be dropped. */
+  equal?(at: string): string;
+}
+
+function limitsOf(selection: Selection, cut: Cut | undefined): Limit[] {
+  const { above, below, keep = 'high' } = selection;
+  const notAbove = (at: string) => `not above ${at}`;
+  const notBelow = (at: string) => `not below ${at}`;
+  const limits: (Omit<Limit, 'at'> & { at: number | null | undefined })[] = isThreshold(selection)
+    ? [
+        { side: 'lowest', at: above, outside: notAbove, equal: notAbove },
+        { side: 'highest', at: below, outside: notBelow, equal: notBelow },
+      ]
+    : [
+        {
+          side: 'lowest',
+          at: cut?.lowest,
+          outside: (at) => `below ${at}, the lowest kept`,
+          equal: keep === 'low' ? undefined : (at) => `${at}, the lowest kept, with which later rows go first`,
+        },
+        {
+          side: 'highest',
+          at: cut?.highest,
+          outside: (at) => `above ${at}, the highest kept`,
+          equal: keep === 'high' ? undefined : (at) => `${at}, the highest kept, with which earlier rows go first`,
+        },
+      ];
+  return limits.filter((limit): limit is Limit => typeof limit.at === 'number');
+}
+
+/** Six digits of a number. */
+const short = (x: number): string => String(Number(x.toPrecision(6)));
+
+/** Two numbers in six digits, or in all where these would not tell them apart. */
+function apart(a: number, b: number): [string, string] {
+  return a !== b && short(a) === short(b) ? [String(a), String(b)] : [short(a), short(b)];
 }
 
 /** A row that no rule dropped. */
@@ -128,10 +147,10 @@ function withoutRule({ limit, selection, from, drawn }: PlanRecord): Dropped {
     };
   }
   if (limit !== undefined) {
-    return { reason: 'limit', explanation: `comes after the ${limit} rows that were taken of the order (--limit)` };
+    return { reason: 'limit', explanation: `comes after the ${limit} rows that were taken of the order` };
   }
   if (from !== undefined && !selection) {
-    return { reason: 'not considered', explanation: `is not in what the plan was made from: ${from}` };
+    return { reason: 'not considered', explanation: `not in what the plan was made from: ${from}` };
   }
   return {
     reason: 'unknown',

@@ -2,15 +2,20 @@ import { invalid } from '../check.ts';
 import type { OrderMethod } from '../order/methods.ts';
 import type { SelectionRecord } from './selection.ts';
 
+/** A score column and the path of its file. */
+export interface ScoreSource {
+  column: string;
+  file: string;
+}
+
 /** What a plan was made from, as far as it is known: kept with it, so that it can be said why a row is not in it. */
 export interface PlanRecord {
-  /** What decided which rows are in the plan. */
+  /** What decided which rows are in the plan, and by which scores. */
   selection?: SelectionRecord;
-  /** What decided their order. */
+  selectedBy?: ScoreSource;
+  /** What decided their order, and by which scores. */
   order?: OrderMethod;
-  /** The score column that selection and order go by, and its file. */
-  column?: string;
-  scores?: string;
+  orderedBy?: ScoreSource;
   /** Which rows there were to choose from, in words, where no selection says it. */
   from?: string;
   /** Of the kept rows so many were drawn at random before they were ordered: as many as training reads. */

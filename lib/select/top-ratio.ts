@@ -1,6 +1,7 @@
 import { checkFinite, invalid } from '../check.ts';
 import type { FloatArray } from '../backend/types.ts';
 import { runKernel, runKernelAsync, type AsyncOptions, type OrderKernel } from '../order/kernel.ts';
+import type { MemoryOptions } from '../order/sort-kernel.ts';
 import { checkScores } from '../score/check.ts';
 import { topKKernel } from './top-k.ts';
 
@@ -9,17 +10,21 @@ import { topKKernel } from './top-k.ts';
  * @throws GradfoldError INVALID_ARGUMENT for r outside (0, 1] or so small that nothing would be kept; INVALID_DATA
  * naming the index of a NaN.
  */
-export function topRatio(scores: FloatArray, r: number): Uint32Array {
-  return runKernel(topRatioKernel(scores, r));
+export function topRatio(scores: FloatArray, r: number, options: MemoryOptions = {}): Uint32Array {
+  return runKernel(topRatioKernel(scores, r, options));
 }
 
 /** topRatio off the event loop. `scores` must not change until the promise settles. */
-export async function topRatioAsync(scores: FloatArray, r: number, options: AsyncOptions = {}): Promise<Uint32Array> {
-  return runKernelAsync(topRatioKernel(scores, r), options);
+export async function topRatioAsync(
+  scores: FloatArray,
+  r: number,
+  options: MemoryOptions & AsyncOptions = {},
+): Promise<Uint32Array> {
+  return runKernelAsync(topRatioKernel(scores, r, options), options);
 }
 
 /** @internal */
-export function topRatioKernel(scores: FloatArray, r: number): OrderKernel {
+export function topRatioKernel(scores: FloatArray, r: number, options: MemoryOptions = {}): OrderKernel {
   checkScores(scores);
   checkFinite('r (the ratio of rows to keep)', r, { above: 0, max: 1 });
   const n = scores.length;
@@ -29,5 +34,5 @@ export function topRatioKernel(scores: FloatArray, r: number): OrderKernel {
     });
   }
   // No rows, nothing to keep: any k selects the same.
-  return topKKernel(scores, Math.max(1, Math.trunc(n * r)));
+  return topKKernel(scores, Math.max(1, Math.trunc(n * r)), options);
 }

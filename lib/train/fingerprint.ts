@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
-import type { Batch } from '../data/batch.ts';
+import type { Batch, TokenRow } from '../data/batch.ts';
+import { rowOf, type TokenSource } from '../data/token-source.ts';
 import { GradfoldError } from '../errors.ts';
 import type { ParameterVector } from '../model/parameter-vector.ts';
+import { CHUNK_ELEMENTS } from '../model/safetensors.ts';
 
 /** What a resumable step was started with, by name: plain values, or digests of large ones. */
 export type Fingerprint = Record<string, string | number>;
@@ -16,23 +18,51 @@ export function digest(parts: Iterable<string | NodeJS.TypedArray>): string {
   return hash.digest('hex');
 }
 
-/** A digest of every tensor, by name and value. */
+/** A digest of every tensor, by name and value; read in parts, so that large parameters are not held twice. */
 export function digestParameters(parameters: ParameterVector): string {
-  return digest(Object.entries(parameters.toRecord()).flat());
+  return digest(tensorParts(parameters));
+}
+
+function* tensorParts(parameters: ParameterVector): Generator<string | NodeJS.TypedArray> {
+  for (const { name, shape, read } of parameters.tensorSources()) {
+    yield name;
+    const size = shape.reduce((a, b) => a * b, 1);
+    for (let offset = 0; offset < size; offset += CHUNK_ELEMENTS) {
+      yield read(offset, Math.min(CHUNK_ELEMENTS, size - offset));
+    }
+  }
 }
 
 /** A digest of everything in the batches that a loss can depend on. */
-export function digestBatches(batches: readonly Batch[]): string {
-  return digest(
-    batches.flatMap(({ batch, time, inputIds, labels, attentionMask, documentIds, tokenTypeIds }) => [
-      `${batch}x${time}`,
-      inputIds,
-      labels,
-      attentionMask ?? 'no mask',
-      documentIds ?? 'no documents',
-      tokenTypeIds ?? 'no token types',
-    ]),
-  );
+export function digestBatches(batches: Iterable<Batch>): string {
+  return digest(batchParts(batches));
+}
+
+function* batchParts(batches: Iterable<Batch>): Generator<string | NodeJS.TypedArray> {
+  for (const { batch, time, inputIds, labels, attentionMask, documentIds, tokenTypeIds } of batches) {
+    yield `${batch}x${time}`;
+    yield inputIds;
+    yield labels;
+    yield attentionMask ?? 'no mask';
+    yield documentIds ?? 'no documents';
+    yield tokenTypeIds ?? 'no token types';
+  }
+}
+
+/** Rows whose tokens are hashed to tell whether a resumed step reads the same samples. */
+const HASHED_ROWS = 256;
+
+/** A digest of row numbers, and of some of these rows at even distances. */
+export function digestRows(samples: TokenSource, rows: Uint32Array): string {
+  const stride = Math.ceil(rows.length / HASHED_ROWS);
+  const hashed = rows.filter((_, i) => i % stride === 0);
+  return digest([rows, ...Array.from(hashed, (row) => rowParts(rowOf(samples, row))).flat()]);
+}
+
+/** What a row consists of; of one that has nothing but tokens, those. */
+function rowParts({ inputIds, ...rest }: TokenRow): (string | Int32Array)[] {
+  const others = Object.entries(rest).flatMap(([name, values]) => (values ? [name, Int32Array.from(values)] : []));
+  return [Int32Array.from(inputIds), ...others];
 }
 
 /**

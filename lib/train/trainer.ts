@@ -1,11 +1,10 @@
 import { join } from 'node:path';
 import { checkCall, checkFinite, checkInteger, checkLength, checkList, checkObject, invalid } from '../check.ts';
-import type { TokenRow } from '../data/batch.ts';
-import { rowOf, type TokenSource } from '../data/token-source.ts';
+import type { TokenSource } from '../data/token-source.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { createOptimizer, type OptimizerConfig } from '../model/optimizer.ts';
 import type { Plan } from '../order/plan.ts';
-import { digest, digestParameters, type Fingerprint } from './fingerprint.ts';
+import { digest, digestParameters, digestRows, type Fingerprint } from './fingerprint.ts';
 import type { BatchFilter, HookState, StepObserver } from './hooks.ts';
 import { TrainingLog, type TrainingLogEntry } from './log.ts';
 import { planBatch, prefetchRows, READ_AHEAD } from './sample-loader.ts';
@@ -50,9 +49,6 @@ export interface TrainOptions {
   validate?: { every: number; run(): Promise<Record<string, number>> };
   signal?: AbortSignal;
 }
-
-/** Rows of the plan whose tokens are hashed to tell whether a resumed run reads the same samples. */
-const HASHED_ROWS = 256;
 
 /**
  * Trains a model on a plan. A run that is killed and started again with the same arguments goes on from its latest
@@ -154,24 +150,16 @@ function checkPlan(plan: Plan): void {
 
 function fingerprintOf(options: TrainOptions, schedule: Required<ScheduleConfig>, steps: number): Fingerprint {
   const { model, optimizer, plan, samples, batchSize } = options;
-  const stride = Math.ceil(plan.rows.length / HASHED_ROWS);
-  const hashed = plan.rows.filter((_, i) => i % stride === 0);
   return {
     steps,
     batchSize,
     optimizer: JSON.stringify(optimizer),
     schedule: JSON.stringify(schedule),
     plan: digest([plan.rows, plan.weights]),
-    samples: digest(Array.from(hashed, (row) => rowParts(rowOf(samples, row))).flat()),
+    samples: digestRows(samples, plan.rows),
     'initial parameters': digestParameters(model.parameters),
     ...(options.filter && { candidates: options.filter.candidates }),
     ...options.filter?.fingerprint,
     ...options.observer?.fingerprint,
   };
-}
-
-/** What a row consists of; of one that has nothing but tokens, those. */
-function rowParts({ inputIds, ...rest }: TokenRow): (string | Int32Array)[] {
-  const others = Object.entries(rest).flatMap(([name, values]) => (values ? [name, Int32Array.from(values)] : []));
-  return [Int32Array.from(inputIds), ...others];
 }

@@ -5,7 +5,7 @@
 
 namespace gradfold {
 
-/// Adds argsort, foldOrder and topK, and their …Async forms, to exports. Typed in lib/order/native.ts.
+/// Adds sortRows, sortRowsAsync and RowSorter to exports. Typed in lib/order/native.ts.
 void register_order(Napi::Env env, Napi::Object exports);
 
 }  // namespace gradfold

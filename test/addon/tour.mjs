@@ -30,6 +30,7 @@ async function tourModel(backend, fixture) {
   model.memory({ batch: 2, time: 8 }, 'perSample', { dots: 2, gram: true, gradients: true });
   if (batch.documentIds) await model.perSample(batch, { norms: true, dots, granularity: 'document' });
   const { hvp } = await model.hvp(batch, gradient);
+  await model.jvp(batch, gradient);
   for (const config of [
     { kind: 'sgd', lr: 1e-3, clipNorm: 1 },
     { kind: 'adamw', lr: 1e-3 },
@@ -37,6 +38,14 @@ async function tourModel(backend, fixture) {
     const optimizer = createOptimizer(model, config);
     await optimizer.step(gradient);
     optimizer.dispose();
+    const scores = [0, 1].map(() => new Float64Array(batch.batch));
+    const { final } = await gradfold.metaGradient(model, {
+      batches: [batch, batch],
+      scores,
+      outer: batch,
+      optimizer: { ...config, clipNorm: 1e-3 },
+    });
+    final.dispose();
   }
   hvp.axpy(0.5, gradient);
   hvp.scale(2);

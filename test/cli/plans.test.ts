@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -67,7 +67,7 @@ describe('select', () => {
     expect(domains.filter((domain) => domain === 'garden')).toHaveLength(7);
     expect(domains).toHaveLength(14);
     const text = await succeed('select', at('scores.arrow'), '-o', at('kept.arrow'), '--force', ...flags);
-    expect(text).toMatch(/kept 14 of 50 rows, the 7 rows with the highest lqs of each domain/);
+    expect(text).toMatch(/kept 14 of 50 rows: the 7 rows with the highest lqs of each domain/);
     expect(text).toMatch(/^garden +7 +\d+ +[\d.]+ % +\S+ to \S+$/m);
   });
 
@@ -178,7 +178,42 @@ describe('explain', () => {
     const text = await succeed('explain', '--row', String(row), ...sources(), ...files);
     expect(text).toContain(await idOf(row));
     expect(text).toMatch(new RegExp(`^${row} +lqs +-[\\d.]+ +50 +50 +1\\.0`, 'm'));
-    expect(text).toContain('the lowest kept (the 50 % with the highest lqs: 25 of 50 rows)');
+    expect(text).toContain('the lowest kept; kept is the 50 % with the highest lqs');
+  });
+
+  test('the files of a run are found by its conventions', async () => {
+    const run = at('run');
+    await mkdir(join(run, 'scores/parts'), { recursive: true });
+    await mkdir(join(run, 'train/half-seed1/checkpoints/step-1'), { recursive: true });
+    await copyFile(at('corpus.arrow'), join(run, 'corpus.arrow'));
+    await copyFile(at('tokens/samples.arrow'), join(run, 'samples.arrow'));
+    const id = await idOf(rows[0]);
+    const before = await json('explain', id, '--run', run);
+    expect((before.rows as RowTrace[])[0]).toMatchObject({ scores: [], plans: [] });
+    await copyFile(at('scores.arrow'), join(run, 'scores/pool.arrow'));
+    await copyFile(at('plan.arrow'), join(run, 'train/half-seed1/plan.arrow'));
+    await copyFile(at('half.arrow'), join(run, 'train/half-seed1/checkpoints/step-1/other.arrow'));
+    const [trace] = (await json('explain', id, '--run', run)).rows as RowTrace[];
+    expect(trace.scores.map(({ file, column }) => [file, column])).toEqual([
+      [join(run, 'scores/pool.arrow'), 'lqs'],
+      [join(run, 'scores/pool.arrow'), 'length'],
+    ]);
+    expect(trace.plans.map(({ plan }) => plan)).toEqual(['half-seed1']);
+  });
+
+  test('what was selected by one column and ordered by another is explained by the first', async () => {
+    const scores = at('scores.arrow');
+    await succeed('select', scores, '--column', 'length', '--top-k', '10', '-o', at('long.arrow'));
+    await succeed('order', scores, '--plan', at('long.arrow'), '-o', at('long-first.arrow'), '--limit', '4');
+    const place = values.indexOf(Math.max(...values)); // the lowest `length`
+    const files = ['--scores', scores, '--plan', at('long-first.arrow')];
+    const [trace] = (await json('explain', '--row', String(rows[place]), ...sources(), ...files)).rows as RowTrace[];
+    expect(trace.plans[0].dropped).toMatchObject({ reason: 'score', score: -values[place] });
+    const kept = (await readPlan(at('long.arrow'))).rows;
+    const taken = (await readPlan(at('long-first.arrow'))).rows;
+    const beyond = kept.find((row) => !taken.includes(row))!;
+    const [cut] = (await json('explain', '--row', String(beyond), ...sources(), ...files)).rows as RowTrace[];
+    expect(cut.plans[0].dropped).toMatchObject({ reason: 'limit' });
   });
 
   test('an unknown id brings the closest ones', async () => {

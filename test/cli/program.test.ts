@@ -32,7 +32,9 @@ describe('bad usage has exit status 2 and leaves standard output empty', () => {
     ['no command', []],
     ['an unknown command', ['selct']],
     ['an unknown option', ['doctor', '--jason']],
-    ['a missing argument', ['score']],
+    ['a missing argument', ['score', 'lqs']],
+    ['a group without a command', ['score']],
+    ['neither model nor configuration', ['score', 'lqs', 'samples.arrow', '-o', 's']],
     ['a missing option', ['ingest', 'x.jsonl']],
     ['an option that is no number', ['select', 's.arrow', '-o', 'p', '--top-k', 'many']],
     ['two selections at once', ['select', 's.arrow', '-o', 'p', '--top-k', '3', '--above', '0']],
@@ -121,7 +123,7 @@ test('the commands make a training out of documents, step by step, with JSON out
   const training = ['--samples', samples, '--batch', '4', '--steps', '3', ...backend];
   await json('train', at('first.arrow'), '-o', at('first'), '--config', at('config.json'), ...training);
   const scored = await json(
-    ...['score', samples, '--model', at('first/model'), '-o', at('scores.arrow'), '--limit', '20'],
+    ...['score', 'lqs', samples, '--model', at('first/model'), '-o', at('scores.arrow'), '--limit', '20'],
     ...['--steps', '2', '--batch', '4', '--target-rows', '4', ...backend],
   );
   expect(scored).toMatchObject({ rows: 20 });

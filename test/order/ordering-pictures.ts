@@ -1,11 +1,12 @@
-import { Error as ErrorLevel, parse, View } from 'vega';
-import { compile, type TopLevelSpec } from 'vega-lite';
 import type { OrderMethod } from '../../lib/order/methods.ts';
 import { planOf } from '../../lib/order/plan.ts';
 import { randomNormals } from '../../lib/random.ts';
 
 const ROWS = 120;
-/** Greys and colours that can be read on white and on black. */
+const [WIDTH, HEIGHT] = [360, 110];
+/** Room for the axes and their titles. */
+const [LEFT, TOP, BOTTOM] = [22, 6, 22];
+/** A grey and colours that can be read on white and on black. */
 const GREY = '#888888';
 const COLORS = ['#3b82c4', '#e08a1e', '#3a9d6a', '#b5539c', '#c2503f', '#7a6fd0'];
 
@@ -20,43 +21,38 @@ const SHOWN: Record<string, OrderMethod> = {
 };
 
 /** Score against position in each order, as the library gives it: SVG by name. */
-export async function orderingPictures(): Promise<Record<string, string>> {
+export function orderingPictures(): [name: string, svg: string][] {
   const scores = new Float64Array(ROWS);
   randomNormals(scores, 1, 0);
   const rows = Uint32Array.from(scores, (_, row) => row);
-  const drawn = Object.entries(SHOWN).map(async ([name, order]) => {
+  const [lowest, highest] = [Math.min(...scores), Math.max(...scores)];
+  return Object.entries(SHOWN).map(([name, order]) => {
     const plan = planOf(rows, scores, order);
-    const points = Array.from(plan.rows, (row, position) => ({
-      position,
-      score: scores[row],
-      layer: plan.layers[position],
+    const dots = Array.from(plan.rows, (row, position) => ({
+      x: LEFT + (WIDTH * (position + 0.5)) / ROWS,
+      y: TOP + (HEIGHT * (highest - scores[row])) / (highest - lowest),
+      color: COLORS[plan.layers[position]],
     }));
-    return [name, await draw(points)] as const;
+    return [name, draw(name, dots)];
   });
-  return Object.fromEntries(await Promise.all(drawn));
 }
 
-async function draw(points: { position: number; score: number; layer: number }[]): Promise<string> {
-  const axis = { grid: false, labels: false, ticks: false, domainColor: GREY, titleColor: GREY, titleFontSize: 12 };
-  const layers = [...new Set(points.map(({ layer }) => layer))].sort((a, b) => a - b);
-  const spec = {
-    width: 360,
-    height: 110,
-    padding: 6,
-    background: 'transparent',
-    config: { view: { stroke: null }, font: 'system-ui, sans-serif', axis: { titleFontWeight: 'normal' }, aria: false },
-    data: { values: points },
-    mark: { type: 'circle', size: 18, opacity: 1 },
-    encoding: {
-      x: { field: 'position', type: 'quantitative', title: 'position in training', axis, scale: { nice: false } },
-      y: { field: 'score', type: 'quantitative', title: 'score', axis, scale: { zero: false } },
-      color: { field: 'layer', type: 'nominal', legend: null, scale: { domain: layers, range: COLORS } },
-    },
-  };
-  const view = new View(parse(compile(spec as TopLevelSpec).spec), { renderer: 'none', logLevel: ErrorLevel });
-  try {
-    return `${await view.toSVG()}\n`;
-  } finally {
-    view.finalize();
-  }
+function draw(name: string, dots: { x: number; y: number; color: string }[]): string {
+  const [right, bottom] = [LEFT + WIDTH, TOP + HEIGHT + 4];
+  const groups = COLORS.flatMap((color) => {
+    const own = dots.filter((dot) => dot.color === color);
+    const circles = own.map(({ x, y }) => `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="2.2"/>`);
+    return own.length > 0 ? [`<g fill="${color}">`, ...circles, '</g>'] : [];
+  });
+  return `${[
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${right + 4}" height="${bottom + BOTTOM}" role="img">`,
+    `<title>${name}: score against position in training</title>`,
+    `<path d="M${LEFT - 4},${TOP}V${bottom}H${right}" fill="none" stroke="${GREY}"/>`,
+    `<g fill="${GREY}" font-family="system-ui, sans-serif" font-size="12" text-anchor="middle">`,
+    `<text x="${LEFT + WIDTH / 2}" y="${bottom + 16}">position in training</text>`,
+    `<text transform="translate(12,${TOP + HEIGHT / 2}) rotate(-90)">score</text>`,
+    '</g>',
+    ...groups,
+    '</svg>',
+  ].join('\n')}\n`;
 }

@@ -44,9 +44,21 @@ describe('a plan over shards', () => {
   });
 
   test.each<[string, Plan, string]>([
-    ['a shard that is not there', { ...byShard, shards: Uint32Array.of(2, 0, 3, 2) }, 'position 2: expected a shard below 3, got 3'],
-    ['a row beyond its shard', { ...byShard, rows: Uint32Array.of(3, 0, 3, 0) }, 'position 0: expected a row of shard 2 below 3'],
-    ['a row beyond the table', { ...whole, rows: Uint32Array.of(0, 7, 0, 0) }, 'position 1: expected a row below 7, got 7'],
+    [
+      'a shard that is not there',
+      { ...byShard, shards: Uint32Array.of(2, 0, 3, 2) },
+      'position 2: expected a shard below 3, got 3',
+    ],
+    [
+      'a row beyond its shard',
+      { ...byShard, rows: Uint32Array.of(3, 0, 3, 0) },
+      'position 0: expected a row of shard 2 below 3',
+    ],
+    [
+      'a row beyond the table',
+      { ...whole, rows: Uint32Array.of(0, 7, 0, 0) },
+      'position 1: expected a row below 7, got 7',
+    ],
   ])('%s is named', async (_, plan, message) => {
     expect(() => wholePlan(plan, table)).toThrow(message);
     const path = join(directory, 'wrong.arrow');

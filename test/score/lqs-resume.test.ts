@@ -6,7 +6,8 @@ import { openBackend } from '../../lib/backend/open.ts';
 import { openReferenceBackend } from '../../lib/backend/reference/backend.ts';
 import type { Backend } from '../../lib/backend/types.ts';
 import { annotateLqs, lqsSweep, type AnnotatedModel } from '../../lib/score/lqs.ts';
-import { memoryStore, SgdRun } from '../../lib/score/lqs-iterates.ts';
+import { memoryStore, SgdRun, stepsAhead } from '../../lib/score/lqs-iterates.ts';
+import { Passes } from '../../lib/score/lqs-passes.ts';
 import { reverseSweep, type SweepState } from '../../lib/score/lqs-sweep.ts';
 import { TESTED_BACKENDS } from '../support/backends.ts';
 import { largestRelativeError } from '../support/fixtures.ts';
@@ -21,9 +22,9 @@ beforeAll(async () => {
   // A small part of the case: the resumes below run it some fifty times.
   problem = {
     ...full,
-    batches: full.batches.slice(0, 5).map((batch) => rowsOf(batch, 0, 1)),
+    batches: full.batches.slice(0, 4).map((batch) => rowsOf(batch, 0, 1)),
     target: [rowsOf(full.target[0], 0, 1)],
-    proxy: [rowsOf(full.proxy[0], 0, 2)],
+    proxy: [rowsOf(full.proxy[0], 0, 1), rowsOf(full.proxy[0], 1, 2)],
   };
   backend = openReferenceBackend();
 });
@@ -76,8 +77,9 @@ describe('an annotation with a checkpoint directory', () => {
         const resumed = await lqsSweep(model, options);
         expect(resumed).toEqual(whole);
       }
-      // 5 + 2 recomputed steps, 6 target gradients, 5 Hessian products, 3 + 4 scorings; and the run that is not killed.
-      expect(calls).toBe(26);
+      // 4 + 1 recomputed steps, 5 target gradients, 4 Hessian products, 2 + 4 scorings of two batches; and the run that
+      // is not killed.
+      expect(calls).toBe(27);
     },
   );
 
@@ -91,11 +93,33 @@ describe('an annotation with a checkpoint directory', () => {
     expect(await annotateLqs(model, options)).toEqual(whole);
   });
 
+  it('scores no batch again that a visit had got through', async () => {
+    const model = await loadLqsModel(backend);
+    const scored: number[] = [];
+    const counted: AnnotatedModel = {
+      parameters: model.parameters,
+      vector: (init) => model.vector(init),
+      gradient: (...args) => model.gradient(...args),
+      hvp: (...args) => model.hvp(...args),
+      perSample: (...args) => {
+        if (scored.push(args[0].batch) === 4) throw new Error('killed');
+        return model.perSample(...args);
+      },
+    };
+    const options = { ...problem, interval: 1, checkpointDir: directory };
+    const progress: { done: number; total: number }[] = [];
+    await expect(annotateLqs(counted, options)).rejects.toThrow('killed');
+    expect(await readdir(directory)).toContain('visit.journal');
+    await annotateLqs(counted, { ...options, onProgress: (at) => progress.push(at) });
+    expect(scored).toHaveLength(4 * 2 + 1); // four visits of two batches, and the one that was not finished
+    expect(progress.at(-1)!.done).toBe(progress.at(-1)!.total);
+  });
+
   it('returns a finished result without computing, and keeps only that on disk', async () => {
     const model = await loadLqsModel(backend);
     const options = { ...problem, checkpointDir: directory };
     const first = await annotateLqs(model, options);
-    expect(await readdir(directory)).toEqual(['state.json']);
+    expect(await readdir(directory)).toEqual(['state.json', 'tally-0-000000.arrow']);
     expect(await annotateLqs(failingAt(model, 0), options)).toEqual(first);
   });
 
@@ -118,7 +142,7 @@ describe('an annotation with a checkpoint directory', () => {
 describe('SgdRun', () => {
   it('gives every iterate back while holding about 2√T of them', async () => {
     const model = await loadLqsModel(backend);
-    const batches = Array.from({ length: 16 }, (_, t) => problem.batches[t % 5]);
+    const batches = Array.from({ length: 16 }, (_, t) => problem.batches[t % 4]);
     const forward = [model.parameters.toRecord()];
     const scratch = await loadLqsModel(backend);
     for (const batch of batches) {
@@ -130,7 +154,8 @@ describe('SgdRun', () => {
     const store = memoryStore();
     let computed = 0;
     let most = 0;
-    const run = new SgdRun(model, { batches, lr: 0.05, store, onStep: () => computed++ });
+    const passes = new Passes(model, { onWork: () => computed++ });
+    const run = new SgdRun(model.parameters, { batches, lr: 0.05, store, passes });
     for (let t = 16; t >= 0; t--) {
       await run.restore(t);
       expect(model.parameters.toRecord()).toEqual(forward[t]);
@@ -139,6 +164,7 @@ describe('SgdRun', () => {
     }
     expect(most).toBeLessThanOrEqual(9);
     expect(computed).toBeLessThan(2 * 16);
+    expect([...stepsAhead(16, 16, [])]).toHaveLength(computed);
     expect(await store.steps()).toEqual([]);
   });
 });
@@ -147,7 +173,8 @@ describe('reverseSweep', () => {
   it('visits θ_T … θ_0 and ends with the adjoint of θ_0', async () => {
     const full = await loadLqsCase();
     const model = await loadLqsModel(backend);
-    const run = new SgdRun(model, { batches: full.batches, lr: full.lr, store: memoryStore() });
+    const passes = new Passes(model);
+    const run = new SgdRun(model.parameters, { batches: full.batches, lr: full.lr, store: memoryStore(), passes });
     const state: SweepState = {
       step: 6,
       lambda: model.vector(),
@@ -155,7 +182,7 @@ describe('reverseSweep', () => {
       targetLosses: new Float64Array(7),
     };
     const visited: number[] = [];
-    for await (const step of reverseSweep(model, full, run, state)) {
+    for await (const step of reverseSweep(full, passes, run, state)) {
       visited.push(step);
       const check = { 6: 'theta_T', 5: 'lambda_T' }[step];
       if (check === undefined) continue;

@@ -116,6 +116,28 @@ describe('lqsSweep', () => {
     expect(relativeError(split.scores, whole.scores)).toBeLessThan(1e-12);
   });
 
+  it('gives the same scores when batches are worked through in parts', async () => {
+    const [whole, parts] = await Promise.all(
+      [undefined, 2].map(async (microBatch) => annotateLqs(await loadLqsModel(backend), { ...problem, microBatch })),
+    );
+    for (const key of ['scores', 'lambdaNorms', 'targetLosses'] as const) {
+      expect(relativeError(parts[key], whole[key])).toBeLessThan(1e-12);
+    }
+  });
+
+  it('takes batches that are made when they are asked for', async () => {
+    const made = <T>(list: T[]) => ({
+      length: list.length,
+      at: (i: number) => structuredClone(list[i]),
+      *[Symbol.iterator]() {
+        yield* structuredClone(list);
+      },
+    });
+    const { batches, target, proxy } = problem;
+    const lists = { batches: made(batches), target: made(target), proxy: made(proxy) };
+    expect(await annotateLqs(model, { ...problem, ...lists })).toEqual(await annotateLqs(model, problem));
+  });
+
   it('takes the mean over all target rows, however they are batched', async () => {
     const target = [rowsOf(problem.target[0], 0, 1), rowsOf(problem.target[0], 1, 4)];
     const { scores, targetLosses } = await annotateLqs(model, { ...problem, target });
@@ -173,8 +195,9 @@ describe('progress and misuse', () => {
     });
     expect(seen.at(-1)).toBe(total);
     expect(seen.every((done, i) => i === 0 || done > seen[i - 1])).toBe(true);
-    // 6 steps of 3 rows forward; 7 visits with 4 target rows; 6 Hessian products of 3 rows; 6 scorings of 7 rows.
-    expect(total).toBe(18 + 28 + 18 + 42);
+    // 6 steps of 3 rows forward, 2 of them once more; 7 visits with 4 target rows; 6 Hessian products of 3 rows, a row
+    // as much as 8/3 passes; 6 scorings of 7 rows.
+    expect(total).toBe(18 + 6 + 28 + 48 + 42);
   });
 
   it.each<[string, object]>([
@@ -183,6 +206,7 @@ describe('progress and misuse', () => {
     ['proxy: expected at least one batch', { proxy: [] }],
     ['lr: expected a finite number > 0, got 0', { lr: 0 }],
     ['interval: expected an integer >= 1, got 0', { interval: 0 }],
+    ['microBatch: expected an integer >= 1, got 0', { microBatch: 0 }],
     ['contribution: expected released, paper, pds, got "lqs"', { contribution: 'lqs' }],
   ])('%s', async (message, options) => {
     await expect(annotateLqs(model, { ...problem, ...options })).rejects.toThrow(message);

@@ -122,12 +122,12 @@ describe('an n-gram model', () => {
   it.each([
     ['no model', 'hello\n', 'expected an ARPA file from \\data\\ to \\end\\, got none'],
     ['the end missing', PUBLISHED.replace('\\end\\', ''), 'got one that ends before'],
-    ['a line missing', PUBLISHED.replace('-0.2553 <s> <unk>\n', ''), ':30: expected 1 more 2-grams, got "\\\\end\\\\"'],
+    ['a line missing', PUBLISHED.replace('-0.2553 <s> <unk>\n', ''), ': expected 1 more 2-grams, got "\\\\end'],
     ['a line too many', PUBLISHED.replace('ngram 2=7', 'ngram 2=6'), 'expected no more than 6 2-grams'],
-    ['a number that is none', PUBLISHED.replace('-0.2553 wood', 'x wood'), ':27: expected a log probability, 2 words'],
+    ['a number that is none', PUBLISHED.replace('-0.2553 wood', 'x wood'), ':20: expected a log probability, 2 words'],
     ['a word that no list has', PUBLISHED.replace('cindy jean', 'cindy joan'), 'each n-gram once, after its words'],
     ['an n-gram twice', PUBLISHED.replace('wood pittsburgh', 'cindy jean'), 'each n-gram once'],
-    ['lists out of order', PUBLISHED.replace('\\1-grams:', '\\2-grams:'), 'expected "\\\\1-grams:"'],
+    ['lists out of order', PUBLISHED.replace('\\1-grams:', '\\2-grams:'), 'expected \\1-grams:, got'],
   ])('refuses a file with %s', async (_, text, message) => {
     await expect(read(text)).rejects.toMatchObject({ code: 'INVALID_FILE', message: expect.stringContaining(message) });
   });

@@ -27,11 +27,13 @@ const values = new Float64Array(50);
 FILLS.normal(values, 3);
 const column: ScoreColumn = { file: 'runs/x/scores/pool.arrow', column: 'lqs', rows, values };
 
+const BY = { column: 'lqs', file: 'scores/pool.arrow' };
+
 function planBy(selection: Selection, order: OrderMethod = { method: 'fold' }, more: PlanRecord = {}): TracedPlan {
   const domains = Array.from(rows, (row) => samples.domain(row));
   const selected = selectPlaces(values, selection, { rows, seed: 4, domains });
   const plan = planOf(selected.places, values, order);
-  const record: PlanRecord = { selection: selected.record, order, column: 'lqs', scores: 'scores/pool.arrow', ...more };
+  const record: PlanRecord = { selection: selected.record, order, selectedBy: BY, ...more };
   // As it comes back from a file.
   const read = recordOf('plan.arrow', recordMetadata(record));
   return { name: 'plan', plan: { ...plan, rows: plan.rows.map((place) => rows[place]) }, record: read };
@@ -68,7 +70,7 @@ describe.each<[string, Selection]>([
       expect(reason).toBe('score');
       if (lowest !== undefined) expect(score).toBeLessThanOrEqual(lowest);
       else expect(score).toBeGreaterThanOrEqual(highest!);
-      expect(explanation).toContain(String(lowest ?? highest));
+      expect(explanation).toContain(String(Number((lowest ?? highest)!.toPrecision(6))));
     }
   });
 });
@@ -102,7 +104,7 @@ describe('reasons', () => {
   test('a row without a score, with its split', () => {
     expect(why(55, planBy({ topK: 5 }))).toMatchObject({
       reason: 'not scored',
-      explanation: expect.stringContaining('split validation') as string,
+      explanation: expect.stringContaining('split validation; not among the 50 scored rows') as string,
     });
   });
 
@@ -118,7 +120,7 @@ describe('reasons', () => {
         null,
         { method: 'shuffle', seed: 0 },
       );
-      const traced = { name: 'flat', plan, record: { selection: record, column: 'lqs' } };
+      const traced = { name: 'flat', plan, record: { selection: record, selectedBy: BY } };
       const dropped = trace(traced, [flat]).filter(({ positions }) => positions.length === 0);
       expect(dropped).toHaveLength(25);
       for (const { dropped: reason } of dropped) {
@@ -134,7 +136,7 @@ describe('reasons', () => {
     const { places, record } = selectPlaces(scores, { topRatio: 0.2, perDomain: true }, { rows: rare, domains });
     const plan = planOf(places, scores, { method: 'sort' });
     record.domains = { even: record.domains!.rare, odd: record.domains!.odd };
-    const traced = { name: 'x', plan, record: { selection: record, column: 'lqs' } };
+    const traced = { name: 'x', plan, record: { selection: record, selectedBy: BY } };
     expect(why(0, traced, [{ ...column, rows: rare, values: scores }])?.explanation).toContain(
       'nothing is kept of domain even',
     );

@@ -127,6 +127,6 @@ describe('a source of whole rows', () => {
     };
     const { batch } = planBatch(samples, toyPlan([0, 1, 2]), 1, 2);
     expect(epochs).toEqual([0, 1]);
-    expect(Array.from(batch.labels)).toEqual([-100, 3, -100, 5, -100, -100, 0, -100, 2, -100, -100, -100]);
+    expect(Array.from(batch.labels)).toEqual([-100, 3, -100, 5, -100, 7, 0, -100, 2, -100, -100, -100]);
   });
 });

@@ -74,13 +74,14 @@ async function filesOf(options: {
   return { corpus, samples, scores, plans: plan.map((path) => ({ name: path, path })) };
 }
 
-async function readSources({ samples, scores, plans }: RunFiles): Promise<TraceSources> {
+async function readSources(files: RunFiles): Promise<TraceSources> {
+  const samples = await openSamples(files.samples);
   return {
-    samples: await openSamples(samples),
-    scores: (await Promise.all(scores.map(readScoreColumns))).flat(),
+    samples,
+    scores: (await Promise.all(files.scores.map(readScoreColumns))).flat(),
     plans: await Promise.all(
-      plans.map(async ({ name, path }) => {
-        const { metadata, ...plan } = await readPlan(path);
+      files.plans.map(async ({ name, path }) => {
+        const { metadata, ...plan } = await readPlan(path, samples);
         return { name, plan, record: recordOf(path, metadata) };
       }),
     ),

@@ -36,16 +36,16 @@ export const order = defineCommand<{
     const { out, column, method, limit } = options;
     const problem = orderProblem(method, options, (key) => `--${key}`);
     if (problem) throw new UsageError(`order: ${problem}`);
-    const scores = args[0] as string;
-    const table = await readScoreTable(scores, column);
+    const file = args[0] as string;
+    const table = await readScoreTable(file, column);
     const selected = options.plan === undefined ? undefined : await readPlan(options.plan);
     if (selected?.shards) {
       throw invalid(options.plan!, 'a plan over the whole table', 'one with a column shard', { code: 'INVALID_DATA' });
     }
-    const { rows, scores: values } = selected ? restrictTable(table, selected.rows) : table;
+    const { rows, scores } = selected ? restrictTable(table, selected.rows) : table;
     const order = namedOrder(method, options);
     const places = Uint32Array.from(rows, (_, place) => place);
-    const whole = planOf(places, values, order);
+    const whole = planOf(places, scores, order);
     const plan = {
       rows: whole.rows.slice(0, limit).map((place) => rows[place]),
       layers: whole.layers.slice(0, limit),
@@ -55,10 +55,10 @@ export const order = defineCommand<{
     const earlier = selected ? recordOf(options.plan!, selected.metadata) : {};
     const record = {
       selection: earlier.selection,
+      selectedBy: earlier.selectedBy,
       order,
-      column,
-      scores,
-      from: options.plan ?? scores,
+      orderedBy: { column, file },
+      from: options.plan ?? file,
       limit: plan.rows.length < rows.length ? limit : earlier.limit,
     };
     await writePlan(out, plan, recordMetadata(record));

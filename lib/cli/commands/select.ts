@@ -51,8 +51,8 @@ export const select = defineCommand<{
     if (perDomain && options.samples === undefined) {
       throw new UsageError('select: --per-domain needs --samples, the file of the scored rows');
     }
-    const scores = args[0] as string;
-    const table = await readScoreTable(scores, column);
+    const file = args[0] as string;
+    const table = await readScoreTable(file, column);
     const rows = table.rows.subarray(0, limit);
     const samples = options.samples === undefined ? undefined : await openSamples(options.samples);
     const { places, record } = selectPlaces(table.scores.subarray(0, limit), selection, {
@@ -62,7 +62,7 @@ export const select = defineCommand<{
     });
     await claimOutput(out, options.force);
     const plan = planInOrder(places.map((place) => rows[place]).sort());
-    await writePlan(out, plan, recordMetadata({ selection: record, scores, column }));
+    await writePlan(out, plan, recordMetadata({ selection: record, selectedBy: { column, file } }));
     return { json: { path: out, ...record, column }, text: `${out}: ${inWords(record, column)}` };
   },
 });
@@ -73,9 +73,9 @@ function withoutUndefined(selection: Selection): Selection {
 
 function inWords(record: SelectionRecord, column: string): string {
   const { selection, kept, of, domains } = record;
-  const first = `kept ${kept} of ${of} rows, ${describeSelection(selection, column)} (${column} ${range(record)})`;
+  const score = selection.temperature ? `${column} with noise` : column;
+  const first = `kept ${kept} of ${of} rows: ${describeSelection(selection, column)} (${score} ${range(record)})`;
   if (!domains) return first;
-  const head = ['domain', 'kept', 'of', 'share', `kept ${column}`];
   const lines = Object.entries(domains).map(([name, cut]) => [
     name,
     String(cut.kept),
@@ -83,10 +83,10 @@ function inWords(record: SelectionRecord, column: string): string {
     `${((100 * cut.kept) / cut.of).toFixed(1)} %`,
     range(cut),
   ]);
-  return `${first}\n${formatTable(head, lines)}`;
+  return `${first}\n${formatTable(['domain', 'kept', 'of', 'share', score], lines)}`;
 }
 
-/** Of the kept scores; with noise where there is some. */
+/** Of the kept scores. */
 const range = ({ lowest, highest }: Cut): string =>
   lowest === null || highest === null ? 'none' : `${short(lowest)} to ${short(highest)}`;
 

@@ -1,0 +1,191 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Option } from 'commander';
+import type { Backend } from '../../backend/types.ts';
+import { openSamples, SPLITS, type Samples, type Split } from '../../data/samples.ts';
+import { summarize } from '../../evaluate/statistics.ts';
+import { GradfoldError } from '../../errors.ts';
+import { readJsonObject } from '../../files.ts';
+import type { ModelConfig } from '../../model/config.ts';
+import { LanguageModel } from '../../model/language-model.ts';
+import { planOf } from '../../order/plan.ts';
+import { batchesOf, cycle, drawRows } from '../../recipe/rows.ts';
+import { trainInto, TRAINING_FILES } from '../../recipe/training.ts';
+import { annotateLqs, type Contribution } from '../../score/lqs.ts';
+import { writeScoreTable } from '../../score/table.ts';
+import {
+  backendOptions,
+  claimOutput,
+  defineCommand,
+  forceOption,
+  number,
+  option,
+  outOption,
+  positiveInteger,
+  withBackend,
+  type BackendFlags,
+} from '../command.ts';
+import { UsageError } from '../io.ts';
+import type { Progress } from '../progress.ts';
+import { sameTokenizer, tokenizerBeside } from '../tokenizers.ts';
+
+interface Flags extends BackendFlags {
+  out: string;
+  model?: string;
+  config?: string;
+  pretrainSteps: number;
+  pretrainBatch: number;
+  pretrainLr: number;
+  split: Split;
+  target?: string;
+  targetDomain?: string;
+  targetRows: number;
+  steps: number;
+  interval?: number;
+  batch: number;
+  microBatch?: number;
+  lr: number;
+  contribution: Contribution;
+  force: boolean;
+}
+
+export const scoreLqs = defineCommand<Flags>({
+  usage: 'score lqs <samples>',
+  description: 'Score rows by LQS: how much training on each would help the target set.',
+  example: 'gradfold score lqs tokens/samples.arrow --model model --target-domain speeches --out scores.arrow',
+  limits: 'rows to score, drawn by --seed',
+  options: [
+    outOption('the score table (columns row and lqs)'),
+    option('--model <dir>', 'Hugging Face directory of the annotating model'),
+    option('--config <path>', 'train an annotating model of this config.json first, into OUT.pretrain'),
+    option('--pretrain-steps <n>', 'steps of that training', positiveInteger, 400),
+    option('--pretrain-batch <n>', 'rows a step of that training', positiveInteger, 32),
+    option('--pretrain-lr <x>', 'its learning rate, kept up after a warm-up over a tenth of the steps', number, 3e-3),
+    new Option('--split <name>', 'rows to score').choices(SPLITS).default('train'),
+    option('--target <samples>', 'table of the target rows (default: the target split of the rows)'),
+    option('--target-domain <name>', 'domain of the target rows (default: all)'),
+    option('--target-rows <n>', 'rows whose mean loss is to go down', positiveInteger, 128),
+    option('--steps <n>', 'T, steps of plain SGD', positiveInteger, 50),
+    option('--interval <n>', 'score at every n-th step (default: a fifth of T)', positiveInteger),
+    option('--batch <n>', 'rows a step', positiveInteger, 32),
+    option('--micro-batch <n>', 'rows worked on at once, to save memory (default: all of a step)', positiveInteger),
+    option('--lr <x>', 'learning rate of the SGD run', number, 0.01),
+    new Option('--contribution <variant>', 'what a row contributes at a step')
+      .choices(['released', 'paper', 'pds'])
+      .default('released'),
+    ...backendOptions,
+    forceOption,
+  ],
+  async run({ args, options, io: { signal }, progress }) {
+    const { out, seed, batch, microBatch, steps, lr, interval, contribution } = options;
+    if ((options.model === undefined) === (options.config === undefined)) {
+      throw new UsageError('score lqs: give exactly one of --model and --config');
+    }
+    const path = args[0] as string;
+    const samples = await openSamples(path);
+    const { from, rows: target } = await targetRows(path, samples, options, seed);
+    await claimOutput(out, options.force);
+    const rows = drawRows(samples, { split: options.split, count: options.limit, seed }).sort();
+    const run = drawRows(samples, { split: 'train', count: steps * batch, seed });
+    // Kept until the scores are there, so that a killed annotation goes on where it was.
+    const checkpointDir = `${out}.sweep`;
+    const { scores, targetLosses } = await withBackend(options, async (backend) => {
+      const directory = options.model ?? (await pretrain(samples, rows, options, { backend, seed, signal, progress }));
+      const model = await LanguageModel.fromPretrained(directory, { backend, signal });
+      return annotateLqs(model, {
+        batches: batchesOf(samples, cycle(run, 0, steps * batch), batch),
+        target: batchesOf(from, target, batch),
+        proxy: batchesOf(samples, rows, batch),
+        microBatch,
+        lr,
+        interval,
+        contribution,
+        checkpointDir,
+        signal,
+        onProgress: ({ done, total }) => progress.update('score', done, total, 'row passes'),
+      });
+    });
+    await writeScoreTable(
+      out,
+      rows,
+      { lqs: scores },
+      { method: 'lqs', contribution, steps: String(steps), lr: String(lr) },
+    );
+    await rm(checkpointDir, { recursive: true, force: true });
+    const { mean, standardDeviation } = summarize(scores);
+    const [before, after] = [targetLosses[0], targetLosses[steps]];
+    return {
+      json: {
+        path: out,
+        rows: rows.length,
+        targetRows: target.length,
+        mean,
+        standardDeviation,
+        targetLossBefore: before,
+        targetLossAfter: after,
+      },
+      text:
+        `${out}: ${rows.length} rows scored, mean ${mean.toPrecision(3)}, standard deviation ` +
+        `${standardDeviation.toPrecision(3)}; the run took the target loss from ${before.toFixed(4)} to ${after.toFixed(4)}`,
+    };
+  },
+});
+
+/** The target rows, and the table they are rows of. */
+async function targetRows(
+  path: string,
+  samples: Samples,
+  { target, targetDomain: domain, targetRows: count }: Flags,
+  seed: number,
+): Promise<{ from: Samples; rows: Uint32Array }> {
+  if (target === undefined) return { from: samples, rows: drawRows(samples, { split: 'target', domain, count, seed }) };
+  const [own, theirs] = [tokenizerBeside(path), tokenizerBeside(target)];
+  if (own !== undefined && theirs !== undefined && !(await sameTokenizer(own, theirs))) {
+    throw new GradfoldError(
+      'INVALID_DATA',
+      `${target}: expected rows of the tokenizer of ${path}, got those of another one; tokenize them with --tokenizer ${own}`,
+    );
+  }
+  const from = await openSamples(target);
+  return { from, rows: drawRows(from, { domain, count, seed }) };
+}
+
+/** Trains the annotating model, on rows that are not scored while there are others; resolves to its directory. */
+async function pretrain(
+  samples: Samples,
+  scored: Uint32Array,
+  { out, config, pretrainSteps: steps, pretrainBatch: batch, pretrainLr: lr }: Flags,
+  call: { backend: Backend; seed: number; signal: AbortSignal | undefined; progress: Progress },
+): Promise<string> {
+  const { backend, seed, signal, progress } = call;
+  const directory = `${out}.pretrain`;
+  const isScored = new Set(scored);
+  const all = samples.rows('train');
+  const others = all.filter((row) => !isScored.has(row));
+  const fresh = (await readJsonObject(config!)) as unknown as ModelConfig;
+  const model = await LanguageModel.initialize(fresh, { backend, seed, signal });
+  try {
+    await trainInto(directory, {
+      model,
+      plan: planOf(others.length > 0 ? others : all, null, { method: 'shuffle', seed }),
+      samples,
+      // A rate that is kept up: near a minimum the gradients of all domains nearly cancel, and scores tell less.
+      optimization: {
+        steps,
+        batch,
+        lr,
+        warmup: Math.ceil(steps / 10),
+        finalLr: 1,
+        betas: [0.9, 0.95],
+        weightDecay: 0,
+        clipNorm: 1,
+      },
+      checkpointEvery: 100,
+      onStep: ({ step }) => progress.update('pretrain', step, steps, 'steps'),
+      signal,
+    });
+  } finally {
+    model.dispose();
+  }
+  return join(directory, TRAINING_FILES.model);
+}

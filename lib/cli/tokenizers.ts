@@ -1,0 +1,46 @@
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { reencoder } from '../data/reencode.ts';
+import { loadTokenizer } from '../data/tokenizer.ts';
+import { readJsonObject } from '../files.ts';
+import { raterShape } from '../model/architectures/index.ts';
+import type { RaterConfig } from '../model/config.ts';
+import type { Reencode } from '../score/rater-scores.ts';
+import { UsageError } from './io.ts';
+
+const FILE = 'tokenizer.json';
+
+/** Where the tokenizer of a samples table is: as given, else beside the table, where `tokenize` and `run` put it. */
+export function tokenizerBeside(samples: string, given?: string): string | undefined {
+  const folder = dirname(samples);
+  return given ?? [folder, join(folder, 'tokenizer')].find((path) => existsSync(join(path, FILE)));
+}
+
+/**
+ * How rows of the tokenizer at `from` become rows of that at `to` for a rater; undefined where they are the same one, or
+ * where neither is known, which leaves the tokens as they are.
+ * @throws UsageError when only `to` is known
+ */
+export async function reencodeFor(
+  from: string | undefined,
+  to: string | undefined,
+  config: RaterConfig,
+): Promise<Reencode | undefined> {
+  if (to === undefined) return undefined;
+  if (from === undefined) {
+    throw new UsageError('no tokenizer.json beside the samples: give --samples-tokenizer, the one they were made with');
+  }
+  if (await sameTokenizer(from, to)) return undefined;
+  const { learnedPositions } = raterShape(config);
+  const longest = learnedPositions || (config.max_position_embeddings as number | undefined);
+  return reencoder(await loadTokenizer(from), await loadTokenizer(to), longest);
+}
+
+/** Whether two tokenizers, files or folders, are defined alike. */
+export async function sameTokenizer(a: string, b: string): Promise<boolean> {
+  const [x, y] = await Promise.all(
+    [a, b].map((path) => readJsonObject(path.endsWith('.json') ? path : join(path, FILE))),
+  );
+  return isDeepStrictEqual(x, y);
+}
