@@ -51,6 +51,16 @@ export {
 
 export { argsort, argsortAsync, type ArgsortOptions } from './order/argsort.ts';
 export { foldOrder, foldOrderAsync, foldPartitions, type FoldOptions } from './order/fold.ts';
+export {
+  leastFileMemory,
+  orderFile,
+  type FileOrder,
+  type FileSelection,
+  type OrderedFile,
+  type OrderFileOptions,
+  type OrderFileProgress,
+} from './order/order-file.ts';
+export { leastMemory, type MemoryOptions } from './order/sort-kernel.ts';
 export { shuffleOrder } from './order/shuffle.ts';
 export { planOf, readPlan, writePlan, type OrderMethod, type Plan } from './order/plan.ts';
 export { topK, topKAsync } from './select/top-k.ts';
