@@ -40,11 +40,11 @@ export async function writePlanOf(context: RunContext, { name, plan: recipe, see
     domainOf: (row) => samples.domain(row),
   });
   const from = `the pool of ${table.rows.length} rows of the training split`;
-  const source = recipe.score === undefined ? {} : { scores: scoreFile(recipe.score), column: recipe.score };
+  const by = recipe.score === undefined ? undefined : { file: scoreFile(recipe.score), column: recipe.score };
   await writePlan(context.path(trainingDir(name, seed), PLAN_FILE), plan, {
     plan: name,
     seed: String(seed),
-    ...recordMetadata({ ...record, from, ...source }),
+    ...recordMetadata({ ...record, selectedBy: record.selection && by, orderedBy: by, from }),
   });
   if (budget > plan.rows.length) {
     context.note(`plan ${name} has ${plan.rows.length} rows, training reads ${budget}: some are read more than once`);

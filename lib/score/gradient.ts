@@ -5,7 +5,7 @@ import { sampleBatches, type TokenSource } from '../data/token-source.ts';
 import type { LossOptions } from '../evaluate/losses.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import { createOptimizer, type Optimizer } from '../model/optimizer.ts';
-import { meanGradient } from './target-gradient.ts';
+import { addTargetGradient } from './target-gradient.ts';
 
 export interface GradientScoreOptions extends LossOptions {
   /** The samples whose mean loss J is to go down. */
@@ -51,11 +51,11 @@ export async function gradientScores(
   const direction = model.vector();
   const metric = model.vector();
   try {
-    const targetLoss = await meanGradient(model, target, direction, metric, signal);
+    const targetLoss = await addTargetGradient(model, target, direction, { scratch: metric, signal });
     const directions = [direction];
     if (optimizer) {
       metric.copyFrom(direction);
-      optimizer.precondition(metric);
+      await optimizer.precondition(metric);
       directions.push(metric);
     }
     const dots = directions.map(() => new Float64Array(rows.length));

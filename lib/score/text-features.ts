@@ -37,8 +37,14 @@ export const TEXT_FEATURES: Readonly<Record<string, TextFeature>> = {
   },
   sub_sequences: { definition: 'documents in the row', ofRow: ({ documents }) => documents },
   characters: { definition: 'characters (code points)', ofText: ({ characters }) => characters.all },
-  words: { definition: 'runs of letters and digits, apostrophes within them included', ofText: ({ words }) => words.length },
-  sentences: { definition: 'stretches with a letter or digit that end in . ! ? … or with the line', ofText: ({ sentences }) => sentences.length },
+  words: {
+    definition: 'runs of letters and digits, apostrophes within them included',
+    ofText: ({ words }) => words.length,
+  },
+  sentences: {
+    definition: 'stretches with a letter or digit that end in . ! ? … or with the line',
+    ofText: ({ sentences }) => sentences.length,
+  },
   empty_lines: {
     definition: 'lines without anything but white space',
     ofText: ({ lines }) => lines.filter((line) => line === '').length,

@@ -1,5 +1,5 @@
 import type { ScoreColumn } from '../score/table.ts';
-import { perturbedScore } from './gumbel.ts';
+import { perturbScores } from './gumbel.ts';
 import type { PlanRecord, ScoreSource } from './plan-record.ts';
 import { describeSelection, isThreshold, type Selection } from './rule.ts';
 import type { Cut, SelectionRecord } from './selection.ts';
@@ -72,7 +72,7 @@ function missed(
   { selection, seed = 0, domains, ...whole }: SelectionRecord,
   rule: string,
 ): Dropped | undefined {
-  const score = perturbedScore(value, row, selection, seed);
+  const [score] = perturbScores(Float64Array.of(value), Uint32Array.of(row), selection, seed);
   const where = selection.perDomain ? ` of domain ${domain}` : '';
   const cut = selection.perDomain ? domains?.[domain] : whole;
   if (cut?.kept === 0) return { reason: 'score', rule, score, explanation: `nothing is kept${where}; kept is ${rule}` };

@@ -77,6 +77,7 @@ class VectorObject : public Napi::ObjectWrap<VectorObject> {
   void write(const Napi::CallbackInfo& info);
   Napi::Value sgd_step(const Napi::CallbackInfo& info);
   Napi::Value adamw_step(const Napi::CallbackInfo& info);
+  Napi::Value adamw_metric(const Napi::CallbackInfo& info);
   Napi::Value sgd_adjoint(const Napi::CallbackInfo& info);
   Napi::Value adamw_adjoint(const Napi::CallbackInfo& info);
   void dispose(const Napi::CallbackInfo& info);
