@@ -1,15 +1,19 @@
-// Second-order passes beside a plain one: the Hessian-vector product with its JVP, and the passes of a DataRater meta step
-// (Calian et al. 2025) with two inner steps.
-import { createOptimizer } from 'gradfold';
+// Second-order passes beside a plain one: the Hessian-vector product with its JVP, the JVP alone, and a whole DataRater meta
+// step (Calian et al. 2025) with two inner steps.
+import { metaGradient, VectorPool, type OptimizerConfig } from 'gradfold';
 import { measureBeside, multipleRows, onWorkloads, plainRows, type Subject } from './subject.ts';
 import type { BenchOptions, BenchRow } from './types.ts';
 import { ADAMW, zipfBatch } from './workloads.ts';
 
-/** A linear layer has three products in a plain pass, as in one for dots, and eight in a dual pass. */
+/** A linear layer has three products in a plain pass, eight in a dual pass, and three in the forward half of that. */
 const DUAL_FLOOR = 8 / 3;
+const JVP_FLOOR = 1;
+/** Two inner gradients and the outer one; then the last step's dual pass and the first one's JVP. */
+const META_FLOOR = 3 + DUAL_FLOOR + JVP_FLOOR;
 const HVP = 'Hessian-vector product + JVP';
-const META = 'meta step T = 2, passes only: 2 inner, outer, 2 dual';
-const META_CHEAPER = 'meta step T = 2, passes only: 2 inner, outer, dual, JVP';
+const JVP = 'JVP alone';
+const META_SGD = 'meta step T = 2, SGD';
+const META_ADAMW = 'meta step T = 2, AdamW';
 
 export function run(options: BenchOptions): Promise<BenchRow[]> {
   return onWorkloads(options, options.precision ?? 'f32', (subject) => benchSecondOrder(subject, options.repeats));
@@ -17,42 +21,30 @@ export function run(options: BenchOptions): Promise<BenchRow[]> {
 
 async function benchSecondOrder(subject: Subject, repeats: number): Promise<BenchRow[]> {
   const { workload, model, batch, gradient } = subject;
-  const optimizer = createOptimizer(model, ADAMW);
   const direction = model.parameters.copy();
-  const inner = [batch, zipfBatch(workload, 1)];
-  const heldOut = zipfBatch(workload, 2);
-  const weights = Float64Array.from(
-    { length: batch.batch },
-    (_, i) => (2 * (i + 1)) / (batch.batch * (batch.batch + 1)),
-  );
-
-  const dual = async (of = batch) => (await model.hvp(of, direction, { weights })).hvp.dispose();
-  const forward = async () => {
-    for (const rows of inner) {
-      await model.gradient(rows, { weights, into: gradient });
-      await optimizer.step(gradient);
-    }
-    await model.gradient(heldOut, { into: gradient });
+  const batches = [batch, zipfBatch(workload, 1)];
+  const outer = zipfBatch(workload, 2);
+  const scores = batches.map(() => Float64Array.from({ length: batch.batch }, (_, i) => Math.sin(i)));
+  const workspace = new VectorPool(model);
+  const metaStep = async (optimizer: OptimizerConfig) => {
+    const { final } = await metaGradient(model, { batches, scores, outer, optimizer, workspace });
+    workspace.give(final);
   };
+
   const measured = await measureBeside(subject, repeats, {
-    [HVP]: () => dual(),
-    [META]: async () => {
-      await forward();
-      for (const rows of inner.toReversed()) await dual(rows);
-    },
-    // The earliest step's Hessian product is of use only to whoever asks for the derivative by θ_0.
-    [META_CHEAPER]: async () => {
-      await forward();
-      await dual(inner[1]);
-      await model.perSample(inner[0], { dots: [direction] });
-    },
+    [HVP]: () => model.hvp(batch, direction, { addTo: gradient }),
+    [JVP]: () => model.jvp(batch, direction),
+    [META_SGD]: () => metaStep({ kind: 'sgd', lr: 0.1 }),
+    [META_ADAMW]: () => metaStep(ADAMW),
   });
+  workspace.dispose();
   return [
     ...plainRows(subject, measured),
     ...multipleRows(subject, measured, {
       [HVP]: DUAL_FLOOR,
-      [META]: 3 + 2 * DUAL_FLOOR,
-      [META_CHEAPER]: 3 + DUAL_FLOOR + 1,
+      [JVP]: JVP_FLOOR,
+      [META_SGD]: META_FLOOR,
+      [META_ADAMW]: META_FLOOR,
     }),
   ];
 }

@@ -25,7 +25,7 @@ export const SUITES: Record<string, Suite> = {
     load: () => import('./samples.ts'),
   },
   second: {
-    description: 'Hessian-vector product with its JVP; the passes of a DataRater meta step with T = 2',
+    description: 'Hessian-vector product with its JVP, the JVP alone, DataRater meta steps with T = 2',
     load: () => import('./second.ts'),
   },
   annotate: {

@@ -1,5 +1,5 @@
 // A training step and its parts, with the measured product rate of the same run and precision beside them.
-import { createOptimizer, InRunScores, type Optimizer } from 'gradfold';
+import { createOptimizer, InRunScores, type Batch, type Optimizer } from 'gradfold';
 import { precisionsOf } from './backends.ts';
 import { measureBeside, multipleRows, onWorkloads, plainRows, type Measured, type Subject } from './subject.ts';
 import type { BenchOptions, BenchRow } from './types.ts';
@@ -9,6 +9,8 @@ const STEP = 'training step';
 const LOSS = 'loss';
 const SCORED_STEP = 'training step with dot products';
 const REFRESH = 'target gradient';
+/** As `gradfold train --in-run` has it: an eighth of the batch every second step. */
+const REFRESH_EVERY = 2;
 
 export async function run(options: BenchOptions): Promise<BenchRow[]> {
   const rows: BenchRow[] = [];
@@ -51,7 +53,8 @@ async function benchTraining(subject: Subject, repeats: number): Promise<BenchRo
 function inRunPasses({ model, batch, gradient }: Subject, optimizer: Optimizer) {
   const rows = Uint32Array.from({ length: batch.batch }, (_, row) => row);
   const samples = { tokens: (row: number) => batch.inputIds.subarray(row * batch.time, (row + 1) * batch.time) };
-  const inRun = new InRunScores(model, { samples, target: rows, targetRows: TARGET_ROWS, refreshEvery: REFRESH_EVERY });
+  const options = { samples, target: rows, targetRows: targetRows(batch), refreshEvery: REFRESH_EVERY };
+  const inRun = new InRunScores(model, options);
   const weights = new Float64Array(batch.batch).fill(1 / batch.batch);
   const directions = (step: number) => inRun.directions({ step, lr: optimizer.lr, optimizer, scratch: gradient });
   return {
@@ -64,13 +67,15 @@ function inRunPasses({ model, batch, gradient }: Subject, optimizer: Optimizer) 
   };
 }
 
-function inRunRow({ name }: Subject, { seconds }: Measured): BenchRow {
+const targetRows = ({ batch }: Batch): number => Math.max(1, Math.round(batch / 8));
+
+function inRunRow({ name, batch }: Subject, { seconds }: Measured): BenchRow {
   const refresh = seconds[REFRESH] / REFRESH_EVERY;
   return {
     name: `${name} ${STEP} with in-run scores`,
     value: (seconds[SCORED_STEP] + refresh) / seconds[STEP],
     unit: '× training step',
-    note: `${TARGET_ROWS} target rows every ${REFRESH_EVERY} steps are ${(refresh / seconds[STEP]).toFixed(3)} of it`,
+    note: `${targetRows(batch)} target rows every ${REFRESH_EVERY} steps: ${(refresh / seconds[STEP]).toFixed(3)} of a step`,
   };
 }
 

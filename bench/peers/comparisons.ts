@@ -3,10 +3,10 @@ import type { Workload } from '../workloads.ts';
 /** One job of ours beside those of PyTorch (or NumPy) that do the same work. */
 export interface Comparison {
   /** Comparisons of one kind, as --rows chooses them. */
-  row: 'P1' | 'P2' | 'P3' | 'P5' | 'P6';
+  row: 'P1' | 'P2' | 'P3' | 'P4' | 'P5' | 'P6';
   what: string;
   /** What both sides are given. */
-  input: { workload: Workload } | { scores: number };
+  input: { workload: Workload; innerSteps?: number } | { scores: number };
   ours: string;
   peers: Peer[];
 }
@@ -24,12 +24,14 @@ export interface Peer {
   own?: boolean;
 }
 
-/** Training, per-sample statistics and Hessian products of one workload. */
+/** Training, per-sample statistics, Hessian products and meta steps of one workload. */
 export function modelComparisons(workload: Workload): Comparison[] {
   const named = (what: string) => `${workload.name} ${what}`;
   const input = { workload };
   // Hessian products of the large workload on half the rows: PyTorch's take above 20 GB on all of them.
   const halved = { workload: workload.name === 'm160' ? { ...workload, batch: workload.batch / 2 } : workload };
+  // Meta steps of the large one on rows of a quarter of the length, for the same reason.
+  const shortened = workload.name === 'm160' ? { ...workload, time: workload.time / 4 } : workload;
   return [
     ...(['f32', 'bf16'] as const).map((precision) => ({
       row: 'P1' as const,
@@ -64,6 +66,16 @@ export function modelComparisons(workload: Workload): Comparison[] {
         { name: 'PyTorch, double backward', job: 'hvp-double-backward', speed: 2, memory: 0.25 },
       ],
     },
+    ...(['SGD', 'AdamW'] as const).map((optimizer) => ({
+      row: 'P4' as const,
+      what: named(`meta step T = 2, ${optimizer}`),
+      input: { workload: shortened, innerSteps: 2 },
+      ours: `meta-${optimizer.toLowerCase()}`,
+      peers: [
+        { name: 'our forward-backward', job: 'forward-backward', own: true },
+        { name: 'PyTorch, double backward', job: `meta-${optimizer.toLowerCase()}`, speed: 1.8, memory: 0.2 },
+      ],
+    })),
   ];
 }
 

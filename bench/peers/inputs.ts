@@ -15,9 +15,13 @@ export class Inputs {
 
   /** The part of a job that says what it works on. */
   async of(input: Comparison['input']): Promise<Partial<Job>> {
-    return 'workload' in input
-      ? { model: await this.#model(input.workload), ids: rowsOf(input.workload) }
-      : { scores: await this.#scores(input.scores) };
+    if ('scores' in input) return { scores: await this.#scores(input.scores) };
+    const { workload, innerSteps } = input;
+    return {
+      model: await this.#model(workload),
+      ids: rowsOf(workload, 0),
+      ...(innerSteps && { inner: Array.from({ length: innerSteps }, (_, t) => rowsOf(workload, 1 + t)) }),
+    };
   }
 
   remove(): void {
@@ -43,7 +47,7 @@ export class Inputs {
   }
 }
 
-function rowsOf(workload: Workload): number[][] {
-  const { batch, time, inputIds } = zipfBatch(workload);
+function rowsOf(workload: Workload, seed: number): number[][] {
+  const { batch, time, inputIds } = zipfBatch(workload, seed);
   return Array.from({ length: batch }, (_, row) => Array.from(inputIds.subarray(row * time, (row + 1) * time)));
 }

@@ -8,8 +8,13 @@ import {
   GradfoldError,
   LanguageModel,
   measureProduct,
+  metaGradient,
   openBackend,
   softmaxWeights,
+  VectorPool,
+  type Batch,
+  type OptimizerConfig,
+  type OptimizerState,
 } from 'gradfold';
 import type { Job, Prepared, Repetition } from './protocol.ts';
 
@@ -42,6 +47,8 @@ const JOBS: Record<string, (job: Job) => Promise<Run>> = {
       return [curvature, ...jvp];
     };
   },
+  'meta-sgd': (job) => metaStep(job, { kind: 'sgd', lr: 0.1 }),
+  'meta-adamw': (job) => metaStep(job, { kind: 'adamw', lr: 1e-3, betas: [0.9, 0.95], eps: 1e-8, weightDecay: 0.1 }),
   fold: async (job) => {
     const scores = readScores(job);
     return async () => sampled(foldOrder(scores));
@@ -71,10 +78,34 @@ async function trainingStep(job: Job, precision: 'f32' | 'bf16'): Promise<Run> {
   };
 }
 
+/** Score gradients of all inner rows; AdamW's state is m = θ / 100, v = 1e-6 after ten updates, as in meta.py. */
+async function metaStep(job: Job, optimizer: OptimizerConfig): Promise<Run> {
+  const { model, batch: outer } = await load(job);
+  const batches = job.inner!.map(batchOf);
+  const scores = batches.map(({ batch }, t) => Float64Array.from({ length: batch }, (_, i) => Math.sin(5 * t + 2 * i)));
+  const workspace = new VectorPool(model);
+  let state: OptimizerState | undefined;
+  if (optimizer.kind === 'adamw') {
+    state = { step: 10, m: model.parameters.copy(), v: model.vector() };
+    state.m.scale(0.01);
+    state.v.fill(1e-6);
+  }
+  return async () => {
+    const options = { batches, scores, outer, optimizer, state, workspace };
+    const { scoreGradients, final } = await metaGradient(model, options);
+    workspace.give(final);
+    return scoreGradients.flatMap((derivatives) => [...derivatives]);
+  };
+}
+
 async function load({ model: directory, ids, threads }: Job, precision: 'f32' | 'bf16' = 'f32') {
   const backend = await openBackend('cpu', { threads, precision });
   const model = await LanguageModel.fromPretrained(directory!, { backend });
-  return { model, batch: collate(ids!.map((inputIds) => ({ inputIds }))) };
+  return { model, batch: batchOf(ids!) };
+}
+
+function batchOf(ids: number[][]): Batch {
+  return collate(ids.map((inputIds) => ({ inputIds })));
 }
 
 function readScores({ scores }: Job): Float32Array {

@@ -7,6 +7,8 @@ export interface Job {
   /** A checkpoint directory, and rows of token ids with one token more than predictions. */
   model?: string;
   ids?: number[][];
+  /** Of a meta step: the rows of each inner step, while `ids` are held out. */
+  inner?: number[][][];
   /** A file of float32 scores. */
   scores?: string;
   /** Shapes [m, n, k] of products. */

@@ -27,6 +27,7 @@ export interface NativeVector {
   write(offset: number, values: Float32Array): void;
   sgdStep(gradient: NativeVector, step: { lr: number; clipNorm: number }): Promise<number>;
   adamwStep(gradient: NativeVector, m: NativeVector, v: NativeVector, step: NativeAdamwStep): Promise<number>;
+  adamwMetric(v: NativeVector, step: NativeAdamwStep): Promise<void>;
   sgdAdjoint(gradient: NativeVector, step: { lr: number; clipNorm: number }): Promise<void>;
   adamwAdjoint(
     gradient: NativeVector,

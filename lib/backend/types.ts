@@ -127,6 +127,11 @@ export interface EngineVector {
   /** AdamW with decoupled weight decay on all parameters (fixture `optim`); resolves to ‖g‖ before clipping. */
   adamwStep(gradient: EngineVector, m: EngineVector, v: EngineVector, step: AdamwStep): Promise<number>;
   /**
+   * this ← this / (√v̂ + eps), v̂ = (β₂v + (1−β₂)·this²) / (1 − β₂ᵗ) with t = step.step: as `adamwStep` would scale this
+   * vector if it were the gradient.
+   */
+  adamwMetric(v: EngineVector, step: AdamwStep): Promise<void>;
+  /**
    * The reverse of `theta.sgdStep(gradient, step)` for a scalar L of the updated θ: `this` is ∂L/∂θ, after the step and
    * before it; `gradient`, which that step was given, is overwritten with ∂L/∂g.
    */

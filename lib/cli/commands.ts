@@ -1,5 +1,6 @@
 import type { CliCommand } from './command.ts';
 import { bench } from './commands/bench.ts';
+import { compare } from './commands/compare.ts';
 import { corpusCorrupt } from './commands/corpus-corrupt.ts';
 import { corpusDemo } from './commands/corpus-demo.ts';
 import { doctor } from './commands/doctor.ts';
@@ -32,6 +33,7 @@ export const GROUPS: Record<string, string> = {
 /** Every command, in the order in which help lists them. */
 export const COMMANDS: CliCommand[] = [
   run,
+  compare,
   doctor,
   corpusDemo,
   corpusCorrupt,
@@ -40,13 +42,13 @@ export const COMMANDS: CliCommand[] = [
   scoreLqs,
   scoreFit,
   scoreApply,
-  scoreMerge,
   scorePerplexity,
   scoreGradient,
   scoreNgram,
   scoreText,
   scoreColumn,
   scoreCombine,
+  scoreMerge,
   select,
   order,
   explain,

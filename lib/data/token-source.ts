@@ -1,3 +1,4 @@
+import type { BatchList } from './batch-list.ts';
 import { collate, type Batch, type TokenRow } from './batch.ts';
 
 /** Where a sample's tokens are found. */
@@ -17,10 +18,32 @@ export function rowOf(samples: TokenSource, row: number, epoch = 0): TokenRow {
   return samples.row?.(row, epoch) ?? { inputIds: samples.tokens(row) };
 }
 
-/** Rows of a source as batches of `size` rows, the last one smaller, made when they are asked for. */
-export function* sampleBatches(samples: TokenSource, rows: ArrayLike<number>, size: number): Generator<Batch> {
-  for (let start = 0; start < rows.length; start += size) {
-    const count = Math.min(size, rows.length - start);
-    yield collate(Array.from({ length: count }, (_, i) => rowOf(samples, rows[start + i])));
+/** Rows of a source as batches of `size` rows, the last one smaller, each made when it is asked for. */
+export function sampleBatches(samples: TokenSource, rows: ArrayLike<number>, size: number): BatchList {
+  return new RowBatches(samples, rows, size);
+}
+
+class RowBatches implements BatchList {
+  readonly length: number;
+  readonly #samples: TokenSource;
+  readonly #rows: ArrayLike<number>;
+  readonly #size: number;
+
+  constructor(samples: TokenSource, rows: ArrayLike<number>, size: number) {
+    this.length = Math.ceil(rows.length / size);
+    this.#samples = samples;
+    this.#rows = rows;
+    this.#size = size;
+  }
+
+  at(index: number): Batch | undefined {
+    const start = index * this.#size;
+    const count = Math.min(this.#size, this.#rows.length - start);
+    if (count <= 0) return undefined;
+    return collate(Array.from({ length: count }, (_, i) => rowOf(this.#samples, this.#rows[start + i])));
+  }
+
+  *[Symbol.iterator](): Generator<Batch> {
+    for (let i = 0; i < this.length; i++) yield this.at(i)!;
   }
 }

@@ -8,7 +8,6 @@ import {
   type Moments,
 } from './optimizer-update.ts';
 import { ParameterVector } from './parameter-vector.ts';
-import { preconditionBy } from './precondition.ts';
 import { readTensors } from './read-tensors.ts';
 import { SafetensorsFile, writeSafetensors } from './safetensors.ts';
 import { TransformerModel } from './transformer-model.ts';
@@ -82,11 +81,10 @@ export class Optimizer {
    * with a factor of order 1, not 1/ε. The moments stay as they are.
    * @throws GradfoldError INVALID_ARGUMENT for SGD, which has no such metric.
    */
-  precondition(x: ParameterVector): void {
+  async precondition(x: ParameterVector): Promise<void> {
     if (!this.#moments) throw invalid('optimizer', 'one of kind adamw', this.#settings.kind);
     const engine = ParameterVector.engineOf(x, this.#model.space, 'x', { writable: true });
-    const { betas, eps } = this.#settings;
-    preconditionBy(engine, this.#moments.v.engine, { beta2: betas[1], eps, step: this.#stepCount + 1 });
+    await engine.adamwMetric(this.#moments.v.engine, { ...this.#settings, step: this.#stepCount + 1 });
   }
 
   /** Writes settings, stepCount and moments as a safetensors file, atomically and exactly. */

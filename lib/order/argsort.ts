@@ -1,19 +1,18 @@
 import type { FloatArray } from '../backend/types.ts';
 import { checkObject } from '../check.ts';
-import { checkScores } from '../score/check.ts';
 import { runKernel, runKernelAsync, type AsyncOptions, type OrderKernel } from './kernel.ts';
-import { ORDER_THREADS } from './native.ts';
-import { radixArgsort } from './radix.ts';
+import { sortKernel, type MemoryOptions } from './sort-kernel.ts';
 
-export interface ArgsortOptions {
+export interface ArgsortOptions extends MemoryOptions {
   /** Highest first; default false. Equal scores keep input order either way. */
   descending?: boolean;
 }
 
 /**
  * The row indices [n] that sort scores [n]. Stable in both directions: equal scores (-0 equals 0) keep input order.
- * Synchronous; O(n) time, 20 bytes of working memory a row.
- * @throws GradfoldError INVALID_DATA naming the index of a NaN; INVALID_ARGUMENT when scores is not a float array.
+ * Synchronous; O(n) time, and working memory as `memory` says.
+ * @throws GradfoldError INVALID_DATA naming the index of a NaN; INVALID_ARGUMENT when scores is not a float array, or
+ * for too little memory.
  */
 export function argsort(scores: FloatArray, options: ArgsortOptions = {}): Uint32Array {
   return runKernel(argsortKernel(scores, options));
@@ -29,13 +28,6 @@ export async function argsortAsync(
 
 /** @internal */
 export function argsortKernel(scores: FloatArray, options: ArgsortOptions = {}): OrderKernel {
-  checkScores(scores);
   checkObject('options', options);
-  const { descending = false } = options;
-  return {
-    scores,
-    native: (addon) => addon.argsort(scores, descending, ORDER_THREADS),
-    nativeAsync: (addon) => addon.argsortAsync(scores, descending, ORDER_THREADS),
-    portable: () => radixArgsort(scores, descending),
-  };
+  return sortKernel(scores, { descending: options.descending }, options);
 }

@@ -1,11 +1,9 @@
 import { checkInteger, checkObject } from '../check.ts';
 import type { FloatArray } from '../backend/types.ts';
-import { checkScores } from '../score/check.ts';
 import { runKernel, runKernelAsync, type AsyncOptions, type OrderKernel } from './kernel.ts';
-import { ORDER_THREADS } from './native.ts';
-import { radixArgsort } from './radix.ts';
+import { sortKernel, type MemoryOptions } from './sort-kernel.ts';
 
-export interface FoldOptions {
+export interface FoldOptions extends MemoryOptions {
   /** Number of layers L, each a sweep from low to high scores; default 3. */
   layers?: number;
 }
@@ -18,7 +16,8 @@ const MAX_LAYERS = 0xffffffff;
  * Folding: with S the stable ascending order of scores [n], the rows S[0::L], S[1::L], …, S[L-1::L] end to end, so that
  * training passes L times from the low scores to the high ones (Dai et al. 2025, "Data Efficacy for Language Model
  * Training"). Row indices [n] in training order.
- * @throws GradfoldError INVALID_DATA naming the index of a NaN; INVALID_ARGUMENT for layers that is not an integer >= 1.
+ * @throws GradfoldError INVALID_DATA naming the index of a NaN; INVALID_ARGUMENT for layers that is not an integer >= 1,
+ * or too little memory.
  */
 export function foldOrder(scores: FloatArray, options: FoldOptions = {}): Uint32Array {
   return runKernel(foldKernel(scores, options));
@@ -50,27 +49,14 @@ export function layerStarts(n: number, layers: number): number[] {
 }
 
 /** @internal */
-export function foldKernel(scores: FloatArray, options: FoldOptions = {}): OrderKernel {
-  checkScores(scores);
-  checkObject('options', options);
-  const { layers = DEFAULT_LAYERS } = options;
+export function checkLayers(layers: number): void {
   checkInteger('layers', layers, 1, MAX_LAYERS);
-  return {
-    scores,
-    native: (addon) => addon.foldOrder(scores, layers, ORDER_THREADS),
-    nativeAsync: (addon) => addon.foldOrderAsync(scores, layers, ORDER_THREADS),
-    *portable() {
-      return foldSorted(yield* radixArgsort(scores, false), layers);
-    },
-  };
 }
 
-/** sorted[0::layers], sorted[1::layers], … end to end. */
-function foldSorted(sorted: Uint32Array, layers: number): Uint32Array {
-  const folded = new Uint32Array(sorted.length);
-  let at = 0;
-  for (let layer = 0; layer < Math.min(layers, sorted.length); layer++) {
-    for (let i = layer; i < sorted.length; i += layers) folded[at++] = sorted[i];
-  }
-  return folded;
+/** @internal */
+export function foldKernel(scores: FloatArray, options: FoldOptions = {}): OrderKernel {
+  checkObject('options', options);
+  const { layers = DEFAULT_LAYERS } = options;
+  checkLayers(layers);
+  return sortKernel(scores, { layers }, options);
 }

@@ -79,11 +79,12 @@ export const FILES = {
   samples: 'samples.arrow',
   pretrain: 'pretrain/',
   scores: 'scores/',
-  poolScores: 'scores/pool.arrow',
-  proxyScores: 'scores/proxy.arrow',
   evaluation: 'evaluation.json',
   quality: 'quality.json',
   reportData: 'report.json',
   report: 'report.html',
   record: 'run.json',
 } as const;
+
+/** The pool's scores by one scoring; the column has its name. */
+export const scoreFile = (scoring: string): string => `${FILES.scores}${scoring}.arrow`;

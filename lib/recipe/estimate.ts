@@ -1,7 +1,8 @@
-import { transformerShape } from '../model/architectures/index.ts';
-import type { ModelConfig } from '../model/config.ts';
-import { modelLayout } from '../model/layout.ts';
+import { plansOf } from './grid.ts';
 import type { Recipe } from './schema.ts';
+import { stagesOfScorings } from './score-stages.ts';
+import { methodOf } from './scorings/index.ts';
+import { forwardFlops, FORWARD, modelSize, trainingWork, workOf, type Work } from './work.ts';
 
 export interface StageEstimate {
   stage: string;
@@ -12,56 +13,52 @@ export interface StageEstimate {
 
 export interface RunEstimate {
   parameters: number;
+  /** Names of the plans that are trained, the baseline first. */
+  plans: string[];
+  trainings: number;
   stages: StageEstimate[];
   flops: number;
   /** Bytes of model state and activations at the fullest moment, corpus and text aside. */
   memory: number;
 }
 
-/** Products of a forward pass, of forward and backward, and of a Hessian product, in units of a forward pass. */
-const FORWARD = 1;
-const BACKWARD = 3;
-const HESSIAN = 8;
 /** Parameter vectors alive at once in an annotation: parameters, start, λ, scratch, gradient. */
 const VECTORS = 5;
 
 /** What a run will cost, from its recipe alone. */
 export function estimateRun(recipe: Recipe): RunEstimate {
-  const { pretrain, score, train, evaluate, samples } = recipe;
-  const config = { ...recipe.model, vocab_size: recipe.tokenizer.vocabulary } as unknown as ModelConfig;
-  const shape = transformerShape(config);
-  const parameters = modelLayout(config, shape).length;
+  const { pretrain, scores, train, evaluate, samples } = recipe;
+  const { vocabulary } = recipe.tokenizer;
+  const { shape, parameters } = modelSize(recipe, vocabulary);
   const { hiddenSize: d, intermediateSize: ff, layers } = shape;
   const attentionWidth = shape.heads * shape.headDim;
-  // Embeddings are look-ups, not products; the head is one, tied or not.
-  const lookedUp = (shape.tiedEmbeddings ? 0 : shape.vocabSize) + shape.learnedPositions + shape.tokenTypes;
-  const products = parameters - lookedUp * d;
-  const forwardFlops = 2 * products + 4 * layers * attentionWidth * (samples.length / 2);
+  const rowFlops = forwardFlops(recipe, vocabulary);
 
-  const runs = Object.keys(recipe.plans).length * train.seeds.length;
+  const plans = Object.keys(plansOf(recipe));
+  const trainings = plans.length * train.seeds.length;
   const curve = evaluate.curve ? Math.ceil(train.steps / evaluate.curve.every) * evaluate.curve.rowsPerDomain : 0;
-  const visited = (interval: number) => Math.ceil(score.steps / interval);
-  const sweepRows = score.steps * score.batch;
-  const backwardRows =
-    sweepRows +
-    (score.steps + 1) * score.target.rows +
-    score.pool.rows * visited(score.pool.interval) +
-    score.proxy.rows * (visited(score.proxy.interval) + visited(score.pool.interval));
-  const rows: [stage: string, rows: number, forwards: number][] = [
-    ['pretrain', pretrain.steps * pretrain.batch, pretrain.steps * pretrain.batch * BACKWARD],
-    ['score', sweepRows + backwardRows, sweepRows * HESSIAN + backwardRows * BACKWARD],
-    [`train, ${runs} runs`, runs * train.steps * train.batch, runs * train.steps * train.batch * BACKWARD],
-    ['evaluate, a domain', runs * (evaluate.rowsPerDomain + curve), runs * (evaluate.rowsPerDomain + curve) * FORWARD],
+  const each = trainingWork(train);
+  const work: [stage: string, work: Work][] = [
+    ...(pretrain ? [['pretrain', trainingWork(pretrain)] satisfies [string, Work]] : []),
+    ...Object.entries(stagesOfScorings(scores)).map(([stage, scorings]): [string, Work] => {
+      const group = Object.values(scorings);
+      return [stage, methodOf(group[0]).work(recipe, group)];
+    }),
+    [`train, ${trainings} runs`, { rows: trainings * each.rows, forwards: trainings * each.forwards }],
+    ['evaluate, a domain', workOf(trainings * (evaluate.rowsPerDomain + curve), FORWARD)],
   ];
-  const stages = rows.map(([stage, count, forwards]) => ({
+  const stages = work.map(([stage, { rows, forwards }]) => ({
     stage,
-    tokens: count * samples.length,
-    flops: forwards * samples.length * forwardFlops,
+    tokens: rows * samples.length,
+    flops: forwards * rowFlops,
   }));
-  const widest = samples.length * Math.max(pretrain.batch, score.batch, train.batch);
+  const batches = Object.values(scores).map((scoring) => ('batch' in scoring ? scoring.batch : 0));
+  const widest = samples.length * Math.max(pretrain?.batch ?? 0, train.batch, ...batches);
   const activations = widest * layers * (8 * d + 4 * attentionWidth + 4 * ff);
   return {
     parameters,
+    plans,
+    trainings,
     stages,
     flops: stages.reduce((sum, { flops }) => sum + flops, 0),
     memory: 4 * (VECTORS * parameters + 2 * activations),

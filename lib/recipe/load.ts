@@ -26,7 +26,8 @@ export async function loadRecipe(path: string): Promise<Recipe> {
  */
 export function parseRecipe(text: string, name = 'recipe'): Recipe {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines });
+  // Merge keys let scorings share what they have in common.
+  const document = parseDocument(text, { lineCounter: lines, merge: true });
   if (document.errors.length > 0) {
     throw new GradfoldError(
       'INVALID_ARGUMENT',
@@ -56,6 +57,9 @@ function describe(issue: Issue, document: Document, lines: LineCounter): string[
   });
 }
 
+/** Keys whose value says which member of a union is meant. */
+const DISCRIMINATORS = ['source', 'method'];
+
 /** The keys that the schema accepts at a path. */
 function knownKeys(path: Path, document: Document): string[] {
   let schemas: z.core.$ZodType[] = [recipeSchema];
@@ -65,10 +69,11 @@ function knownKeys(path: Path, document: Document): string[] {
       .map((object) => child(object, step))
       .flat();
   const value = path.length > 0 ? document.getIn(path as string[]) : undefined;
-  const source = isMap(value) ? value.get('source') : undefined;
   const shapes = schemas.flatMap(objects).map((object) => shapeOf(object));
   // Of a union's members, the one that the discriminator names.
-  const chosen = shapes.filter((shape) => !('source' in shape) || literal(shape.source) === source);
+  const chosen = shapes.filter((shape) =>
+    DISCRIMINATORS.every((key) => !(key in shape) || !isMap(value) || literal(shape[key]) === value.get(key)),
+  );
   return [...new Set((chosen.length > 0 ? chosen : shapes).flatMap((shape) => Object.keys(shape)))];
 }
 
@@ -91,8 +96,9 @@ function objects(schema: z.core.$ZodType): z.core.$ZodType[] {
 }
 
 function child(schema: z.core.$ZodType, key: PropertyKey): z.core.$ZodType[] {
-  const def = schema._zod.def as { type: string; valueType?: z.core.$ZodType };
-  if (def.type === 'record') return def.valueType ? [def.valueType] : [];
+  const def = schema._zod.def as { type: string; valueType?: z.core.$ZodType; element?: z.core.$ZodType };
+  const each = def.valueType ?? def.element;
+  if (each) return [each];
   const found = shapeOf(schema)[String(key)];
   return found ? [found] : [];
 }

@@ -1,7 +1,5 @@
-import { collate, type Batch } from '../data/batch.ts';
-import type { BatchList } from '../data/batch-list.ts';
 import type { Samples, Split } from '../data/samples.ts';
-import { rowOf, type TokenSource } from '../data/token-source.ts';
+import { sampleBatches } from '../data/token-source.ts';
 import { GradfoldError } from '../errors.ts';
 import { randomPermutation, streamOf } from '../random.ts';
 
@@ -66,30 +64,4 @@ export function cycle(rows: Uint32Array, start: number, count: number): Uint32Ar
 }
 
 /** Rows as batches of `size` rows, the last one smaller, each made when it is asked for. */
-export function batchesOf(samples: TokenSource, rows: Uint32Array, size: number): BatchList {
-  return new RowBatches(samples, rows, size);
-}
-
-class RowBatches implements BatchList {
-  readonly length: number;
-  readonly #samples: TokenSource;
-  readonly #rows: Uint32Array;
-  readonly #size: number;
-
-  constructor(samples: TokenSource, rows: Uint32Array, size: number) {
-    this.length = Math.ceil(rows.length / size);
-    this.#samples = samples;
-    this.#rows = rows;
-    this.#size = size;
-  }
-
-  at(index: number): Batch | undefined {
-    const rows = this.#rows.slice(index * this.#size, (index + 1) * this.#size);
-    if (rows.length === 0) return undefined;
-    return collate(Array.from(rows, (row) => rowOf(this.#samples, row)));
-  }
-
-  *[Symbol.iterator](): Generator<Batch> {
-    for (let i = 0; i < this.length; i++) yield this.at(i)!;
-  }
-}
+export const batchesOf = sampleBatches;

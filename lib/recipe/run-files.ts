@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { fileError } from '../files.ts';
 import { FILES } from './context.ts';
-import { PLAN_FILE } from './train-stages.ts';
+import { PLAN_FILE } from './plan-training.ts';
 
 /** The files of a run that say what became of its documents. Paths lead to them from where the command runs. */
 export interface RunFiles {

@@ -10,7 +10,7 @@ import { dataStages } from './data-stages.ts';
 import type { Recipe } from './schema.ts';
 import { scoreStages } from './score-stages.ts';
 import { runStages, type RunEvent, type Stamp } from './stage.ts';
-import { summarizeRun } from './summarize.ts';
+import { summarizeRun } from './summary/index.ts';
 import { trainStages } from './train-stages.ts';
 
 export interface RunOptions {
@@ -18,6 +18,8 @@ export interface RunOptions {
   out?: string;
   /** The recipe's file: relative paths in it start from its folder, and the page names it. */
   recipePath: string;
+  /** The command that the page names; default run. */
+  command?: 'run' | 'compare';
   /** Documents to take at most. */
   limit?: number;
   signal?: AbortSignal;
@@ -55,7 +57,7 @@ export async function runRecipe(
     const version = await packageVersion();
     const stamps = await runStages(await stagesOf(context), context, { dir, version, signal, onEvent });
     const environment = await describeEnvironment(context, version);
-    const command = `gradfold run ${recipePath}${limit === undefined ? '' : ` --limit ${limit}`} --seed ${recipe.seed}`;
+    const command = `gradfold ${options.command ?? 'run'} ${recipePath}${limit === undefined ? '' : ` --limit ${limit}`} --seed ${recipe.seed}`;
     const data = await summarizeRun(context, stamps, { environment, command });
     const record: RunRecord = { recipe, limit: limit ?? null, environment, stages: stamps };
     await writeTextAtomically(join(dir, FILES.record), `${JSON.stringify(record, null, 2)}\n`);

@@ -14,6 +14,8 @@ export interface Stage<Context> {
   inputs: string[];
   /** Paths relative to the run's folder: files, or folders ending in '/'. */
   outputs: string[];
+  /** Paths of what it needs to go on after a kill: removed when it is finished. */
+  scratch?: string[];
   /** Everything else that its result depends on. */
   config: unknown;
   /** May find outputs that an interrupted run of the same stage left: resume from them or overwrite them. */
@@ -83,6 +85,7 @@ export async function runStages<Context>(
     const seconds = (performance.now() - start) / 1000;
     const stamp: Stamp = { hash, seconds, resumed, finished: new Date().toISOString(), facts };
     await writeTextAtomically(stampPath(dir, name), `${JSON.stringify(stamp, null, 2)}\n`);
+    for (const path of stage.scratch ?? []) await rm(join(dir, path), { recursive: true, force: true });
     await rm(pendingPath(dir, name), { force: true });
     stamps[name] = stamp;
     onEvent({ kind: 'finish', stage: name, index, count, seconds, skipped: false, facts });
@@ -107,7 +110,9 @@ async function prepare<Context>(dir: string, stage: Stage<Context>, hash: string
   await mkdir(join(dir, 'stamps'), { recursive: true });
   await rm(stampPath(dir, stage.name), { force: true });
   if (!resumed) {
-    for (const output of stage.outputs) await rm(join(dir, output), { recursive: true, force: true });
+    for (const path of [...stage.outputs, ...(stage.scratch ?? [])]) {
+      await rm(join(dir, path), { recursive: true, force: true });
+    }
     await writeTextAtomically(pendingPath(dir, stage.name), `${hash}\n`);
   }
   for (const output of stage.outputs) {

@@ -1,52 +1,26 @@
 import * as charts from './charts.ts';
-import type { DocumentRow, DomainRow, ReportData } from './data.ts';
+import { allNumbers, comparisonTable, filterStyle } from './comparison.ts';
+import type { ReportData } from './data.ts';
+import { definitions, figure, section } from './html.ts';
+import { costSection, documentsSection, qualitySection, scoringCosts } from './scorings.ts';
 import { STYLE } from './style.ts';
-import { escapeHtml as e, excerpt, formatSeconds, plusMinus, signed } from './text.ts';
+import { escapeHtml as e } from './text.ts';
 
 /**
- * The page of a finished run: one HTML document that loads nothing from anywhere.
+ * The page of a finished run: one HTML document that loads nothing from anywhere and runs no script.
  * Every text of the corpus is escaped, with e-mail addresses masked.
  */
 export async function renderReport(data: ReportData): Promise<string> {
-  const [curves, histograms, order, differences] = await Promise.all([
-    charts.lossCurves(data),
-    charts.scoreHistograms(data),
-    charts.orderPicture(data),
-    charts.differences(data),
-  ]);
-  const seeds = data.seeds.length;
   const sections = [
-    section(
-      'Validation loss by domain',
-      `Mean ± standard deviation over ${seeds} seed${seeds === 1 ? '' : 's'}; the difference to ${data.plans[0].name} is paired: same seed, same initial weights. Lower is better.`,
-      domainTable(data),
-      'wide',
-    ),
-    section('Difference to the baseline', 'Each dot is one seed, the bar their mean.', figure(differences)),
-    section(
-      'Loss along training',
-      data.curves.kind === 'validation'
-        ? 'Mean validation loss of the domains; thin lines are single seeds.'
-        : 'Each plan sees other rows, so these curves show how learning went, not which plan is better. Smoothed; thin lines are single seeds.',
-      figure(curves),
-    ),
-    section('Scores by domain', 'Share of each domain’s rows by score.', figure(histograms)),
-    section('Score along the training order', 'What a plan shows the model first, and last.', figure(order)),
-    section('What scoring cost', '', cost(data)),
-    section('Is the score any good?', '', quality(data)),
-    section(
-      'Highest-scored documents',
-      'Mean score of a document’s rows. Open one to read it.',
-      data.best.map(documentCard).join(''),
-    ),
-    section('Lowest-scored documents', '', data.worst.map(documentCard).join('')),
+    ...(await resultSections(data)),
+    ...(await scoringSections(data)),
+    section('Time of each stage', '', costSection(data)),
     section(
       'Do it again',
       '',
       `<pre>${e(data.command)}</pre><details><summary>Recipe, with all defaults</summary><pre>${e(data.recipe)}</pre></details>`,
-      'wide',
     ),
-    section('Made with', '', definitions(data.environment), 'wide'),
+    section('Made with', '', definitions(data.environment)),
   ];
   return `<!doctype html>
 <html lang="en">
@@ -55,7 +29,7 @@ export async function renderReport(data: ReportData): Promise<string> {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <title>${e(data.name)} · gradfold</title>
-<style>${STYLE}</style>
+<style>${STYLE}${filterStyle(data)}</style>
 </head>
 <body>
 <main>
@@ -65,7 +39,7 @@ export async function renderReport(data: ReportData): Promise<string> {
 <ul class="remarks">${data.remarks.map((remark) => `<li>${e(remark)}</li>`).join('')}</ul>
 </header>
 <div class="grid">
-${sections.join('\n')}
+${sections.filter(Boolean).join('\n')}
 </div>
 </main>
 </body>
@@ -73,59 +47,81 @@ ${sections.join('\n')}
 `;
 }
 
-function section(title: string, lead: string, body: string, className = ''): string {
-  return `<section${className ? ` class="${className}"` : ''}><h2>${e(title)}</h2>${lead ? `<p>${e(lead)}</p>` : ''}${body}</section>`;
-}
-
-const figure = (svg: string): string => `<figure>${svg}</figure>`;
-
-function domainTable(data: ReportData): string {
-  const heads = data.plans.map(
-    ({ name, description }, i) =>
-      `<th title="${e(description)}"><span class="swatch" style="background:var(--plan-${i % 5})"></span>${e(name)}</th>${i > 0 ? '<th>difference</th>' : ''}`,
-  );
-  return `<div class="scroll"><table><thead><tr><th>domain</th><th>rows</th>${heads.join('')}</tr></thead><tbody>${data.domains
-    .map(domainRow)
-    .join('')}</tbody></table></div><dl style="margin-top:12px">${data.plans
-    .map(({ name, description }) => `<dt>${e(name)}</dt><dd>${e(description)}</dd>`)
-    .join('')}</dl>`;
-}
-
-function domainRow(row: DomainRow): string {
-  const cells = row.plans.map(({ mean, sd, difference }) => {
-    const loss = `<td>${plusMinus(mean, sd)}</td>`;
-    if (!difference) return loss;
-    const className = difference.clear ? (difference.mean < 0 ? 'good' : 'bad') : '';
-    return `${loss}<td class="${className}">${signed(difference.mean)} ± ${difference.sd.toFixed(3)}</td>`;
-  });
-  const tag = row.target ? ' <span class="tag">target</span>' : '';
-  return `<tr><td>${e(row.domain)}${tag}</td><td>${row.rows}</td>${cells.join('')}</tr>`;
-}
-
-function cost({ scoring, cost: stages }: ReportData): string {
-  const lead = `Scoring took ${formatSeconds(scoring.seconds)}, ${(100 * scoring.share).toFixed(0)} % of the run: ${scoring.poolRows} pool rows at ${times(scoring.poolVisits)}, ${scoring.proxyRows} proxy rows at ${times(scoring.proxyVisits)}.`;
-  const rows = stages.map((x) => `<tr><td>${e(x.stage)}</td><td>${formatSeconds(x.seconds)}</td></tr>`).join('');
-  return `<p>${e(lead)}</p><div class="scroll"><table><tbody>${rows}</tbody></table></div>`;
-}
-
-const times = (visits: number): string => `${visits} step${visits === 1 ? '' : 's'}`;
-
-function quality({ scoring, quality: labels }: ReportData): string {
-  const rank =
-    scoring.spearman === null
+async function resultSections(data: ReportData): Promise<string[]> {
+  const seeds = `${data.seeds.length} seed${data.seeds.length === 1 ? '' : 's'}`;
+  const baseline = data.plans[0].name;
+  const reach =
+    data.reaches.length === 0
       ? ''
-      : `<p>Rank correlation (Spearman) of the pool’s cheap score with the full annotation, over ${scoring.proxyRows} proxy rows: <strong>${scoring.spearman.toFixed(2)}</strong>.</p>`;
-  if (!labels) return `${rank}<p>The pool has no labels to judge by.</p>`;
-  const rows = labels.scores.map((x) => `<tr><td>${e(x.name)}</td><td>${x.auc.toFixed(3)}</td></tr>`).join('');
-  return `${rank}<p>Probability that a ${e(labels.positive)} document is ranked above a ${e(labels.negative)} one (${labels.positives} against ${labels.negatives}; 0.5 is chance). No method sees the labels.</p><table><tbody>${rows}</tbody></table>`;
+      : ` “Steps” says after how many of the ${data.steps} optimizer steps the validation loss is first down to where ${baseline} ends, mean ± standard deviation over the seeds, and how many times as fast as ${baseline} itself that is; a dash, that it never is with at least one of them.`;
+  const numbers =
+    data.plans.length > 1
+      ? `<details><summary>All numbers: losses, intervals, p-values</summary>${allNumbers(data)}</details>`
+      : '';
+  return [
+    section(
+      'Every plan against the baseline',
+      `Validation loss in nats a token; lower is better. The row of ${baseline} shows its loss, mean ± standard deviation over ${seeds}; the others show their difference to it, negative where they are better, and their loss below. Colour marks differences that are clear.${reach}`,
+      `${comparisonTable(data)}${numbers}`,
+      'wide',
+    ),
+    data.plans.length > 1
+      ? section(
+          'Difference to the baseline',
+          `Each dot is one seed, the upright bar their mean, the line its 95 % confidence interval. Left of the dashed line is better than ${baseline}. Faint: not clear. Each panel has its own scale.`,
+          figure(await charts.differences(data)),
+          'wide',
+        )
+      : '',
+    await curvesSection(data, seeds),
+    data.positions.length > 0
+      ? section(
+          'What each plan shows the model, first and last',
+          `One dot a row of training (some are left out): to the right later, upward higher in the score that the plan goes by, as the share of the pool that scores lower. Seed ${data.seeds[0]}.`,
+          figure(await charts.orderPictures(data)),
+          'wide',
+        )
+      : '',
+  ];
 }
 
-function documentCard(row: DocumentRow): string {
-  const text = excerpt(row.text, 1200);
-  const label = row.label === null ? '' : ` <span class="tag">${e(row.label)}</span>`;
-  return `<details><summary><span class="score">${row.score.toPrecision(3)}</span><span class="tag">${e(row.domain)}</span>${label}<span class="first">${e(text.slice(0, 120))}</span></summary><pre class="text">${e(text)}</pre></details>`;
+async function curvesSection(data: ReportData, seeds: string): Promise<string> {
+  const baseline = data.plans[0].name;
+  if (charts.drawsLeads(data)) {
+    return section(
+      'Ahead or behind along training',
+      `Validation loss minus that of ${baseline} at the same optimizer step (across), in nats a token, mean over ${seeds}. Below the dashed line a plan is ahead.`,
+      figure(await charts.leadCurves(data)),
+      'wide',
+    );
+  }
+  return section(
+    'Loss along training',
+    data.curves.kind === 'validation'
+      ? `On validation rows: mean over ${seeds}, thin lines are single seeds. Where a curve comes down to the end of that of ${baseline}, it has saved the steps that are left.`
+      : 'Of the rows trained on, smoothed; thin lines are single seeds. Each plan sees other rows, so these curves show how learning went, not which plan is better.',
+    figure(await charts.lossCurves(data)),
+    'wide',
+  );
 }
 
-function definitions(rows: ReportData['environment']): string {
-  return `<dl>${rows.map(({ name, value }) => `<dt>${e(name)}</dt><dd>${e(value)}</dd>`).join('')}</dl>`;
+async function scoringSections(data: ReportData): Promise<string[]> {
+  if (data.scorings.length === 0) return [];
+  const histograms = await Promise.all(data.scorings.map((scoring) => charts.scoreHistograms(scoring)));
+  return [
+    section('What scoring cost, and what it saved', '', scoringCosts(data), 'wide'),
+    section('Do the scores mean anything?', '', qualitySection(data), 'wide'),
+    section(
+      'Scores by domain',
+      'Share of each domain’s rows by score; the outermost 1 % on each side is left out.',
+      `<div class="row">${data.scorings.map(({ name }, i) => `<div><h3>${e(name)}</h3>${figure(histograms[i])}</div>`).join('')}</div>`,
+      'wide',
+    ),
+    section(
+      'Documents with the highest and the lowest scores',
+      'Mean score of a document’s rows. Open one to read it.',
+      documentsSection(data),
+      'wide',
+    ),
+  ];
 }

@@ -1,14 +1,15 @@
-import { checkInteger, checkList, invalid } from '../check.ts';
+import { checkInteger } from '../check.ts';
+import { checkBatchList, type BatchList } from '../data/batch-list.ts';
 import type { Batch } from '../data/batch.ts';
 import { sampleBatches, type TokenSource } from '../data/token-source.ts';
 import type { LossOptions } from '../evaluate/losses.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import { createOptimizer, type Optimizer } from '../model/optimizer.ts';
-import { meanGradient } from './target-gradient.ts';
+import { addTargetGradient } from './target-gradient.ts';
 
 export interface GradientScoreOptions extends LossOptions {
   /** The samples whose mean loss J is to go down. */
-  target: readonly Batch[];
+  target: BatchList;
   /** An AdamW optimizer of this model, for scores in its metric as well. */
   optimizer?: Optimizer;
 }
@@ -45,17 +46,16 @@ export async function gradientScores(
   options: GradientScoreOptions,
 ): Promise<GradientScores> {
   const { target, optimizer, signal, onProgress } = options;
-  checkList('target', target);
-  if (target.length === 0) throw invalid('target', 'at least one batch', target);
+  checkBatchList('target', target);
   const batchSize = checkInteger('batchSize', options.batchSize ?? 32, 1);
   const direction = model.vector();
   const metric = model.vector();
   try {
-    const targetLoss = await meanGradient(model, target, direction, metric, signal);
+    const targetLoss = await addTargetGradient(model, target, direction, { scratch: metric, signal });
     const directions = [direction];
     if (optimizer) {
       metric.copyFrom(direction);
-      optimizer.precondition(metric);
+      await optimizer.precondition(metric);
       directions.push(metric);
     }
     const dots = directions.map(() => new Float64Array(rows.length));

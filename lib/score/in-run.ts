@@ -58,7 +58,7 @@ export class InRunScores implements StepObserver {
     this.#metric ??= this.#model.vector();
     if (refreshed) {
       this.#metric.copyFrom(vector);
-      context.optimizer.precondition(this.#metric);
+      await context.optimizer.precondition(this.#metric);
     }
     return [vector, this.#metric];
   }

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { checkInteger, checkList, invalid } from '../check.ts';
-import type { Batch } from '../data/batch.ts';
+import { checkFinite, checkInteger, checkList, invalid } from '../check.ts';
+import { rowCounts, type BatchList } from '../data/batch-list.ts';
 import { sampleBatches, type TokenSource } from '../data/token-source.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import type { ParameterVector } from '../model/parameter-vector.ts';
@@ -8,22 +8,20 @@ import { randomPermutation, streamOf } from '../random.ts';
 import { digest, type Fingerprint } from '../train/fingerprint.ts';
 import type { StepContext } from '../train/hooks.ts';
 
-/** Overwrites `into` with ∇J, J the mean loss of all rows of the batches, and `scratch` with anything; resolves to J. */
-export async function meanGradient(
+/** sum += share·∇J, J the mean loss of all rows of the batches. Overwrites `scratch`. @returns J */
+export async function addTargetGradient(
   model: Pick<LanguageModel, 'gradient'>,
-  batches: readonly Batch[],
-  into: ParameterVector,
-  scratch: ParameterVector,
-  signal: AbortSignal | undefined,
+  batches: BatchList,
+  sum: ParameterVector,
+  { share = 1, scratch, signal }: { share?: number; scratch: ParameterVector; signal?: AbortSignal },
 ): Promise<number> {
-  const rows = batches.reduce((count, { batch }) => count + batch, 0);
+  const rows = rowCounts(batches).reduce((a, b) => a + b, 0);
   let total = 0;
-  into.fill(0);
   for (const batch of batches) {
     const weights = new Float64Array(batch.batch).fill(1 / rows);
     const { perSample } = await model.gradient(batch, { weights, into: scratch, signal });
-    into.axpy(1, scratch);
-    total += perSample.reduce((sum, loss) => sum + loss, 0);
+    sum.axpy(share, scratch);
+    total += perSample.reduce((a, b) => a + b, 0);
   }
   return total / rows;
 }
@@ -32,10 +30,15 @@ export interface TargetOptions {
   samples: TokenSource;
   /** Rows of the target set, whose mean loss J is to go down. */
   target: Uint32Array;
-  /** Target rows that each ∇J is taken over, drawn by the seed; default 32, all where there are fewer. */
+  /** Target rows that each gradient is taken over, drawn by the seed; default 4, all where there are fewer. */
   targetRows?: number;
-  /** Steps from one ∇J to the next; default 10. */
+  /** Steps from one gradient to the next; default 2. */
   refreshEvery?: number;
+  /**
+   * What the gradients so far count for beside a new one, in [0, 1): ∇J is their exponential average, the weight of one
+   * that is n refreshes old being proportional to momentumⁿ; default 0.75.
+   */
+  momentum?: number;
   /** Rows a pass; default: targetRows. */
   batchSize?: number;
   /** Default 0. */
@@ -43,11 +46,12 @@ export interface TargetOptions {
 }
 
 /**
- * ∇J of a target set along a training run, taken anew every few steps over rows drawn without replacement: a target row
- * comes again when all others have been used.
+ * ∇J of a target set along a training run. Every few steps the gradient of a few target rows goes into an exponential
+ * average: rows drawn without replacement, so that one comes again when all others have been used. Few rows often and an
+ * average cost less than many rows seldom, and lag behind less.
  */
 export class TargetGradient {
-  /** ∇J(θ_s), s the step of the last refresh; zero before the first. */
+  /** The average as of the last refresh; zero before the first. */
   readonly vector: ParameterVector;
   readonly fingerprint: Fingerprint;
   readonly #model: Pick<LanguageModel, 'gradient'>;
@@ -65,6 +69,7 @@ export class TargetGradient {
       ...options,
       targetRows,
       refreshEvery: checkInteger('refreshEvery', options.refreshEvery ?? 10, 1),
+      momentum: checkMomentum(options.momentum ?? 0.75),
       batchSize: checkInteger('batchSize', options.batchSize ?? targetRows, 1),
       seed: checkInteger('seed', options.seed ?? 0, 0),
     };
@@ -73,12 +78,15 @@ export class TargetGradient {
     this.fingerprint = { [name]: JSON.stringify(settings), [`${name} target`]: digest([target]) };
   }
 
-  /** Takes ∇J where it is due; resolves to whether it was. */
+  /** Takes a new gradient into the average where it is due; resolves to whether it was. */
   async refresh({ step, scratch, signal }: StepContext): Promise<boolean> {
-    const { samples, refreshEvery, batchSize } = this.#options;
+    const { samples, refreshEvery, batchSize, momentum } = this.#options;
     if (step % refreshEvery !== 0) return false;
-    const target = sampleBatches(samples, this.#draw(step / refreshEvery), batchSize);
-    await meanGradient(this.#model, [...target], this.vector, scratch, signal);
+    const refresh = step / refreshEvery;
+    const target = sampleBatches(samples, this.#draw(refresh), batchSize);
+    const share = (1 - momentum) / (1 - momentum ** (refresh + 1));
+    this.vector.scale(1 - share);
+    await addTargetGradient(this.#model, [...target], this.vector, { share, scratch, signal });
     return true;
   }
 
@@ -110,4 +118,10 @@ export class TargetGradient {
       return target[permutations.get(pass)![position % target.length]];
     });
   }
+}
+
+function checkMomentum(momentum: number): number {
+  checkFinite('momentum', momentum, { min: 0 });
+  if (momentum >= 1) throw invalid('momentum', 'a number < 1', momentum);
+  return momentum;
 }

@@ -18,6 +18,8 @@ export interface PlanRecord {
   orderedBy?: ScoreSource;
   /** Which rows there were to choose from, in words, where no selection says it. */
   from?: string;
+  /** Of the kept rows so many were drawn at random before they were ordered: as many as training reads. */
+  drawn?: number;
   /** Only so many of the ordered rows were taken. */
   limit?: number;
 }

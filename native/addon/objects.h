@@ -77,6 +77,7 @@ class VectorObject : public Napi::ObjectWrap<VectorObject> {
   void write(const Napi::CallbackInfo& info);
   Napi::Value sgd_step(const Napi::CallbackInfo& info);
   Napi::Value adamw_step(const Napi::CallbackInfo& info);
+  Napi::Value adamw_metric(const Napi::CallbackInfo& info);
   Napi::Value sgd_adjoint(const Napi::CallbackInfo& info);
   Napi::Value adamw_adjoint(const Napi::CallbackInfo& info);
   void dispose(const Napi::CallbackInfo& info);
@@ -149,7 +150,7 @@ class RaterObject : public Napi::ObjectWrap<RaterObject> {
 
 /// What an environment (main thread or worker) holds.
 struct Environment {
-  Napi::FunctionReference engine, vector, model, rater;
+  Napi::FunctionReference engine, vector, model, rater, row_sorter;
 };
 
 }  // namespace gradfold

@@ -2,52 +2,40 @@
 
 #include <cstdint>
 
-#include "../order/argsort.h"
-#include "../order/fold.h"
-#include "../order/top_k.h"
+#include "../order/sort_rows.h"
 #include "array_call.h"
+#include "objects.h"
+#include "row_sorter.h"
 
 namespace gradfold {
 namespace {
 
-using OrderCall = ArrayCall<uint32_t>;
-
-/// Reads (scores, option, threads) of a call; `make(scores, n, option, threads)` sees scores as float* or double*.
-template <typename Make>
-OrderCall read_call(const Napi::CallbackInfo& info, const Make& make) {
-  const auto threads = static_cast<int>(integer_of(info[2], "threads", 1, kMostThreads));
-  return with_floats(info[0], "scores", [&](auto* scores, int64_t n) { return make(scores, n, info[1], threads); });
-}
-
-OrderCall read_argsort(const Napi::CallbackInfo& info) {
-  return read_call(info, [](auto* scores, int64_t n, const Napi::Value& option, int threads) {
-    const bool descending = option.ToBoolean().Value();
-    return OrderCall{
-        size_t(n), {}, [=](uint32_t* rows) { return order::argsort(scores, n, descending, threads, rows); }};
+/// sortRows(scores, {descending, keep, layers, threads, memory})
+ArrayCall<uint32_t> read_sort_rows(const Napi::CallbackInfo& info) {
+  return with_floats(info[0], "scores", [&](auto* scores, int64_t n) {
+    const auto given = info[1].As<Napi::Object>();
+    order::SortOptions options;
+    options.descending = get_flag(given, "descending");
+    options.keep = get_size(given, "keep", 0, n);
+    options.layers = get_size(given, "layers", 1, order::kMaxRows);
+    options.threads = static_cast<int>(get_size(given, "threads", 1, kMostThreads));
+    options.memory = memory_of(given, n);
+    return ArrayCall<uint32_t>{
+        size_t(options.keep), {}, [=](uint32_t* rows) { return order::sort_rows(scores, n, options, rows); }};
   });
 }
 
-OrderCall read_fold_order(const Napi::CallbackInfo& info) {
-  return read_call(info, [](auto* scores, int64_t n, const Napi::Value& option, int threads) {
-    const int64_t layers = integer_of(option, "layers", 1, order::kMaxRows);
-    return OrderCall{
-        size_t(n), {}, [=](uint32_t* rows) { return order::fold_order(scores, n, layers, threads, rows); }};
-  });
-}
-
-OrderCall read_top_k(const Napi::CallbackInfo& info) {
-  return read_call(info, [](auto* scores, int64_t n, const Napi::Value& option, int threads) {
-    const int64_t k = integer_of(option, "k", 1, n);
-    return OrderCall{size_t(k), {}, [=](uint32_t* rows) { return order::top_k(scores, n, k, threads, rows); }};
-  });
+/// createRowSorter({rows, wide, threads, memory})
+Napi::Value create_row_sorter(const Napi::CallbackInfo& info) {
+  return info.Env().GetInstanceData<Environment>()->row_sorter.New({info[0]});
 }
 
 }  // namespace
 
 void register_order(Napi::Env env, Napi::Object exports) {
-  export_array_call<uint32_t, read_argsort>(env, exports, "argsort");
-  export_array_call<uint32_t, read_fold_order>(env, exports, "foldOrder");
-  export_array_call<uint32_t, read_top_k>(env, exports, "topK");
+  export_array_call<uint32_t, read_sort_rows>(env, exports, "sortRows");
+  env.GetInstanceData<Environment>()->row_sorter = Napi::Persistent(RowSorterObject::define(env));
+  exports["createRowSorter"] = Napi::Function::New<create_row_sorter>(env, "createRowSorter");
 }
 
 }  // namespace gradfold

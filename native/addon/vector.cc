@@ -50,6 +50,7 @@ Napi::Function VectorObject::define(Napi::Env env) {
        InstanceMethod<&VectorObject::axpy>("axpy"), InstanceMethod<&VectorObject::dot>("dot"),
        InstanceMethod<&VectorObject::read>("read"), InstanceMethod<&VectorObject::write>("write"),
        InstanceMethod<&VectorObject::sgd_step>("sgdStep"), InstanceMethod<&VectorObject::adamw_step>("adamwStep"),
+       InstanceMethod<&VectorObject::adamw_metric>("adamwMetric"),
        InstanceMethod<&VectorObject::sgd_adjoint>("sgdAdjoint"),
        InstanceMethod<&VectorObject::adamw_adjoint>("adamwAdjoint"),
        InstanceMethod<&VectorObject::dispose>("dispose")});
@@ -211,6 +212,19 @@ Napi::Value VectorObject::adamw_step(const Napi::CallbackInfo& info) {
           gradfold::adamw_step(*theta->device, theta->data, m->data, v->data, gradient->data, step, theta->length);
       theta->changed();
       return [norm](Napi::Env env) { return Napi::Number::New(env, norm); };
+    });
+  });
+}
+
+/// x.adamwMetric(v, settings): x as adamwStep with these settings would scale it
+Napi::Value VectorObject::adamw_metric(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto x = memory(), v = another(info[0]);
+    const AdamwStep step = adamw_settings(info[1]);
+    return enqueue(info.Env(), *runtime_, info[2], [x, v, step](const StopFlag&) -> Result {
+      gradfold::adamw_metric(*x->device, x->data, v->data, step, x->length);
+      x->changed();
+      return [](Napi::Env env) { return env.Undefined(); };
     });
   });
 }

@@ -55,6 +55,10 @@ double adamw_step(Device& device, float* theta, float* m, float* v, const float*
   return norm;
 }
 
+void adamw_metric(Device& device, float* x, const float* v, const AdamwStep& step, int64_t count) {
+  device.adamw_metric(x, v, constants_of(step, 1), count);
+}
+
 void sgd_adjoint(Device& device, const float* theta_adjoint, float* gradient, const SgdStep& step, int64_t count) {
   const Clip clip = clip_of(device, gradient, step.clip_norm, count);
   if (clip.slope == 0) {

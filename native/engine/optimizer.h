@@ -22,6 +22,10 @@ double sgd_step(Device& device, float* theta, const float* gradient, const SgdSt
 double adamw_step(Device& device, float* theta, float* m, float* v, const float* gradient, const AdamwStep& step,
                   int64_t count);
 
+/// x becomes what adamw_step would divide it to, were it the gradient of the update `step` (kernels.h, adamw_metric);
+/// of the settings only beta2, eps and step count.
+void adamw_metric(Device& device, float* x, const float* v, const AdamwStep& step, int64_t count);
+
 /// The reverse of sgd_step for a scalar L of the updated θ: gradient, which that step was given, becomes ∂L/∂g.
 /// theta_adjoint is ∂L/∂θ after the step and before it.
 void sgd_adjoint(Device& device, const float* theta_adjoint, float* gradient, const SgdStep& step, int64_t count);

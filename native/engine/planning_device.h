@@ -95,6 +95,7 @@ class PlanningDevice final : public Device {
   void add_sample_outer(ConstMat, ConstMat, double, int64_t, const int32_t*, Mat) override {}
 
   void adamw(float*, float*, float*, const float*, const AdamwConstants&, int64_t) override {}
+  void adamw_metric(float*, const float*, const AdamwConstants&, int64_t) override {}
   void adamw_adjoint(float*, const float*, const float*, float*, float*, float*, const AdamwConstants&,
                      int64_t) override {}
 

@@ -283,6 +283,8 @@ class Device {
   /// θ ← θ − lr·wd·θ − lr (m/correction1) / (√(v/correction2) + eps), s = gradient_scale.
   virtual void adamw(float* theta, float* m, float* v, const float* gradient, const AdamwConstants& c,
                      int64_t count) = 0;
+  /// x ← x / (√((β2 v + (1−β2) x²) / correction2) + eps), the scale that adamw would give x as the next gradient.
+  virtual void adamw_metric(float* x, const float* v, const AdamwConstants& c, int64_t count) = 0;
   /// The reverse of adamw for a scalar L of what it left. On entry m, v and gradient are what that step was given;
   /// theta_adjoint, m_adjoint and v_adjoint are ∂L by the updated θ, m and v (the latter two null where zero). On
   /// return theta_adjoint, m, v hold ∂L by θ, m and v before the step, gradient holds ∂L by the clipped gradient s g.

@@ -6,6 +6,12 @@
 
 namespace gradfold::order {
 
+/// Rows are numbered by uint32.
+constexpr int64_t kMaxRows = int64_t(UINT32_MAX);
+
+/// What a call found: no score that is not a number. Otherwise it returns the index of the first one.
+constexpr int64_t kNoNan = -1;
+
 template <typename Score>
 struct KeyOf;
 template <>
@@ -18,16 +24,29 @@ struct KeyOf<double> {
 };
 
 /// An unsigned integer that compares as the score does: negative numbers have all bits turned, others the sign bit, and
-/// −0 counts as 0. `flip` is 0 for ascending order, all ones for descending. NaN has no place in the order.
+/// −0 counts as 0. NaN has no place in the order.
 template <typename Score>
-inline typename KeyOf<Score>::type key_of(Score score, typename KeyOf<Score>::type flip) {
+inline typename KeyOf<Score>::type key_of(Score score) {
   using Key = typename KeyOf<Score>::type;
   constexpr int sign = 8 * sizeof(Key) - 1;
   score += Score(0);  // −0 + 0 = +0
   Key bits;
   std::memcpy(&bits, &score, sizeof bits);
   const Key negative = Key(0) - (bits >> sign);
-  return (bits ^ (negative | (Key(1) << sign))) ^ flip;
+  return bits ^ (negative | (Key(1) << sign));
 }
+
+/// The lowest `bits` bits, of which there are fewer than a key has.
+template <typename Key>
+constexpr Key low_bits(int bits) {
+  return static_cast<Key>((Key(1) << bits) - 1);
+}
+
+/// A row on its way to its place. 8 bytes with a float32's key, 16 with a float64's.
+template <typename Key>
+struct Entry {
+  Key key;
+  uint32_t row;
+};
 
 }  // namespace gradfold::order

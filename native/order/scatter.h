@@ -32,19 +32,20 @@ inline void stream_fence() {
 #endif
 }
 
-/// `streams` append-only writers into one array, each collecting a cache line before it is written out.
+/// Append-only writers into one array, at most `streams`, each collecting a cache line before it is written out.
 /// T: trivially copyable, its size a power of two up to a line.
 template <typename T, int streams>
 class ScatterWriter {
  public:
   static constexpr int kLine = kLineBytes / sizeof(T);
 
-  /// From now on stream s writes to out[starts[s]], out[starts[s] + 1], …; out must be aligned for T.
-  void open(T* out, const int64_t* starts) {
+  /// From now on stream s < count writes to out[starts[s]], out[starts[s] + 1], …; out must be aligned for T.
+  void open(T* out, const int64_t* starts, int count) {
     // Positions count from the cache line in which out begins, so that a full slot is a whole line of memory.
     const int64_t phase = static_cast<int64_t>(reinterpret_cast<uintptr_t>(out) % kLineBytes / sizeof(T));
     base_ = out - phase;
-    for (int s = 0; s < streams; ++s) first_[s] = next_[s] = starts[s] + phase;
+    count_ = count;
+    for (int s = 0; s < count; ++s) first_[s] = next_[s] = starts[s] + phase;
   }
 
   void append(int s, T value) {
@@ -55,7 +56,7 @@ class ScatterWriter {
 
   /// Writes out what is left in the slots.
   void finish() {
-    for (int s = 0; s < streams; ++s) {
+    for (int s = 0; s < count_; ++s) {
       if (next_[s] % kLine != 0) write(s, std::max(first_[s], next_[s] / kLine * kLine), next_[s]);
     }
     stream_fence();
@@ -75,6 +76,7 @@ class ScatterWriter {
   }
 
   T* base_;
+  int count_;
   int64_t first_[streams], next_[streams];
   alignas(kLineBytes) T slots_[streams][kLine];
 };

@@ -1,5 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { areaUnderCurve, pairedDifference, spearman, summarize } from '../../lib/evaluate/statistics.ts';
+import {
+  areaUnderCurve,
+  firstCrossing,
+  holm,
+  pairedDifference,
+  pairedTest,
+  spearman,
+  studentQuantile,
+  studentTail,
+  summarize,
+} from '../../lib/evaluate/statistics.ts';
 
 describe('summarize', () => {
   it('has the n − 1 standard deviation', () => {
@@ -66,5 +76,77 @@ describe('spearman', () => {
 
   it('is undefined for a constant', () => {
     expect(spearman([1, 1, 1], [1, 2, 3])).toBeNaN();
+  });
+});
+
+describe('pairedTest', () => {
+  // Student's own data (1908): extra hours of sleep under two drugs; R's t.test(paired = TRUE) gives these numbers.
+  const sleep = [1.2, 2.4, 1.3, 1.3, 0, 1, 1.8, 0.8, 4.6, 1.4];
+
+  it('agrees with R on Student’s sleep data', () => {
+    const { t, margin } = pairedTest(sleep);
+    expect(t).toBeCloseTo(0.00283289, 8);
+    expect(1.58 - margin).toBeCloseTo(0.7001142, 6);
+    expect(1.58 + margin).toBeCloseTo(2.4598858, 6);
+  });
+
+  it('counts sign patterns: all of one sign, with the zero either way', () => {
+    expect(pairedTest(sleep).permutation).toBe(4 / 1024);
+    expect(pairedTest([-1, -2, -3]).permutation).toBe(2 / 8);
+    // |±1 ± 2 ± 3| ≥ 4 for 6 and 4, of both signs.
+    expect(pairedTest([-1, 2, 3]).permutation).toBe(4 / 8);
+  });
+
+  it('finds nothing in differences that are all zero, and everything in equal ones', () => {
+    expect(pairedTest([0, 0, 0])).toEqual({ t: 1, margin: 0, permutation: 1 });
+    expect(pairedTest([0.5, 0.5]).t).toBe(0);
+  });
+
+  it('wants two differences or more', () => {
+    expect(() => pairedTest([1])).toThrow('differences.length: expected an integer in [2, 20], got 1');
+  });
+});
+
+describe('studentTail', () => {
+  it.each([
+    ['ν = 1 is Cauchy’s distribution', 3, 1, 1 - (2 / Math.PI) * Math.atan(3)],
+    ['ν = 2 has a closed form', -3, 2, 1 - 3 / Math.sqrt(11)],
+    ['a table’s ν = 5', 2.570581836, 5, 0.05],
+    ['a table’s ν = 10', 3.16927267, 10, 0.01],
+    ['a table’s ν = 29', 2.045229642, 29, 0.05],
+  ])('%s', (_, t, degrees, expected) => {
+    expect(studentTail(t, degrees)).toBeCloseTo(expected, 9);
+  });
+
+  it('is undone by studentQuantile', () => {
+    for (const degrees of [1, 2, 3, 8])
+      expect(studentTail(studentQuantile(0.05, degrees), degrees)).toBeCloseTo(0.05, 12);
+  });
+});
+
+describe('holm', () => {
+  it('multiplies by the number of tests not yet passed, and never lets the order turn', () => {
+    const adjusted = holm([0.01, 0.04, 0.03, 0.005]);
+    [0.03, 0.06, 0.06, 0.02].forEach((p, i) => expect(adjusted[i]).toBeCloseTo(p, 12));
+    expect(holm([0.9, 0.8])).toEqual([1, 1]);
+    expect(holm([0.04])).toEqual([0.04]);
+  });
+});
+
+describe('firstCrossing', () => {
+  const curve = [
+    { step: 10, loss: 5 },
+    { step: 20, loss: 4 },
+    { step: 30, loss: 4.5 },
+    { step: 40, loss: 3 },
+  ];
+  it.each([
+    ['between points', 4.25, 17.5],
+    ['at a point', 4, 20],
+    ['after a rise', 3.75, 35],
+    ['from the start', 6, 10],
+    ['never', 2, null],
+  ])('%s', (_, level, expected) => {
+    expect(firstCrossing(curve, level)).toBe(expected);
   });
 });

@@ -35,6 +35,7 @@ const passes = {
   loss: () => model.loss(batch),
   gradient: () => model.gradient(batch, { into: own }),
   perSample: () => model.perSample(batch, { ...request, dots, into: own }),
+  jvp: () => model.jvp(batch, own),
   hvp: () => model.hvp(batch, own),
 };
 await passes[operation]();

@@ -44,6 +44,7 @@ const JOBS: Job[] = [
   { config: DECODER, batch: 16, time: 256, operation: 'gradient', precision: 'f32' },
   { config: DECODER, batch: 16, time: 256, operation: 'gradient', precision: 'bf16' },
   { config: DECODER, batch: 4, time: 512, operation: 'perSample', request: SAMPLES, precision: 'f32' },
+  { config: DECODER, batch: 16, time: 256, operation: 'jvp', precision: 'f32' },
   { config: DECODER, batch: 8, time: 256, operation: 'hvp', precision: 'f32' },
   { config: DECODER, batch: 8, time: 256, operation: 'hvp', precision: 'bf16' },
   { config: ENCODER, batch: 16, time: 256, operation: 'gradient', precision: 'f32' },
@@ -90,6 +91,8 @@ describe('memory()', () => {
     const activations = (rows: number, operation: MemoryOperation) =>
       model.memory({ batch: rows, time: 64 }, operation).activations;
     expect(activations(4, 'loss')).toBeLessThan(activations(4, 'gradient'));
+    expect(activations(4, 'loss')).toBeLessThan(activations(4, 'jvp'));
+    expect(activations(4, 'jvp')).toBeLessThan(activations(4, 'gradient'));
     expect(activations(4, 'gradient')).toBeLessThan(activations(4, 'hvp'));
     expect(activations(8, 'gradient')).toBeGreaterThan(1.8 * activations(4, 'gradient'));
     expect(() => model.memory({ batch: 0, time: 4 })).toThrow('batch: expected');

@@ -26,7 +26,7 @@ describe('parseRecipe', () => {
     const recipe = parseRecipe(demo);
     expect(recipe.train.betas).toEqual([0.9, 0.95]);
     expect(Object.keys(recipe.plans)).toEqual(['random', 'delt']);
-    expect(recipe.plans.delt).toEqual({ select: { topRatio: 0.25 }, order: 'fold', layers: 3 });
+    expect(recipe.plans.delt).toEqual({ score: 'lqs', select: { topRatio: 0.25 }, order: 'fold', layers: 3 });
   });
 
   test.each([
@@ -34,7 +34,8 @@ describe('parseRecipe', () => {
     ['vocabulary: 4096', 'vocabluary: 4096', 'tokenizer.vocabluary', 'vocabulary'],
     ['cacheDir:', 'cachedir:', 'corpus.cachedir', 'cacheDir'],
     ['topRatio: 0.25', 'topratio: 0.25', 'plans.delt.select.topratio', 'topRatio'],
-    ['interval: 5', 'intervall: 5', 'score.proxy.intervall', 'interval'],
+    ['interval: 5', 'intervall: 5', 'scores.lqs.proxy.intervall', 'interval'],
+    ['contribution: released', 'contributon: released', 'scores.lqs.contributon', 'contribution'],
   ])('%s as %s: the key is named with its line, and the nearest known one', (from, to, path, nearest) => {
     const message = refusal(from, to);
     expect(message).toContain(`demo.yaml:${lineOf(from)}: unknown key "${path}"; did you mean "${nearest}"?`);
@@ -48,6 +49,10 @@ describe('parseRecipe', () => {
     ['topRatio: 0.25', 'topRatio: 1.5', 'plans.delt.select.topRatio'],
     ['source: demo', 'source: dream', 'corpus.source'],
     ['train: 0.8,', 'train: 0.9,', 'samples.shares'],
+    ['score: lqs', 'score: lsq', 'plans.delt.score: no scoring is called "lsq", one of lqs'],
+    ['score: lqs, ', '', 'plans.delt: it selects or orders by scores: add "score: NAME", one of lqs'],
+    ['target: {', 'targets: {', 'unknown key "targets"; did you mean "target"?'],
+    ['\ntarget: { domain: speeches, rows: 192 }', '', 'scores.lqs: method lqs needs a section "target"'],
   ])('%s as %s: the value is named', (from, to, path) => {
     expect(refusal(from, to)).toContain(path);
   });
@@ -68,6 +73,6 @@ test('estimateRun counts parameters, and operations in proportion to steps', () 
   const expected = tables * 4096 * d + layers * (4 * d * d + 3 * d * ff + 2 * d) + d;
   const estimate = estimateRun(recipe);
   expect(estimate.parameters).toBe(expected);
-  const twice = estimateRun({ ...recipe, pretrain: { ...recipe.pretrain, steps: 2 * recipe.pretrain.steps } });
+  const twice = estimateRun({ ...recipe, pretrain: { ...recipe.pretrain!, steps: 2 * recipe.pretrain!.steps } });
   expect(twice.stages[0].flops).toBe(2 * estimate.stages[0].flops);
 });

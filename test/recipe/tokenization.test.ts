@@ -99,6 +99,7 @@ describe('tokenizeInto', () => {
         return corpus.text(i);
       },
       id: (i: number) => corpus.id(i),
+      origin: (i: number) => corpus.origin(i),
       domain: (i: number) => corpus.domain(i),
       value: (column: string, i: number) => corpus.value(column, i),
     };

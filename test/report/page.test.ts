@@ -6,14 +6,23 @@ import { escapeHtml, excerpt, formatSeconds, maskAddresses } from '../../lib/rep
 const HOSTILE =
   '<script>alert("x")</script><img src="http://evil.example/a.png" onerror=alert(1)> write to jane.doe@mail.example.org';
 
-function data(text: string): ReportData {
-  const plans = ['random', 'delt'];
+function data(text: string, others = ['delt']): ReportData {
+  const plans = ['random', ...others];
   return {
     name: `run ${text}`,
     headline: `headline ${text}`,
     remarks: [text],
-    plans: plans.map((name) => ({ name, description: text })),
+    plans: plans.map((name, i) => ({
+      name,
+      description: text,
+      scoring: i === 0 ? null : 'lqs',
+      selection: null,
+      order: i === 0 ? 'shuffle' : `fold${i + 1}`,
+      sameAs: null,
+    })),
     seeds: [0, 1],
+    steps: 3,
+    tokens: 96,
     domains: ['a', 'mean of domains'].map((domain) => ({
       domain,
       target: domain === 'a',
@@ -22,20 +31,66 @@ function data(text: string): ReportData {
         plan,
         mean: 5,
         sd: 0.1,
-        difference: i === 0 ? null : { mean: -0.2, sd: 0.05, perSeed: [-0.15, -0.25], clear: true },
+        difference:
+          i === 0
+            ? null
+            : {
+                mean: -0.2,
+                sd: 0.05,
+                perSeed: [-0.15, -0.25],
+                test: { margin: 0.45, t: 0.11, adjusted: 0.22, permutation: 0.5 },
+                clear: false,
+              },
       })),
     })),
     curves: {
-      kind: 'training',
-      points: plans.flatMap((plan) => [1, 2, 3].map((step) => ({ plan, seed: 0, step, loss: 6 - step }))),
+      kind: 'validation',
+      points: plans.flatMap((plan) =>
+        [1, 2, 3].map((step) => ({ plan, seed: 0, measure: 'mean of domains', step, loss: 6 - step })),
+      ),
     },
-    scores: [{ domain: 'a', values: [-1, 0, 0.5, 1] }],
-    best: [{ id: text, domain: text, label: text, score: 1, text }],
-    worst: [{ id: text, domain: text, label: null, score: -1, text }],
-    positions: plans.flatMap((plan) => [0, 1, 2].map((position) => ({ plan, position, score: position / 2 }))),
+    reaches: [
+      {
+        measure: 'mean of domains',
+        plans: plans.map((plan, i) =>
+          i < 2
+            ? { plan, perSeed: [2, 2], mean: 3 - i, sd: 0, speed: 3 / (3 - i) }
+            : { plan, perSeed: [2, null], mean: null, sd: null, speed: null },
+        ),
+      },
+    ],
+    scorings: [
+      {
+        name: 'lqs',
+        title: text,
+        seconds: 2,
+        flops: 3e12,
+        trainings: 4,
+        sharedWith: [],
+        savings: [{ measure: 'mean of domains', plan: 'delt', share: 1 / 3, paysAfter: 12 }],
+        poolRows: 4,
+        proxyRows: 2,
+        spearman: 0.5,
+        histograms: [{ domain: 'a', low: -1, width: 1, shares: [0.5, 0.5] }],
+        best: [{ id: text, domain: text, label: text, score: 1, text }],
+        worst: [{ id: text, domain: text, label: null, score: -1, text }],
+      },
+    ],
+    agreement: [{ a: text, b: 'lqs', spearman: 0.25 }],
+    positions: plans.slice(1).flatMap((plan) => [0, 1, 2].map((position) => ({ plan, position, rank: position / 2 }))),
     cost: [{ stage: text, seconds: 1 }],
-    scoring: { seconds: 1, share: 0.5, poolRows: 4, proxyRows: 2, poolVisits: 1, proxyVisits: 5, spearman: 0.5 },
-    quality: { positive: 'ham', negative: 'spam', positives: 2, negatives: 2, scores: [{ name: 'LQS', auc: 0.75 }] },
+    quality: {
+      column: text,
+      positive: 'ham',
+      positives: 2,
+      negatives: 2,
+      groupColumn: text,
+      scores: [{ name: 'lqs', auc: 0.75, byGroup: { [text]: 0.8 } }],
+      purity: [
+        { name: 'all of the pool', judged: 4, share: 0.5 },
+        { name: text, judged: 2, share: 1 },
+      ],
+    },
     recipe: text,
     environment: [{ name: 'backend', value: text }],
     command: text,
@@ -52,7 +107,7 @@ describe('renderReport', () => {
     expect(html).toContain("default-src 'none'");
   });
 
-  test('draws the four charts inline', async () => {
+  test('draws its charts inline', async () => {
     const html = await renderReport(data('plain'));
     expect(html.match(/<svg /g)).toHaveLength(4);
     expect(html).not.toMatch(/<svg [^>]*\bwidth="\d/); // a fixed width would not fit a phone
@@ -73,6 +128,25 @@ describe('renderReport', () => {
 
   test('shows the differences with sign and spread', async () => {
     expect(await renderReport(data('plain'))).toContain('−0.200 ± 0.050');
+  });
+
+  test('shows tests, steps to the baseline and what scoring cost against what it saved', async () => {
+    const html = await renderReport(data('plain'));
+    for (const number of ['0.1100', '0.2200', '0.5000', '−0.650 … +0.250']) expect(html).toContain(number);
+    expect(html).toContain('2 ± 0<small>1.50 × as fast');
+    expect(html).toContain('after 12 trainings<small>delt saves 33 % of the steps');
+  });
+
+  test('a grid has one row a plan, radio buttons for its scorings, and still no script', async () => {
+    const names = Array.from({ length: 15 }, (_, i) => `plan${i}`);
+    const grid = data('plain', names);
+    grid.plans.slice(1).forEach((plan, i) => (plan.scoring = ['lqs', 'pds', 'perplexity'][i % 3]));
+    const html = await renderReport(grid);
+    for (const name of names) expect(html).toContain(`</span>${name}</td>`);
+    expect(html.match(/type="radio"/g)).toHaveLength(4);
+    expect(html).toContain('tr[data-scoring]:not([data-scoring="pds"])');
+    expect(html).not.toMatch(/<script\b/i);
+    expect(html).not.toContain('NaN');
   });
 });
 

@@ -23,6 +23,7 @@ const targetOf = (more: Partial<InRunOptions> = {}): InRunOptions => ({
   target: TARGET,
   targetRows: TARGET.length,
   refreshEvery: 1,
+  momentum: 0,
   ...more,
 });
 
@@ -158,7 +159,7 @@ describe('InRunScores', () => {
       const backend = await open();
       const start = async (): Promise<[TrainOptions, InRunScores]> => {
         const model = await toyModel(backend);
-        const observer = new InRunScores(model, targetOf({ targetRows: 2, refreshEvery: 3 }));
+        const observer = new InRunScores(model, targetOf({ targetRows: 2, refreshEvery: 3, momentum: 0.5 }));
         const [run] = await scoredRun(ADAMW);
         return [{ ...run, model, observer }, observer];
       };
@@ -196,6 +197,7 @@ describe('InRunScores', () => {
   it.each<[string, Partial<InRunOptions>]>([
     ['target: expected at least one row', { target: new Uint32Array(0) }],
     ['refreshEvery: expected an integer >= 1, got 0', { refreshEvery: 0 }],
+    ['momentum: expected a number < 1, got 1', { momentum: 1 }],
     ['targetRows: expected an integer >= 1, got 0', { targetRows: 0 }],
   ])('%s', async (message, more) => {
     const model = await toyModel();

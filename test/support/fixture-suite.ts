@@ -77,6 +77,8 @@ export function describeFixtures(tested: TestedBackend): void {
       const expected = await fixture.json<Expected>('expected');
       const [v0, v1] = await directions(fixture, model);
       const jvp0 = (await model.hvp(batch, v0)).jvp;
+      const alone = (await model.jvp(batch, v0)).jvp;
+      expectDots(alone, expected.jvp_v0, expected.grad_norms, expected.v0_norm, tolerance.value);
       const jvp1 = (await model.hvp(batch, v1)).jvp;
       expectDots(jvp0, expected.jvp_v0, expected.grad_norms, expected.v0_norm, tolerance.value);
       expectDots(jvp1, expected.jvp_v1, expected.grad_norms, expected.v1_norm, tolerance.value);

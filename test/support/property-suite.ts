@@ -95,6 +95,7 @@ export function describeProperties(tested: TestedBackend, architecture: ModelCon
         expect(Math.abs(u.dot(along.hvp) - v.dot(other))).toBeLessThanOrEqual(tolerance.hvp * scale);
         const { dots, norms } = await model.perSample(batch, { dots: [v], norms: true });
         expectScaled(along.jvp, dots![0], norms!, v.norm());
+        expectScaled((await model.jvp(batch, v)).jvp, dots![0], norms!, v.norm());
         const sum = model.vector();
         for (const [i, row] of rows.entries()) {
           sum.axpy(weights[i], (await model.hvp(collate([row]), v)).hvp);

@@ -19,30 +19,52 @@ export function tinyDocuments(count: number): string {
   }).join('');
 }
 
-/** A whole pipeline of seconds on the reference backend; resolves to the recipe's path. */
-export async function writeTinyRecipe(dir: string): Promise<string> {
+const PLANS = `
+plans:
+  random: { order: shuffle }
+  delt: { score: lqs, select: { topRatio: 0.5 }, order: fold }`;
+
+const SCORINGS = `  pds: { <<: *sweep, contribution: pds }
+  perplexity: { method: perplexity }
+`;
+
+const GRID = `
+grid:
+  - score: [perplexity, pds, lqs]
+    order: [shuffle, ascending, { order: fold, layers: 1 }, { order: fold, layers: 2 }]
+  - score: [lqs]
+    select: [{ topRatio: 0.5 }]
+    order: [shuffle]`;
+
+/**
+ * A whole pipeline of seconds on the reference backend; resolves to the recipe's path.
+ * @param comparison a grid of scorings and orders instead of two plans
+ */
+export async function writeTinyRecipe(dir: string, { comparison = false } = {}): Promise<string> {
   await writeFile(join(dir, 'docs.jsonl'), tinyDocuments(80));
-  const path = join(dir, 'tiny.yaml');
+  const path = join(dir, comparison ? 'tiny-grid.yaml' : 'tiny.yaml');
   await writeFile(
     path,
     `
-name: tiny
+name: ${comparison ? 'tiny-grid' : 'tiny'}
 backend: { name: reference }
 corpus: { source: files, files: [docs.jsonl] }
 tokenizer: { vocabulary: 280 }
 samples: { length: 8, minTokens: 8, shares: { train: 0.5, proxy: 0.15, target: 0.15, validation: 0.2 } }
 model: { model_type: llama, hidden_size: 8, intermediate_size: 12, num_hidden_layers: 1, num_attention_heads: 2 }
 pretrain: { steps: 4, batch: 4, lr: 3.0e-3 }
-score:
-  steps: 3
-  batch: 4
-  lr: 0.01
-  target: { domain: garden, rows: 4 }
-  proxy: { rows: 6, interval: 1 }
-  pool: { rows: 24, interval: 3 }
-plans:
-  random: { order: shuffle }
-  delt: { select: { topRatio: 0.5 }, order: fold }
+target: { domain: garden, rows: 4 }
+pool: { rows: 24 }
+scores:
+  lqs: &sweep
+    method: lqs
+    steps: 3
+    batch: 4
+    lr: 0.01
+    interval: 3
+    proxy: { rows: 6, interval: 1 }
+${comparison ? SCORINGS : ''}quality: { positive: ham }
+${comparison ? GRID : PLANS}
 train: { seeds: [0, 1], steps: 3, batch: 4, lr: 3.0e-3 }
 evaluate: { rowsPerDomain: 4, batch: 4, curve: { every: 2, rowsPerDomain: 2 } }
 `,

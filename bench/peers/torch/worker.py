@@ -12,11 +12,12 @@ import torch
 
 import ceilings
 import hessian
+import meta
 import order
 import per_sample
 import training
 
-JOBS = {**training.JOBS, **per_sample.JOBS, **hessian.JOBS, **order.JOBS, **ceilings.JOBS}
+JOBS = {**training.JOBS, **per_sample.JOBS, **hessian.JOBS, **meta.JOBS, **order.JOBS, **ceilings.JOBS}
 
 
 def peak_bytes():

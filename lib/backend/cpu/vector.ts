@@ -51,6 +51,9 @@ export class CpuVector implements EngineVector {
       this.native.adamwStep(nativeOf(gradient), nativeOf(m), nativeOf(v), nativeStep(step)),
     );
   }
+  adamwMetric(v: EngineVector, step: AdamwStep): Promise<void> {
+    return runJob(this.#addon, undefined, () => this.native.adamwMetric(nativeOf(v), nativeStep(step)));
+  }
   sgdAdjoint(gradient: EngineVector, step: SgdStep): Promise<void> {
     return runJob(this.#addon, undefined, () => this.native.sgdAdjoint(nativeOf(gradient), step));
   }

@@ -38,6 +38,12 @@ export function adamwStep(
   return norm;
 }
 
+/** x ← x / (√v̂ + ε), v̂ = (β₂v + (1−β₂)x²) / (1−β₂ᵗ): what `adamwStep` divides a gradient x by, momentum apart. */
+export function adamwMetric(x: Float64Array, v: Float64Array, { betas: [, beta2], eps, step }: AdamwStep): void {
+  const correction2 = 1 - beta2 ** step;
+  for (let i = 0; i < x.length; i++) x[i] /= Math.sqrt((beta2 * v[i] + (1 - beta2) * x[i] ** 2) / correction2) + eps;
+}
+
 function clipFactor(norm: number, clipNorm: number): number {
   return Math.min(1, clipNorm / (norm + 1e-6));
 }

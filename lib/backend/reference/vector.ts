@@ -2,7 +2,7 @@ import { invalid } from '../../check.ts';
 import type { AdamwStep, EngineVector, SgdStep } from '../types.ts';
 import { addScaled, innerProduct } from './dense.ts';
 import { adamwAdjoint, sgdAdjoint } from './optimizer-adjoints.ts';
-import { adamwStep, sgdStep } from './optimizers.ts';
+import { adamwMetric, adamwStep, sgdStep } from './optimizers.ts';
 import { disposed, type Job, type JobQueue } from './queue.ts';
 
 /** A parameter vector in float64. Every call first finishes the engine's pending work, so calls act in order. */
@@ -67,6 +67,10 @@ export class ReferenceVector implements EngineVector {
       const [g, first, second] = [gradient, m, v].map((x) => valuesOf(x, this.length));
       return adamwStep(theta, g, first, second, step);
     });
+  }
+
+  adamwMetric(v: EngineVector, step: AdamwStep): Promise<void> {
+    return this.#update((x) => adamwMetric(x, valuesOf(v, this.length), step));
   }
 
   sgdAdjoint(gradient: EngineVector, step: SgdStep): Promise<void> {

@@ -1,77 +1,9 @@
-import { formatSeconds } from '../../report/text.ts';
-import { estimateRun, type RunEstimate } from '../../recipe/estimate.ts';
-import { loadRecipe } from '../../recipe/load.ts';
-import { runRecipe } from '../../recipe/run.ts';
-import type { RunEvent } from '../../recipe/stage.ts';
-import { Option } from 'commander';
-import { integer, option, positiveInteger, type BackendFlags, defineCommand } from '../command.ts';
-import type { Progress } from '../progress.ts';
-import { formatTable } from '../table.ts';
+import { recipeCommand } from '../recipe-command.ts';
 import { formatRun } from '../run-table.ts';
 
-export const run = defineCommand<{
-  out: string;
-  dryRun: boolean;
-  backend?: BackendFlags['backend'];
-  threads?: number;
-  seed: number | undefined;
-}>({
-  usage: 'run <recipe>',
+export const run = recipeCommand({
+  name: 'run',
   description: 'Run a recipe: corpus, tokens, scores, plans, trainings, comparison and page. Goes on after a kill.',
   example: 'gradfold run recipes/demo.yaml',
-  limits: 'documents',
-  options: [
-    option('-o, --out <dir>', 'folder of all runs', String, 'runs'),
-    new Option('--dry-run', 'say what would be done and what it costs').default(false),
-    new Option('--backend <name>', 'instead of the recipe’s').choices(['auto', 'cuda', 'cpu', 'reference']),
-    option('--threads <n>', 'instead of the recipe’s', positiveInteger),
-    option('--seed <n>', 'instead of the recipe’s', integer),
-  ],
-  async run({ args, options, io, progress }) {
-    const recipePath = args[0] as string;
-    const given = await loadRecipe(recipePath);
-    const recipe = {
-      ...given,
-      seed: options.seed ?? given.seed,
-      backend: {
-        ...given.backend,
-        name: options.backend ?? given.backend.name,
-        threads: options.threads ?? given.backend.threads,
-      },
-    };
-    if (options.dryRun) {
-      const estimate = estimateRun(recipe);
-      return { json: { recipe, estimate }, text: formatEstimate(estimate) };
-    }
-    const { dir, report, data } = await runRecipe(recipe, {
-      out: options.out,
-      recipePath,
-      limit: options.limit,
-      signal: io.signal,
-      onEvent: (event) => show(event, progress),
-    });
-    return { json: { dir, report, data }, text: `${formatRun(data)}\n\n${report}` };
-  },
+  show: formatRun,
 });
-
-function show(event: RunEvent, progress: Progress): void {
-  switch (event.kind) {
-    case 'note':
-      return progress.line(event.message);
-    case 'progress':
-      return progress.update(event.stage, event.done, event.total, event.unit);
-    case 'finish':
-      return progress.line(
-        `[${event.index + 1}/${event.count}] ${event.stage}: ${event.skipped ? 'done before' : formatSeconds(event.seconds)}`,
-      );
-    case 'start':
-  }
-}
-
-function formatEstimate({ parameters, stages, flops, memory }: RunEstimate): string {
-  const table = formatTable(
-    ['stage', 'tokens', 'TFLOP'],
-    stages.map((stage) => [stage.stage, stage.tokens.toLocaleString('en'), (stage.flops / 1e12).toFixed(2)]),
-  );
-  return `${table}\n\n${(parameters / 1e6).toFixed(2)} million parameters; ${(flops / 1e12).toFixed(1)} TFLOP in all, about ${formatSeconds(flops / 1e11)} at 100 GFLOP/s; about ${(memory / 2 ** 20).toFixed(0)} MiB of model state and activations`;
-}

@@ -40,7 +40,7 @@ export const train = defineCommand<
     inRun: boolean;
     greedy?: number;
     targetDomain?: string;
-    targetRows: number;
+    targetRows?: number;
     targetRefresh: number;
     force: boolean;
   }
@@ -69,8 +69,12 @@ export const train = defineCommand<
       '--target-domain <name>',
       'domain of the target of --in-run and --greedy (default: all of the target split)',
     ),
-    option('--target-rows <n>', 'target rows that a gradient is taken over, drawn anew each time', positiveInteger, 32),
-    option('--target-refresh <n>', 'steps from one target gradient to the next', positiveInteger, 20),
+    option(
+      '--target-rows <n>',
+      'target rows taken at a time, drawn anew (default: an eighth of the batch)',
+      positiveInteger,
+    ),
+    option('--target-refresh <n>', 'steps from one target gradient to the next', positiveInteger, 2),
     ...backendOptions,
     forceOption,
   ],
@@ -99,7 +103,7 @@ export const train = defineCommand<
       const target = () => ({
         samples,
         target: drawRows(samples, { split: 'target', domain: options.targetDomain, seed }),
-        targetRows: options.targetRows,
+        targetRows: options.targetRows ?? Math.max(1, Math.round(batch / 8)),
         refreshEvery: options.targetRefresh,
         seed,
       });

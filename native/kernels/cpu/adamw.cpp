@@ -1,4 +1,4 @@
-// One AdamW step (Loshchilov & Hutter 2019), and its reverse, in one pass over memory each.
+// One AdamW step (Loshchilov & Hutter 2019), its metric and its reverse, in one pass over memory each.
 #include <math.h>
 
 #include "cpu_device.h"
@@ -61,6 +61,13 @@ void CpuDevice::adamw(float* theta, float* m, float* v, const float* gradient, c
     v[i] = v_new;
     theta[i] -= decay * theta[i] + step * m_new / (sqrtf(v_new) * root_scale + eps);
   }
+}
+
+void CpuDevice::adamw_metric(float* x, const float* v, const AdamwConstants& c, int64_t count) {
+  const float beta2 = float(c.beta2), one_minus_beta2 = float(1.0 - c.beta2);
+  const float eps = float(c.eps), root_scale = float(1.0 / sqrt(c.correction2));
+#pragma omp parallel for simd num_threads(threads_) schedule(static) if (count > kWorthwhile)
+  for (int64_t i = 0; i < count; ++i) x[i] /= sqrtf(beta2 * v[i] + one_minus_beta2 * (x[i] * x[i])) * root_scale + eps;
 }
 
 void CpuDevice::adamw_adjoint(float* theta_adjoint, const float* m_adjoint, const float* v_adjoint, float* m, float* v,

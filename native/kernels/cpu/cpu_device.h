@@ -108,6 +108,7 @@ class CpuDevice final : public Device {
   void add_sample_outer(ConstMat a, ConstMat b, double scale, int64_t samples, const int32_t* begin, Mat rows) override;
 
   void adamw(float* theta, float* m, float* v, const float* gradient, const AdamwConstants& c, int64_t count) override;
+  void adamw_metric(float* x, const float* v, const AdamwConstants& c, int64_t count) override;
   void adamw_adjoint(float* theta_adjoint, const float* m_adjoint, const float* v_adjoint, float* m, float* v,
                      float* gradient, const AdamwConstants& c, int64_t count) override;
 

@@ -85,19 +85,49 @@ export const PUBLIC_CALLS = {
     })),
     keep: (world, { gradients = [] }) => gradients.forEach((vector) => world.keep(world.vectors, vector)),
   },
+  jvp: {
+    args: (world) => [world.model(), world.batch(), world.vector(), world.signal()],
+    call: (world, [model, ...args]) => model.jvp(...args),
+  },
   hvp: {
     args: (world) => {
       const batch = world.batch();
-      return [world.model(), batch, world.vector(), { ...weightsOf(world, batch), ...world.signal() }];
+      const addTo = world.choices.chance(0.5) && { addTo: world.vector() };
+      return [world.model(), batch, world.vector(), { ...weightsOf(world, batch), ...addTo, ...world.signal() }];
     },
     call: (world, [model, ...args]) => model.hvp(...args),
     keep: (world, { hvp }) => world.keep(world.vectors, hvp),
+  },
+  metaGradient: {
+    args: (world) => {
+      const { choices } = world;
+      const batches = Array.from({ length: 1 + choices.below(2) }, () => world.batch());
+      const scores = batches.map(({ batch }) => Float64Array.from({ length: batch }, (_, i) => Math.sin(i)));
+      const optimizer = choices.of(OPTIMIZERS);
+      const state = optimizer.kind === 'adamw' && choices.chance(0.5);
+      return [
+        world.model(),
+        {
+          batches,
+          scores,
+          outer: world.batch(),
+          optimizer,
+          gradient: choices.chance(0.5),
+          finalState: choices.chance(0.5),
+          ...(choices.chance(0.3) && { masks: batches.map(({ batch }) => new Uint8Array(batch).fill(1)) }),
+          ...(state && { state: { step: 3, m: world.vector(), v: world.vector() } }),
+          ...world.signal(),
+        },
+      ];
+    },
+    call: ({ gradfold }, args) => gradfold.metaGradient(...args),
+    keep: (world, { final }) => world.keep(world.vectors, final),
   },
   memory: {
     args: ({ choices, ...world }) => [
       choices.of(world.models),
       { batch: 1 + choices.below(4), time: 1 + choices.below(9) },
-      choices.of(['loss', 'gradient', 'perSample', 'hvp', 'trainingStep']),
+      choices.of(['loss', 'gradient', 'perSample', 'jvp', 'hvp', 'trainingStep']),
       { norms: choices.chance(0.5), dots: choices.below(3), gram: choices.chance(0.5), sketch: { dimensions: 4 } },
     ],
     call: (world, [model, ...args]) => model.memory(...args),

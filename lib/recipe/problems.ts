@@ -1,0 +1,69 @@
+import { plansOf } from './grid.ts';
+import { needsScores } from './plans.ts';
+import type { Recipe } from './schema.ts';
+import { SCORING_NEEDS } from './scoring-schema.ts';
+
+interface Problem {
+  path: (string | number)[];
+  message: string;
+}
+
+/** What a recipe's parts lack of each other: scorings that no one defines, a model to score with, a target. */
+export function recipeProblems(recipe: Recipe): Problem[] {
+  return [...scoringProblems(recipe), ...planProblems(recipe), ...gridProblems(recipe)];
+}
+
+function scoringProblems({ scores, pretrain, target }: Recipe): Problem[] {
+  return Object.entries(scores).flatMap(([name, scoring]) => {
+    if (scoring.method === 'combine') return combinationProblems(name, Object.keys(scoring.of), scores);
+    const there = { pretrain, target };
+    return SCORING_NEEDS[scoring.method]
+      .filter((section) => there[section] === undefined)
+      .map((section) => ({ path: ['scores', name], message: `method ${scoring.method} needs a section "${section}"` }));
+  });
+}
+
+function combinationProblems(name: string, parts: string[], scores: Recipe['scores']): Problem[] {
+  const path = ['scores', name, 'of'];
+  return parts.flatMap((part) => {
+    if (!(part in scores)) return [{ path: [...path, part], message: unknown(part, scores) }];
+    const nested = scores[part].method === 'combine';
+    return nested
+      ? [{ path: [...path, part], message: 'a combination of combinations: name their parts instead' }]
+      : [];
+  });
+}
+
+function planProblems({ plans, scores }: Recipe): Problem[] {
+  return Object.entries(plans).flatMap(([name, plan]) => {
+    const path = ['plans', name];
+    if (plan.score === undefined) {
+      return needsScores(plan)
+        ? [{ path, message: `it selects or orders by scores: add "score: NAME", ${choices(scores)}` }]
+        : [];
+    }
+    return plan.score in scores ? [] : [{ path: [...path, 'score'], message: unknown(plan.score, scores) }];
+  });
+}
+
+function gridProblems({ grid, scores, plans }: Recipe): Problem[] {
+  const unknownScores = grid.flatMap((block, i) =>
+    block.score
+      .filter((score) => !(score in scores))
+      .map((score) => ({ path: ['grid', i, 'score'], message: unknown(score, scores) })),
+  );
+  const expanded = Object.keys(plansOf({ plans: {}, grid }));
+  const taken = expanded.filter((name) => name in plans && name !== 'random');
+  return [
+    ...unknownScores,
+    ...taken.map((name) => ({ path: ['plans', name], message: 'the grid makes a plan of this name; give it another' })),
+  ];
+}
+
+const unknown = (score: string, scores: Recipe['scores']): string =>
+  `no scoring is called "${score}", ${choices(scores)}`;
+
+function choices(scores: Recipe['scores']): string {
+  const names = Object.keys(scores);
+  return names.length > 0 ? `one of ${names.join(', ')}` : 'of a section "scores"';
+}

@@ -1,0 +1,75 @@
+import { z } from 'zod';
+import { TEXT_FEATURES } from '../score/text-features.ts';
+import { PREFERENCES } from './scorings/prefer.ts';
+
+const count = z.int().min(1);
+
+/** The reverse sweep over a short SGD run that LQS and its variants are taken from. */
+const lqs = z.strictObject({
+  method: z.literal('lqs'),
+  contribution: z
+    .enum(['released', 'paper', 'pds'])
+    .default('released')
+    .describe('LQS as DELT’s program computes it, as its paper writes it, or the plain first-order value (PDS)'),
+  steps: count.default(50).describe('T, steps of plain SGD'),
+  batch: count.default(32).describe('rows a step, and a scoring batch'),
+  lr: z.number().gt(0).default(0.01),
+  interval: count.describe('the pool is scored at every interval-th step'),
+  proxy: z
+    .strictObject({ rows: count, interval: count.default(10) })
+    .optional()
+    .describe('further rows, scored at more steps, to see how far the pool’s cheaper scores agree with them'),
+});
+
+/** For quantities that are not scores by themselves. */
+const prefer = z.enum(PREFERENCES).describe('which values count as good');
+
+const perplexity = z.strictObject({
+  method: z.literal('perplexity'),
+  prefer: prefer.default('low'),
+  batch: count.default(32).describe('rows a pass'),
+});
+
+const gradient = z.strictObject({
+  method: z.literal('gradient'),
+  metric: z.enum(['plain', 'adam']).default('plain').describe('of the optimizer: SGD, or AdamW'),
+  alignment: z.enum(['dot', 'cosine']).default('dot'),
+  batch: count.default(32).describe('rows a pass'),
+});
+
+const text = z.strictObject({
+  method: z.literal('text'),
+  feature: z.enum(Object.keys(TEXT_FEATURES)),
+  prefer: prefer.default('high'),
+});
+
+const column = z.strictObject({
+  method: z.literal('column'),
+  column: z.string().min(1).describe('a numeric column of the corpus'),
+  missing: z.number().optional().describe('the value of a document without one; an error when absent'),
+  prefer: prefer.default('high'),
+});
+
+const combine = z.strictObject({
+  method: z.literal('combine'),
+  of: z
+    .record(z.string(), z.number())
+    .refine((x) => Object.keys(x).length > 0, 'at least one scoring')
+    .describe('weights of other scorings, each brought to mean 0 and deviation 1'),
+});
+
+/** One way of scoring the pool. Scorings that differ in `contribution` alone share one sweep. */
+export const scoringSchema = z.discriminatedUnion('method', [lqs, perplexity, gradient, text, column, combine]);
+
+export type ScoringRecipe = z.output<typeof scoringSchema>;
+export type ScoringOf<Method extends ScoringRecipe['method']> = Extract<ScoringRecipe, { method: Method }>;
+
+/** The sections of a recipe without which a method cannot score. */
+export const SCORING_NEEDS: Record<ScoringRecipe['method'], ('pretrain' | 'target')[]> = {
+  lqs: ['pretrain', 'target'],
+  perplexity: ['pretrain'],
+  gradient: ['pretrain', 'target'],
+  text: [],
+  column: [],
+  combine: [],
+};

@@ -1,0 +1,112 @@
+import { readFile } from 'node:fs/promises';
+import { stringify } from 'yaml';
+import type { PlanRow, QualityData, ReportData, ScoringRow } from '../../report/data.ts';
+import { readScoreTable, type ScoreTable } from '../../score/table.ts';
+import { FILES, scoreFile, type RunContext } from '../context.ts';
+import { orderName, plansOf, selectionName } from '../grid.ts';
+import { describePlan } from '../plans.ts';
+import { stageOfScoring } from '../score-stages.ts';
+import { methodOf } from '../scorings/index.ts';
+import type { Stamp } from '../stage.ts';
+import { MEAN_OF_DOMAINS, trainingStage } from '../plan-training.ts';
+import type { Evaluation } from '../train-stages.ts';
+import { savingsOf, scoringCost, stageCosts } from './costs.ts';
+import { lossCurves, reachesOf } from './curves.ts';
+import { domainRows } from './domains.ts';
+import { agreements, extremeDocuments, histograms, positions } from './scores.ts';
+import { headline, remarks } from './words.ts';
+
+/** Documents shown at each end of a scoring, all scorings together. */
+const SHOWN_DOCUMENTS = 12;
+
+/** Gathers what the page and the final table show from the files of a run. */
+export async function summarizeRun(
+  context: RunContext,
+  stamps: Record<string, Stamp>,
+  facts: { environment: ReportData['environment']; command: string },
+): Promise<ReportData> {
+  const { recipe } = context;
+  const { seeds, steps, batch } = recipe.train;
+  const pools = await scoreTables(context);
+  const plans = planRows(context, stamps);
+  const names = plans.map(({ name }) => name);
+  const target = recipe.target?.domain;
+  const measures = [...(target === undefined ? [] : [target]), MEAN_OF_DOMAINS];
+  const evaluations = await readJson<Evaluation[]>(context, FILES.evaluation);
+  const domains = domainRows(evaluations, names, target);
+  const curves = await lossCurves(context, names, measures);
+  const reaches = reachesOf(curves, names, seeds, measures);
+  const scorings = await Promise.all(
+    Object.entries(pools).map(([name, pool]) => scoringRow(context, stamps, name, pool, { plans, reaches, steps })),
+  );
+  const tokens = Number(stamps[trainingStage(names[0], seeds[0])].facts.tokens);
+  const result = { plans, seeds, steps, tokens, domains, curves, reaches, scorings };
+  return {
+    name: recipe.name,
+    headline: headline(domains, names),
+    remarks: remarks(result, { budget: steps * batch, pool: recipe.pool.rows }),
+    ...result,
+    agreement: agreements(pools),
+    positions: await positions(context, plans, pools),
+    cost: stageCosts(stamps),
+    quality: recipe.quality ? await readJson<QualityData>(context, FILES.quality) : null,
+    recipe: stringify(recipe),
+    environment: facts.environment,
+    command: facts.command,
+    created: new Date().toISOString().slice(0, 10),
+  };
+}
+
+async function readJson<T>(context: RunContext, file: string): Promise<T> {
+  return JSON.parse(await readFile(context.path(file), 'utf8')) as T;
+}
+
+async function scoreTables(context: RunContext): Promise<Record<string, ScoreTable>> {
+  const entries = Object.keys(context.recipe.scores).map(
+    async (name) => [name, await readScoreTable(context.path(scoreFile(name)), name)] as const,
+  );
+  return Object.fromEntries(await Promise.all(entries));
+}
+
+function planRows({ recipe }: RunContext, stamps: Record<string, Stamp>): PlanRow[] {
+  return Object.entries(plansOf(recipe)).map(([name, plan]) => {
+    const same = new Set(recipe.train.seeds.map((seed) => stamps[trainingStage(name, seed)].facts.sameAs));
+    const [sameAs] = same.size === 1 ? same : [];
+    return {
+      name,
+      description: describePlan(plan, plan.score ? titleOf(recipe.scores, plan.score) : '', recipe.pool.rows),
+      scoring: plan.score ?? null,
+      selection: plan.select ? selectionName(plan.select) : null,
+      order: orderName(plan),
+      sameAs: typeof sameAs === 'string' ? sameAs : null,
+    };
+  });
+}
+
+const titleOf = (scores: RunContext['recipe']['scores'], name: string): string =>
+  methodOf(scores[name]).title(scores[name]);
+
+async function scoringRow(
+  context: RunContext,
+  stamps: Record<string, Stamp>,
+  name: string,
+  pool: ScoreTable,
+  data: Pick<ReportData, 'plans' | 'reaches' | 'steps'>,
+): Promise<ScoringRow> {
+  const { recipe } = context;
+  const { facts } = stamps[stageOfScoring(recipe.scores, name)];
+  const cost = scoringCost(recipe, stamps, name);
+  const rank = facts[`spearman ${name}`];
+  const shown = Math.max(3, Math.floor(SHOWN_DOCUMENTS / Object.keys(recipe.scores).length));
+  return {
+    name,
+    title: titleOf(recipe.scores, name),
+    ...cost,
+    savings: savingsOf(data, name, cost.trainings),
+    poolRows: pool.rows.length,
+    proxyRows: Number(facts.proxyRows ?? 0),
+    spearman: typeof rank === 'number' ? rank : null,
+    histograms: await histograms(context, pool),
+    ...(await extremeDocuments(context, pool, shown)),
+  };
+}
