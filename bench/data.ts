@@ -1,7 +1,7 @@
 // Reading a random plan over shards from disk, set against what training takes. Every reading has a process of its own:
 // pages that are mapped stay in the page cache, and peak memory is a process's.
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -10,19 +10,18 @@ import type { Reading, ReadingRequest } from './data-reader.ts';
 import { median } from './statistics.ts';
 import type { BenchOptions, BenchRow } from './types.ts';
 
-const run_ = promisify(execFile);
+const execute = promisify(execFile);
 
 const ROW_TOKENS = 128;
 const SHARDS = 8;
-/** A step's rows, and its time where there is one: 4096 tokens in 20 ms are twenty times what tiny trains on two cores. */
-const STEP = { rows: 32, milliseconds: 20 };
+/** A step's rows, and the time between two batches: 4096 tokens in 20 ms are twenty times what tiny trains on two cores. */
+const STEP = { stepRows: 32, stepMilliseconds: 20 };
 
-/** What is measured: the state of the page cache, whether rows are announced, and the time between two batches. */
-const READINGS: Record<string, Pick<ReadingRequest, 'readAhead' | 'stepMilliseconds'> & { cold: boolean }> = {
-  'warm page cache': { cold: false, readAhead: false, stepMilliseconds: 0 },
-  'cold page cache': { cold: true, readAhead: false, stepMilliseconds: 0 },
-  'cold page cache, steps': { cold: true, readAhead: false, stepMilliseconds: STEP.milliseconds },
-  'cold page cache, steps, read-ahead': { cold: true, readAhead: true, stepMilliseconds: STEP.milliseconds },
+/** The state of the page cache, and whether rows are announced. */
+const READINGS = {
+  'warm page cache': { cold: false, readAhead: false },
+  'cold page cache': { cold: true, readAhead: false },
+  'cold page cache, read-ahead': { cold: true, readAhead: true },
 };
 
 export async function run({ repeats, large }: BenchOptions): Promise<BenchRow[]> {
@@ -40,44 +39,42 @@ export async function run({ repeats, large }: BenchOptions): Promise<BenchRow[]>
 }
 
 async function measured(table: string, repeats: number): Promise<BenchRow[]> {
-  const readings = Object.fromEntries(Object.keys(READINGS).map((name) => [name, [] as Reading[]]));
+  const entries = Object.entries(READINGS).map(([name, how]) => ({ name, ...how, readings: [] as Reading[] }));
   for (let round = 0; round < repeats; round++) {
-    for (const [name, { cold, ...request }] of Object.entries(READINGS)) {
-      if (cold) await dropFromCache(table);
-      readings[name].push(await read({ table, seed: round, stepRows: STEP.rows, ...request }));
+    for (const { cold, readAhead, readings } of entries) {
+      await (cold ? dropFromCache(table) : bringIntoCache(table));
+      readings.push(await read({ table, seed: round, readAhead, ...STEP }));
     }
   }
-  const middle = (name: string, of: (reading: Reading) => number) => median(readings[name].map(of));
-  const rows = Object.keys(READINGS).flatMap((name): BenchRow[] => {
-    const waits = `a step waits ${middle(name, (r) => r.medianWait).toPrecision(2)} ms, at worst ${middle(name, (r) => r.longestWait).toPrecision(2)} ms`;
-    return [
-      {
-        name: `random plan, ${name}`,
-        value: middle(name, (r) => r.tokensPerSecond) / 1e6,
-        unit: 'M tokens/s of waiting',
-        note: waits,
-      },
-    ];
+  const waits = entries.map(({ name, readings }): BenchRow => {
+    const middle = (of: (reading: Reading) => number) => median(readings.map(of));
+    const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1);
+    const read = `${megabytes(middle((r) => r.bytesRead))} MB from disk for ${megabytes(middle((r) => r.bytesUsed))} MB of rows`;
+    return {
+      name: `step of 4096 tokens waits for data, ${name}`,
+      value: middle((r) => r.medianWait),
+      unit: 'ms',
+      note: `95 of 100 at most ${middle((r) => r.longWait).toPrecision(3)} ms; ${read}`,
+    };
   });
-  const [warm] = Object.keys(READINGS);
-  const { tableBytes } = readings[warm][0];
-  const megabytes = (what: string, of: (reading: Reading) => number): BenchRow => ({
+  const [{ readings }] = entries;
+  const resident = (what: string, of: (reading: Reading) => number): BenchRow => ({
     name: `resident memory, ${what}`,
-    value: middle(warm, of) / 2 ** 20,
+    value: median(readings.map(of)) / 1e6,
     unit: 'MB',
-    note: `table of ${(tableBytes / 2 ** 20).toFixed(0)} MB`,
+    note: `table of ${(readings[0].tableBytes / 1e6).toFixed(0)} MB`,
   });
   return [
-    ...rows,
-    megabytes('before the table is opened', (r) => r.residentBefore),
-    megabytes('table opened', (r) => r.residentOpened),
-    megabytes('after the reading, page cache in it', (r) => r.residentRead),
+    ...waits,
+    resident('before the table is opened', (r) => r.residentBefore),
+    resident('table opened', (r) => r.residentOpened),
+    resident('after the steps, with what they touched of the page cache', (r) => r.residentRead),
   ];
 }
 
 async function read(request: ReadingRequest): Promise<Reading> {
   const reader = fileURLToPath(new URL('data-reader.js', import.meta.url));
-  const { stdout } = await run_(process.execPath, [reader, JSON.stringify(request)]);
+  const { stdout } = await execute(process.execPath, [reader, JSON.stringify(request)]);
   return JSON.parse(stdout) as Reading;
 }
 
@@ -85,12 +82,16 @@ async function read(request: ReadingRequest): Promise<Reading> {
 async function dropFromCache(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     const flags = ['oflag=nocache', 'conv=notrunc,fdatasync', 'count=0', 'status=none'];
-    await run_('dd', ['if=/dev/null', `of=${join(folder, name)}`, ...flags]).catch((cause: unknown) => {
+    await execute('dd', ['if=/dev/null', `of=${join(folder, name)}`, ...flags]).catch((cause: unknown) => {
       throw new GradfoldError('UNAVAILABLE', 'data: expected GNU dd, to empty the page cache; install coreutils', {
         cause,
       });
     });
   }
+}
+
+async function bringIntoCache(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) await readFile(join(folder, name));
 }
 
 function syntheticSamples(count: number): Samples {

@@ -43,7 +43,10 @@ const { experiment, options, json } = request();
 const backend = await openBackend('auto', { threads: options.threads });
 try {
   const started = performance.now();
-  const { text, json: results } = await EXPERIMENTS[experiment].run(backend, options);
+  const { text, json: results } = await EXPERIMENTS[experiment].run(backend, {
+    ...options,
+    onProgress: (message) => console.error(message),
+  });
   const seconds = Math.round((performance.now() - started) / 1000);
   const machine = { cpu: cpus()[0]?.model ?? 'unknown', node: process.version };
   console.log(json ? JSON.stringify({ experiment, options, machine, seconds, results }, null, 2) : text);

@@ -48,6 +48,7 @@ class BlockStream {
   readonly words = new Uint32Array(4);
   readonly #stream: [number, number];
   readonly #key: [number, number];
+  #loaded = -1;
 
   constructor(seed: number, stream: number) {
     this.#key = split(checkInteger('seed', seed, 0));
@@ -55,6 +56,8 @@ class BlockStream {
   }
 
   load(index: number): void {
+    if (index === this.#loaded) return;
+    this.#loaded = index;
     const [low, high] = this.#stream;
     block(this.words, index % TWO_32, Math.floor(index / TWO_32), low, high, this.#key[0], this.#key[1]);
   }
@@ -83,6 +86,17 @@ export function randomUniform(seed: number, stream: number, index: number): numb
   return blocks.uniform(index % 2);
 }
 
+/** randomUniform of many indices: element i is number indices[i] of the stream. */
+export function randomUniforms(seed: number, stream: number, indices: Uint32Array): Float64Array {
+  const blocks = new BlockStream(seed, stream);
+  const out = new Float64Array(indices.length);
+  for (let i = 0; i < out.length; i++) {
+    blocks.load(Math.floor(indices[i] / 2));
+    out[i] = blocks.uniform(indices[i] % 2);
+  }
+  return out;
+}
+
 /**
  * Fills `out` with standard normal numbers, element i being number `offset + i` of the stream (Box and Muller 1958; a
  * pair of numbers from a block).
@@ -107,11 +121,9 @@ const BLOCK_BITS = 128;
  */
 export function randomSigns(out: Int8Array, seed: number, stream: number, offset = 0): void {
   const blocks = new BlockStream(seed, stream);
-  let loaded = -1;
   for (let i = 0; i < out.length; i++) {
-    const block = Math.floor((offset + i) / BLOCK_BITS);
     const bit = (offset + i) % BLOCK_BITS;
-    if (block !== loaded) blocks.load((loaded = block));
+    blocks.load(Math.floor((offset + i) / BLOCK_BITS));
     out[i] = (blocks.words[bit >>> 5] >>> (bit & 31)) & 1 ? -1 : 1;
   }
 }

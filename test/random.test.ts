@@ -6,6 +6,8 @@ import {
   randomSigns,
   randomUint32,
   randomUniform,
+  randomUniforms,
+  shuffleWindows,
   streamOf,
 } from '../lib/random.ts';
 
@@ -43,6 +45,28 @@ describe('randomUint32', () => {
 
   it('names a seed that is not a non-negative integer', () => {
     expect(() => randomUint32(-1, 0, 0)).toThrow('seed: expected an integer >= 0, got -1');
+  });
+});
+
+describe('randomUniforms', () => {
+  it('is randomUniform of each index, in any order', () => {
+    const indices = Uint32Array.of(5, 4, 0xffffffff, 0, 1, 5);
+    expect([...randomUniforms(3, 9, indices)]).toEqual(Array.from(indices, (index) => randomUniform(3, 9, index)));
+  });
+});
+
+describe('shuffleWindows', () => {
+  it('permutes within windows; one window of all is randomPermutation', () => {
+    const identity = Uint32Array.from({ length: 11 }, (_, i) => i);
+    const values = identity.slice();
+    shuffleWindows(values, 4, 2, 3);
+    expect([...values]).not.toEqual([...identity]);
+    for (const begin of [0, 4, 8]) {
+      expect([...values.slice(begin, begin + 4)].sort((a, b) => a - b)).toEqual([...identity.slice(begin, begin + 4)]);
+    }
+    const whole = identity.slice();
+    shuffleWindows(whole, 100, 2, 3);
+    expect([...whole]).toEqual([...randomPermutation(11, 2, 3)]);
   });
 });
 

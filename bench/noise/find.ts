@@ -32,6 +32,7 @@ export async function find(backend: Backend, options: NoiseOptions): Promise<{ t
     const data = await plantedNoise({ ...options, seed });
     const rows = data.rows[options.rows];
     const corruptions = Array.from(rows, data.corruption);
+    options.onProgress(`seed ${seed}: scoring ${rows.length} rows`);
     const scores = await allScores(data, backend, { ...options, seed }, rows);
     perSeed.push(
       Object.fromEntries(Object.entries(scores).map(([name, values]) => [name, discrimination(values, corruptions)])),

@@ -12,11 +12,12 @@ export interface NoiseOptions {
   threads: number;
   cacheDir: string;
   corpus?: string;
+  onProgress(message: string): void;
 }
 
 export interface Request {
   experiment: string;
-  options: NoiseOptions;
+  options: Omit<NoiseOptions, 'onProgress'>;
   json: boolean;
 }
 
@@ -27,7 +28,7 @@ export const OPTIONS_HELP = `options:
   --seeds a,b,…     everything is repeated with each of them (default: 0)
   --share x         share of corrupted pieces (default: 0.3)
   --rows r          find, sensitivity: score the rows proxy (default) or evaluation
-  --pools a,b,…     train: rows of the pools (default: 9600)
+  --pools a,b,…     train: rows of the pools (default: 4800,19200)
   --steps n         train: steps of 32 rows of 64 tokens (default: 300)
   --threads n       compute threads (default: 1)
   --cache-dir path  where packages and corpora are kept (default: .cache)
@@ -70,7 +71,7 @@ function parsed(args: string[]) {
         seeds: { type: 'string', default: '0' },
         share: { type: 'string', default: '0.3' },
         rows: { type: 'string', default: 'proxy' },
-        pools: { type: 'string', default: '9600' },
+        pools: { type: 'string', default: '4800,19200' },
         steps: { type: 'string', default: '300' },
         threads: { type: 'string', default: '1' },
         'cache-dir': { type: 'string', default: '.cache' },

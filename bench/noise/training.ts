@@ -43,7 +43,6 @@ const ORDERS: Record<string, Order> = {
     const kept = topRatio(scores, KEPT);
     return foldOrder(Float64Array.from(kept, (place) => scores[place])).map((i) => kept[i]);
   },
-  'whole pool, folded': ({ scores }) => foldOrder(scores),
   'clean rows only': ({ rows, seed, clean }) => shuffleOrder(rows.length, seed).filter(clean),
 };
 
@@ -67,25 +66,25 @@ export async function compareTraining(
   );
   for (const seed of options.seeds) {
     const data = await plantedNoise({ ...options, seed });
-    for (const size of options.pools) {
-      const pool = await scoredPool(data, backend, { ...options, seed }, size);
-      for (const outcome of outcomes.filter((one) => one.pool === size)) {
-        const places = ORDERS[outcome.order](pool);
-        const read = places.slice(0, options.steps * BATCH_ROWS);
-        outcome.purity.push(read.filter(pool.clean).length / read.length);
-        outcome.passes = (options.steps * BATCH_ROWS) / places.length;
-        outcome.losses.push(
-          await trainedLoss(
-            data,
-            backend,
-            places.map((place) => pool.rows[place]),
-            { ...options, seed },
-          ),
-        );
-      }
+    const scored = await scoredPool(data, backend, { ...options, seed }, Math.max(...options.pools));
+    for (const outcome of outcomes) {
+      const pool = firstOf(scored, outcome.pool);
+      const places = ORDERS[outcome.order](pool);
+      const read = places.slice(0, options.steps * BATCH_ROWS);
+      outcome.purity.push(read.filter(pool.clean).length / read.length);
+      outcome.passes = (options.steps * BATCH_ROWS) / places.length;
+      const rows = places.map((place) => pool.rows[place]);
+      outcome.losses.push(await trainedLoss(data, backend, rows, { ...options, seed }));
+      const { pool: size, order, losses } = outcome;
+      options.onProgress(`seed ${seed}: pool of ${size}, ${order}: loss ${losses.at(-1)!.toFixed(3)}`);
     }
   }
   return { text: trainingTable(outcomes, options), json: { outcomes } };
+}
+
+/** A smaller pool, of rows scored with the larger one: a row's score does not depend on its company. */
+function firstOf(pool: Pool, size: number): Pool {
+  return { ...pool, rows: pool.rows.slice(0, size), scores: pool.scores.slice(0, size) };
 }
 
 function shuffled(places: Uint32Array, seed: number): Uint32Array {
@@ -100,6 +99,7 @@ async function scoredPool(
   size: number,
 ): Promise<Pool> {
   const all = data.rows.train;
+  if (all.length < size) throw new Error(`a pool of ${size} rows: there are ${all.length} training rows`);
   const rows = all.slice(all.length - size);
   const { model, snapshots } = await trainedModel(data, { ...options, backend, rows: all, ages: [AGE] });
   const { [SCORE]: scores } = await annotate(

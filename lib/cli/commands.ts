@@ -26,7 +26,7 @@ import { train } from './commands/train.ts';
 
 /** What words that begin several commands stand for. */
 export const GROUPS: Record<string, string> = {
-  corpus: 'Corpora that are fetched.',
+  corpus: 'Corpora that are fetched or spoiled on purpose.',
   score: 'What rows are worth: score them, train a scorer, apply it.',
 };
 

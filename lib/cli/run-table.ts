@@ -48,11 +48,11 @@ function reachTable({ plans, reaches, steps, seeds }: ReportData): string {
   if (reaches.length === 0) return '';
   return formatTable(
     [`steps to the loss of ${plans[0].name}`, ...reaches.map(({ measure }) => measure)],
-    plans.slice(1).map(({ name }, i) => [
+    plans.map(({ name }, i) => [
       name,
       ...reaches.map(({ plans: rows }) => {
-        const { mean, perSeed } = rows[i + 1];
-        if (mean !== null) return `${mean.toFixed(0)} of ${steps} (${(steps / mean).toFixed(2)} times as fast)`;
+        const { mean, sd, speed, perSeed } = rows[i];
+        if (mean !== null) return `${mean.toFixed(0)} ± ${sd!.toFixed(0)} of ${steps}, ${speed!.toFixed(2)} × as fast`;
         return `not reached with ${perSeed.filter((step) => step === null).length} of ${seeds.length} seeds`;
       }),
     ]),

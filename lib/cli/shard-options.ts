@@ -1,5 +1,5 @@
 import type { Option } from 'commander';
-import type { Shard } from '../score/shards.ts';
+import type { ScoreShard } from '../score/shards.ts';
 import { integer, option, positiveInteger } from './command.ts';
 import { UsageError } from './io.ts';
 
@@ -23,7 +23,7 @@ export const shardOptions: Option[] = [
  * says; undefined for all rows.
  * @throws UsageError where only one of index and number is known, or the index is not below the number
  */
-export function shardOf(flags: ShardFlags, environment: NodeJS.ProcessEnv = process.env): Shard | undefined {
+export function shardOf(flags: ShardFlags, environment: NodeJS.ProcessEnv = process.env): ScoreShard | undefined {
   const index = flags.shard ?? fromEnvironment(environment, ['JOB_COMPLETION_INDEX', 'SLURM_ARRAY_TASK_ID']);
   const count = flags.of ?? fromEnvironment(environment, ['SLURM_ARRAY_TASK_COUNT']);
   const first = fromEnvironment(environment, ['SLURM_ARRAY_TASK_MIN']) ?? 0;

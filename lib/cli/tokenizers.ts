@@ -14,7 +14,8 @@ const FILE = 'tokenizer.json';
 /** Where the tokenizer of a samples table is: as given, else beside the table, where `tokenize` and `run` put it. */
 export function tokenizerBeside(samples: string, given?: string): string | undefined {
   const folder = dirname(samples);
-  return given ?? [folder, join(folder, 'tokenizer')].find((path) => existsSync(join(path, FILE)));
+  // The table may be a folder of shards.
+  return given ?? [samples, folder, join(folder, 'tokenizer')].find((path) => existsSync(join(path, FILE)));
 }
 
 /**

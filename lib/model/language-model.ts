@@ -24,7 +24,7 @@ export interface WeightOptions extends CallOptions {
 }
 
 export interface GradientOptions extends WeightOptions {
-  /** Overwritten with the gradient (hvp: the product) and returned; default: a new vector. */
+  /** Overwritten with the gradient and returned; default: a new vector. */
   into?: ParameterVector;
 }
 

@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { writeCorpus, type Corpus, type CorpusDocument } from '../data/corpus.ts';
+import { corruptDocuments } from '../data/corrupt.ts';
 import { demoCorpus, type DemoCorpusOptions } from '../data/demo-corpus.ts';
 import { readDocuments } from '../data/readers.ts';
 import { SPLITS, splitOf, tokenizeCorpus, writeSamples } from '../data/samples.ts';
@@ -25,7 +26,9 @@ export async function dataStages(context: RunContext): Promise<RunStage[]> {
       inputs: [],
       outputs: [FILES.corpus],
       config: {
-        source: corpus.source === 'demo' ? { ...corpus, cacheDir: undefined } : corpus,
+        source: { ...corpus, cacheDir: undefined },
+        // What is corrupted depends on the split that a document falls into.
+        ...(corpus.corrupt && { seed: recipe.seed, shares: samples.shares }),
         files: await Promise.all(files.map(fileDigest)),
         limit: limit ?? null,
       },
@@ -34,7 +37,18 @@ export async function dataStages(context: RunContext): Promise<RunStage[]> {
           corpus.source === 'files'
             ? readDocuments(files, { ...corpus, limit, signal, onSkip: note })
             : demoDocuments({ ...corpus, cacheDir: resolve(corpus.cacheDir), signal, onProgress: note }, limit);
-        const counted = counting(documents, progress);
+        const { corrupt, cacheDir } = corpus;
+        const noisy = corrupt
+          ? corruptDocuments(documents, {
+              ...corrupt,
+              seed: recipe.seed,
+              fractions: samples.shares,
+              cacheDir: resolve(cacheDir),
+              signal,
+              onProgress: note,
+            })
+          : documents;
+        const counted = counting(noisy, progress);
         return { ...(await writeCorpus(context.path(FILES.corpus), counted, { signal })) };
       },
     },

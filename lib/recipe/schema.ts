@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CORRUPTIONS } from '../data/corrupt.ts';
 import { DEFAULT_LAYERS } from '../order/fold.ts';
 import { ORDER_NAMES, orderProblem } from '../order/named.ts';
 import { KEEPS, selectionProblem } from '../select/rule.ts';
@@ -24,14 +25,31 @@ const optimization = z.strictObject({
 /** Split of the documents where nothing else is asked for. */
 export const DEFAULT_SHARES = { train: 0.8, proxy: 0.05, target: 0.05, validation: 0.1 };
 
+/** Noise where training and annotation would meet it; what judges them stays clean. */
+const NOISY = { train: 0.3, proxy: 0.3 };
+const share = z.number().min(0).max(1).optional();
+const corrupt = z
+  .strictObject({
+    shares: z.strictObject({ train: share, proxy: share, target: share, validation: share }).default(NOISY),
+    kinds: z
+      .array(z.enum(CORRUPTIONS))
+      .min(1)
+      .default([...CORRUPTIONS]),
+  })
+  .optional()
+  .describe('corrupt a share of the documents of each split, to see who finds them');
+
 const corpus = z.discriminatedUnion('source', [
   z.strictObject({
     source: z.literal('demo'),
+    corrupt,
     withDebian: z.boolean().default(false).describe('also read documentation packages of a Debian machine'),
     cacheDir: z.string().min(1).default('.cache').describe('where downloaded packages are kept'),
   }),
   z.strictObject({
     source: z.literal('files'),
+    corrupt,
+    cacheDir: z.string().min(1).default('.cache').describe('where texts of other languages are kept, to corrupt with'),
     files: z.array(z.string().min(1)).min(1).describe('JSONL (.gz), text or Parquet files, relative to the recipe'),
     textColumn: z.string().min(1).default('text'),
     idColumn: z.string().min(1).default('id'),

@@ -16,7 +16,7 @@ export interface PassOptions {
 
 /**
  * The passes of an annotation. Batches are worked through in parts of at most `microBatch` rows, so that activations are
- * bounded by those of a part. Holds one parameter vector, and a second one once a batch has had several parts.
+ * bounded by those of a part. Holds one parameter vector, and a second one once a gradient has been of several parts.
  */
 export class Passes {
   readonly #model: Pick<LanguageModel, 'vector' | 'gradient' | 'hvp' | 'perSample'>;
@@ -33,16 +33,15 @@ export class Passes {
   /** Gradient of the batch's mean row loss; overwritten by the next pass. */
   async gradient(batch: Batch): Promise<ParameterVector> {
     const parts = [...this.parts(batch)];
-    const { signal } = this.#options;
-    const sum = parts.length === 1 ? this.#result : (this.#sum ??= this.#model.vector());
-    if (sum !== this.#result) sum.fill(0);
-    for (const part of parts) {
-      const weights = new Float64Array(part.batch).fill(1 / batch.batch);
-      await this.#model.gradient(part, { weights, into: this.#result, signal });
-      if (sum !== this.#result) sum.axpy(1, this.#result);
-      this.#worked(part.batch);
+    if (parts.length === 1) {
+      await this.#model.gradient(batch, { into: this.#result, signal: this.#options.signal });
+      this.#worked(batch.batch);
+      return this.#result;
     }
-    return sum;
+    this.#sum ??= this.#model.vector();
+    this.#sum.fill(0);
+    for (const part of parts) await this.addGradient(part, 1 / batch.batch, this.#sum);
+    return this.#sum;
   }
 
   /** (∇² of the batch's mean row loss) v; overwritten by the next pass. */

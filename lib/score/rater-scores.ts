@@ -1,7 +1,7 @@
 import { checkInteger } from '../check.ts';
-import { collate } from '../data/batch.ts';
+import { collate, type TokenRow } from '../data/batch.ts';
+import { rowOf, type TokenSource } from '../data/token-source.ts';
 import type { SequenceRater } from '../model/sequence-rater.ts';
-import type { TokenSource } from '../train/sample-loader.ts';
 
 /** A row's tokens as a rater wants them, where its vocabulary is another one than the samples'. */
 export type Reencode = (tokens: ArrayLike<number>) => ArrayLike<number>;
@@ -28,22 +28,20 @@ export async function scoreRows(
 ): Promise<Float64Array> {
   const { reencode, onProgress, signal } = options;
   const batchSize = checkInteger('batchSize', options.batchSize ?? 32, 1);
-  const tokens = Array.from(rows, (row) => encoded(samples, row, reencode));
-  const byLength = Array.from(tokens.keys()).sort((a, b) => tokens[a].length - tokens[b].length);
-  const scores = new Float64Array(tokens.length);
+  const read = Array.from(rows, (row) => encodedRow(samples, row, reencode));
+  const byLength = Array.from(read.keys()).sort((a, b) => read[a].inputIds.length - read[b].inputIds.length);
+  const scores = new Float64Array(read.length);
   for (let start = 0; start < byLength.length; start += batchSize) {
     signal?.throwIfAborted();
     const members = byLength.slice(start, start + batchSize);
-    const batch = collate(members.map((i) => ({ inputIds: tokens[i] })));
-    const found = await rater.score(batch, { signal });
+    const found = await rater.score(collate(members.map((i) => read[i])), { signal });
     members.forEach((i, slot) => (scores[i] = found[slot]));
-    onProgress?.({ done: start + members.length, total: tokens.length });
+    onProgress?.({ done: start + members.length, total: read.length });
   }
   return scores;
 }
 
-/** The tokens of a row for a rater. */
-export function encoded(samples: TokenSource, row: number, reencode: Reencode | undefined): ArrayLike<number> {
-  const tokens = samples.tokens(row);
-  return reencode ? reencode(tokens) : tokens;
+/** A row as a rater reads it. */
+export function encodedRow(samples: TokenSource, row: number, reencode: Reencode | undefined): TokenRow {
+  return reencode ? { inputIds: reencode(samples.tokens(row)) } : rowOf(samples, row);
 }

@@ -1,8 +1,10 @@
 import { checkFinite, checkFiniteArray, checkInteger, checkLength, checkList, invalid } from '../check.ts';
+import type { TokenRow } from '../data/batch.ts';
+import type { TokenSource } from '../data/token-source.ts';
 import { summarize } from '../evaluate/statistics.ts';
 import { randomPermutation, randomUniform, streamOf } from '../random.ts';
-import type { TokenSource } from '../train/sample-loader.ts';
-import { encoded, type Reencode } from './rater-scores.ts';
+
+import { encodedRow, type Reencode } from './rater-scores.ts';
 
 /** Standardised scores beyond this are clipped. */
 export const CLIP = 3;
@@ -34,7 +36,8 @@ export interface ScorerData {
   targets: Float64Array;
   /** γ [rows]. */
   scores: Float64Array;
-  /** Of the row at a place, as the scorer reads it. */
+  /** The row at a place, as the scorer reads it. */
+  row(place: number): TokenRow;
   tokens(place: number): ArrayLike<number>;
   /** Places of the batch of a step (0-based): passes over the training part, each in an order of its own. */
   batch(step: number, size: number): Uint32Array;
@@ -65,7 +68,8 @@ export function scorerData(options: ScorerDataOptions): ScorerData {
   for (const [name, side] of Object.entries({ training, 'held-out': heldOut })) checkSide(name, side, scores);
 
   const { mean, standardDeviation } = summarize(Array.from(training, (place) => scores[place]));
-  const own = reencode && Array.from(rows, (row) => encoded(samples, row, reencode));
+  const own = reencode && Array.from(rows, (row) => encodedRow(samples, row, reencode));
+  const row = (place: number) => own?.[place] ?? encodedRow(samples, rows[place], undefined);
   let epoch = -1;
   let order: Uint32Array = new Uint32Array(0);
   const at = (position: number): number => {
@@ -81,7 +85,8 @@ export function scorerData(options: ScorerDataOptions): ScorerData {
     standardDeviation,
     targets: scores.map((score) => Math.max(-CLIP, Math.min(CLIP, (score - mean) / standardDeviation))),
     scores,
-    tokens: (place) => own?.[place] ?? samples.tokens(rows[place]),
+    row,
+    tokens: (place) => row(place).inputIds,
     batch: (step, size) => Uint32Array.from({ length: size }, (_, i) => at(step * size + i)),
   };
 }

@@ -5,7 +5,7 @@ import { spearman } from '../evaluate/statistics.ts';
 import { createOptimizer, type OptimizerConfig } from '../model/optimizer.ts';
 import type { ParameterVector } from '../model/parameter-vector.ts';
 import { SequenceRater } from '../model/sequence-rater.ts';
-import { digest, digestParameters, type Fingerprint } from '../train/fingerprint.ts';
+import { digest, digestParameters, rowParts, type Fingerprint } from '../train/fingerprint.ts';
 import { TrainingLog } from '../train/log.ts';
 import { resolveSchedule, scheduleFactor, type ScheduleConfig } from '../train/schedule.ts';
 import { checkLoss, resumeTraining, saveTraining, type Resumable } from '../train/training-state.ts';
@@ -159,7 +159,7 @@ async function regress(
   into: ParameterVector,
   signal: AbortSignal | undefined,
 ): Promise<number> {
-  const batch = collate(Array.from(places, (place) => ({ inputIds: data.tokens(place) })));
+  const batch = collate(Array.from(places, data.row));
   const scores = await rater.score(batch, { signal });
   const errors = scores.map((score, i) => score - data.targets[places[i]]);
   const loss = errors.reduce((sum, error) => sum + error * error, 0) / places.length;
@@ -193,8 +193,8 @@ function rank(correlation: number | null): number {
 function fingerprintOf(rater: SequenceRater, data: ScorerData): Fingerprint {
   const { training, heldOut, targets } = data;
   return {
-    'training rows': digest([training, ...Array.from(training, (place) => Int32Array.from(data.tokens(place)))]),
-    'held-out rows': digest([heldOut, ...Array.from(heldOut, (place) => Int32Array.from(data.tokens(place)))]),
+    'training rows': digest([training, ...Array.from(training, (place) => rowParts(data.row(place))).flat()]),
+    'held-out rows': digest([heldOut, ...Array.from(heldOut, (place) => rowParts(data.row(place))).flat()]),
     scores: digest([data.scores, targets]),
     'rater settings': JSON.stringify(rater.config),
     'initial parameters': digestParameters(rater.parameters),

@@ -1,14 +1,15 @@
 import { existsSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
-import { dirname, format, parse } from 'node:path';
+import { dirname } from 'node:path';
 import { checkInteger, checkLength, invalid } from '../check.ts';
 import { readArrowFile } from '../data/arrow-file.ts';
+import { shardName } from '../data/shards.ts';
 import { floatBytes, floatsOf, joinFloats, Journal } from '../journal.ts';
 import { digest, type Fingerprint } from '../train/fingerprint.ts';
 import { writeScoreTable } from './table.ts';
 
 /** One of the parts that the rows of a scoring are divided into. */
-export interface Shard {
+export interface ScoreShard {
   /** From 0. */
   index: number;
   count: number;
@@ -21,7 +22,7 @@ export const SHARD_KEYS = { fingerprint: 'fingerprint', index: 'shard', count: '
 const CHUNK_ROWS = 256;
 
 /** A part's rows: part i of n has rows ⌊i·N/n⌋ … ⌊(i+1)·N/n⌋ − 1 of the N given ones. */
-export function shardRows(rows: Uint32Array, shard?: Shard): Uint32Array {
+export function shardRows(rows: Uint32Array, shard?: ScoreShard): Uint32Array {
   if (!shard) return rows;
   const count = checkInteger('shard.count', shard.count, 1);
   const index = checkInteger('shard.index', shard.index, 0, count - 1);
@@ -29,11 +30,8 @@ export function shardRows(rows: Uint32Array, shard?: Shard): Uint32Array {
 }
 
 /** Where a part goes: `scores-00003-of-00016.arrow` of `scores.arrow`. */
-export function shardPath(out: string, shard?: Shard): string {
-  if (!shard) return out;
-  const digits = (n: number) => String(n).padStart(5, '0');
-  const { dir, root, name, ext } = parse(out);
-  return format({ dir, root, name: `${name}-${digits(shard.index)}-of-${digits(shard.count)}`, ext });
+export function shardPath(out: string, shard?: ScoreShard): string {
+  return shard ? shardName(out.replace(/\.arrow$/, ''), shard.index, shard.count) : out;
 }
 
 export interface ShardScoring {
@@ -42,7 +40,7 @@ export interface ShardScoring {
   /** The rows of all parts. */
   rows: Uint32Array;
   /** The part to score; default: all rows. */
-  shard?: Shard;
+  shard?: ScoreShard;
   /** Names of the scores. */
   columns: readonly string[];
   /** Scores of some rows of the part, by column; called with one stretch after the other. */
@@ -137,7 +135,7 @@ function savedStretches(entries: Buffer[], columns: number): Map<number, Float64
   );
 }
 
-function shardMetadata(shard: Shard | undefined): Record<string, string> {
+function shardMetadata(shard: ScoreShard | undefined): Record<string, string> {
   if (!shard) return {};
   return { [SHARD_KEYS.index]: String(shard.index), [SHARD_KEYS.count]: String(shard.count) };
 }

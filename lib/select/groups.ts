@@ -1,28 +1,38 @@
-/** A partition of places: names in order, and which of them each place belongs to. */
+/** A partition of places: names in order, which of them each place belongs to, and the places of each, ascending. */
 export interface Groups {
   names: string[];
   codes: Uint32Array;
+  members: Uint32Array[];
 }
 
-/** The groups of n places: by name, or one that holds all. */
+/** 0 … n − 1. */
+export function everyPlace(n: number): Uint32Array {
+  const places = new Uint32Array(n);
+  for (let i = 0; i < n; i++) places[i] = i;
+  return places;
+}
+
+/** The groups of n places by name, or one that holds all. */
 export function groupsOf(n: number, names?: ArrayLike<string>): Groups {
-  if (!names) return { names: [''], codes: new Uint32Array(n) };
+  const codes = new Uint32Array(n);
+  if (!names) return { names: [''], codes, members: [everyPlace(n)] };
   const distinct = new Set<string>();
   for (let i = 0; i < n; i++) distinct.add(names[i]);
   const sorted = [...distinct].sort();
   const codeOf = new Map(sorted.map((name, code) => [name, code]));
-  return { names: sorted, codes: Uint32Array.from({ length: n }, (_, i) => codeOf.get(names[i])!) };
+  for (let i = 0; i < n; i++) codes[i] = codeOf.get(names[i])!;
+  return { names: sorted, codes, members: membersOf(codes, sorted.length) };
 }
 
-/** The places of each group, ascending: views of one buffer. */
-export function placesOf({ names, codes }: Groups): Uint32Array[] {
-  const starts = new Uint32Array(names.length + 1);
-  for (const code of codes) starts[code + 1]++;
-  for (let group = 0; group < names.length; group++) starts[group + 1] += starts[group];
-  const all = new Uint32Array(codes.length);
+/** The places with each code: views of one buffer. */
+function membersOf(codes: Uint32Array, groups: number): Uint32Array[] {
+  const starts = new Uint32Array(groups + 1);
+  for (let place = 0; place < codes.length; place++) starts[codes[place] + 1]++;
+  for (let group = 0; group < groups; group++) starts[group + 1] += starts[group];
+  const places = new Uint32Array(codes.length);
   const next = starts.slice();
-  codes.forEach((code, place) => (all[next[code]++] = place));
-  return names.map((_, group) => all.subarray(starts[group], starts[group + 1]));
+  for (let place = 0; place < codes.length; place++) places[next[codes[place]]++] = place;
+  return Array.from({ length: groups }, (_, group) => places.subarray(starts[group], starts[group + 1]));
 }
 
 /**

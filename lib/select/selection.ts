@@ -3,7 +3,7 @@ import { checkInteger, checkLength, checkObject, invalid } from '../check.ts';
 import { argsort } from '../order/argsort.ts';
 import { checkScores, rejectNaN } from '../score/check.ts';
 import { perturbScores } from './gumbel.ts';
-import { apportion, groupsOf, placesOf, type Groups } from './groups.ts';
+import { apportion, everyPlace, groupsOf, type Groups } from './groups.ts';
 import { checkSelection, isThreshold, type Keep, type Selection } from './rule.ts';
 import { aboveThreshold } from './threshold.ts';
 import { topK } from './top-k.ts';
@@ -61,8 +61,8 @@ export function selectPlaces(scores: FloatArray, selection: Selection, options: 
   if (selection.perDomain && !domains) throw invalid('domains', 'the domain of each score, for perDomain', domains);
   checkInteger('seed', seed, 0);
 
-  const noisy = perturbScores(scores, selection, seed, rows);
   const byDomain = groupsOf(n, domains);
+  const noisy = perturbScores(scores, rows ?? everyPlace(n), selection, seed);
   const places = isThreshold(selection)
     ? withinThresholds(scores, selection)
     : keptOfGroups(noisy, selection, selection.perDomain ? byDomain : groupsOf(n));
@@ -85,8 +85,6 @@ function withinThresholds(scores: FloatArray, { above, below }: Selection): Uint
   return below === undefined ? places : places.filter((place) => scores[place] < below);
 }
 
-const everyPlace = (n: number): Uint32Array => Uint32Array.from({ length: n }, (_, i) => i);
-
 /** k places of ascending-sorted scores, in any order; 1 ≤ k ≤ scores.length. */
 const KEPT: Record<Keep, (scores: FloatArray, k: number) => Uint32Array> = {
   high: topK,
@@ -97,19 +95,24 @@ const KEPT: Record<Keep, (scores: FloatArray, k: number) => Uint32Array> = {
   },
 };
 
-function keptOfGroups(scores: FloatArray, selection: Selection, groups: Groups): Uint32Array {
-  const members = placesOf(groups);
+function keptOfGroups(scores: FloatArray, selection: Selection, { members }: Groups): Uint32Array {
   const sizes = members.map(({ length }) => length);
   const wanted = sizesKept(sizes, scores.length, selection);
   const kept = new Uint8Array(scores.length);
   members.forEach((places, group) => {
     if (wanted[group] === 0) return;
-    const own = members.length === 1 ? scores : Float64Array.from(places, (place) => scores[place]);
+    const own = members.length === 1 ? scores : gathered(scores, places);
     for (const i of KEPT[selection.keep ?? 'high'](own, wanted[group])) kept[places[i]] = 1;
   });
   const places = new Uint32Array(wanted.reduce((sum, size) => sum + size, 0));
   for (let place = 0, at = 0; at < places.length; place++) if (kept[place]) places[at++] = place;
   return places;
+}
+
+function gathered(scores: FloatArray, places: Uint32Array): Float64Array {
+  const own = new Float64Array(places.length);
+  for (let i = 0; i < own.length; i++) own[i] = scores[places[i]];
+  return own;
 }
 
 /** How many rows of groups of these sizes stay. */
@@ -119,16 +122,20 @@ function sizesKept(sizes: number[], n: number, { topRatio, topK: k }: Selection)
 }
 
 /** What stayed of each group. */
-function cutsOf(scores: FloatArray, kept: Uint32Array, { names, codes }: Groups): Cut[] {
-  const cuts = names.map((): Cut => ({ of: 0, kept: 0, lowest: null, highest: null }));
-  for (const code of codes) cuts[code].of++;
+function cutsOf(scores: FloatArray, kept: Uint32Array, { codes, members }: Groups): Cut[] {
+  const counts = new Float64Array(members.length);
+  const lowest = new Float64Array(members.length).fill(Infinity);
+  const highest = new Float64Array(members.length).fill(-Infinity);
   for (const place of kept) {
-    const cut = cuts[codes[place]];
-    cut.kept++;
-    if (cut.lowest === null || scores[place] < cut.lowest) cut.lowest = scores[place];
-    if (cut.highest === null || scores[place] > cut.highest) cut.highest = scores[place];
+    const group = codes[place];
+    counts[group]++;
+    lowest[group] = Math.min(lowest[group], scores[place]);
+    highest[group] = Math.max(highest[group], scores[place]);
   }
-  return cuts;
+  return members.map(({ length: of }, group) => {
+    if (counts[group] === 0) return { of, kept: 0, lowest: null, highest: null };
+    return { of, kept: counts[group], lowest: lowest[group], highest: highest[group] };
+  });
 }
 
 /** Groups taken together; at least one of them keeps something. */

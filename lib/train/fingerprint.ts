@@ -52,15 +52,15 @@ function* batchParts(batches: Iterable<Batch>): Generator<string | NodeJS.TypedA
 /** Rows whose tokens are hashed to tell whether a resumed step reads the same samples. */
 const HASHED_ROWS = 256;
 
-/** A digest of row numbers, and of some of these rows at even distances. */
+/** A digest of the tokens, and what else there is, of some of the rows at even distances. */
 export function digestRows(samples: TokenSource, rows: Uint32Array): string {
   const stride = Math.ceil(rows.length / HASHED_ROWS);
   const hashed = rows.filter((_, i) => i % stride === 0);
-  return digest([rows, ...Array.from(hashed, (row) => rowParts(rowOf(samples, row))).flat()]);
+  return digest(Array.from(hashed, (row) => rowParts(rowOf(samples, row))).flat());
 }
 
 /** What a row consists of; of one that has nothing but tokens, those. */
-function rowParts({ inputIds, ...rest }: TokenRow): (string | Int32Array)[] {
+export function rowParts({ inputIds, ...rest }: TokenRow): (string | Int32Array)[] {
   const others = Object.entries(rest).flatMap(([name, values]) => (values ? [name, Int32Array.from(values)] : []));
   return [Int32Array.from(inputIds), ...others];
 }

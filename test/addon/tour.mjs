@@ -2,7 +2,9 @@
 // One short call of everything that the addon does, for memory checkers to watch (scripts/test-asan.js,
 // scripts/test-valgrind.js). Arguments: the compiled library; instruction set and product, default the best.
 // Prints "toured" at the end; leaves the way Node does when nothing is left to do, so that finalizers run.
-import { readFile } from 'node:fs/promises';
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -94,6 +96,16 @@ async function tourRaters(backend) {
   });
 }
 
+async function tourOrderOfFiles(scores) {
+  const folder = await mkdtemp(join(tmpdir(), 'gradfold-tour-'));
+  const file = join(folder, 'scores.arrow');
+  await gradfold.writeScores(file, { lqs: scores });
+  for (const order of [{ method: 'fold' }, { method: 'input' }]) {
+    await gradfold.orderFile([file, file], join(folder, 'plan.arrow'), { column: 'lqs', select: { topK: 70 }, order });
+  }
+  await rm(folder, { recursive: true });
+}
+
 async function tourOrder() {
   for (const make of [Float32Array, Float64Array]) {
     const scores = make.from({ length: 5000 }, (_, i) => Math.sin(i));
@@ -104,7 +116,29 @@ async function tourOrder() {
     await Promise.all([gradfold.argsortAsync(scores), foldOrderAsync(scores), gradfold.topKAsync(scores, 4999)]);
     scores[4321] = NaN;
     await foldOrderAsync(scores).catch(() => {});
+    scores[4321] = 0.5;
+    await tourOrderOfFiles(scores);
   }
+}
+
+/** Maps a table of two shards, reads it, and leaves it to the collector. */
+async function tourFiles() {
+  const folder = await mkdtemp(join(tmpdir(), 'gradfold-tour-'));
+  const one = {
+    count: 2,
+    length: 4,
+    tokens: (i) => Int32Array.of(i, 1, 2),
+    document: (i) => i,
+    domain: () => 'd',
+    split: () => 'train',
+    rows: () => Uint32Array.of(0, 1),
+  };
+  await gradfold.writeSamples(join(folder, 'samples'), one, { shardRows: 1 });
+  const samples = await gradfold.openSamples(join(folder, 'samples'));
+  samples.prefetch([1, 0]);
+  assert.equal(samples.tokens(1)[0], 1);
+  await assert.rejects(gradfold.openSamples(join(folder, 'nothing')));
+  await rm(folder, { recursive: true });
 }
 
 const backend = await openBackend('cpu', { threads: 2, ...(isa && { isa }), ...(gemm && { gemm }) });
@@ -132,4 +166,5 @@ const late = left.gradient(collate([{ inputIds: [1, 2, 3] }]));
 backend.dispose();
 await late.catch(() => {});
 await tourOrder();
+await tourFiles();
 process.stdout.write('toured\n');

@@ -38,6 +38,7 @@ describe('bad usage has exit status 2 and leaves standard output empty', () => {
     ['a missing option', ['ingest', 'x.jsonl']],
     ['an option that is no number', ['select', 's.arrow', '-o', 'p', '--top-k', 'many']],
     ['two selections at once', ['select', 's.arrow', '-o', 'p', '--top-k', '3', '--above', '0']],
+    ['an unknown corruption', ['corpus', 'corrupt', 'c.arrow', '-o', 'p', '--kinds', 'shuffle,ocr']],
     ['a value outside the choices', ['order', 's.arrow', '-o', 'p', '--method', 'sideways']],
   ])('%s', async (_, argv) => {
     const { status, stdout, stderr } = await gradfold(argv);

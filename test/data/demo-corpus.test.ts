@@ -11,6 +11,7 @@ import {
   osisToPlainText,
   swordBlocks,
 } from '../../lib/data/demo/debian-formats.ts';
+import { declaration } from '../../lib/data/demo/declarations.ts';
 import { fetchPackage, readTarball } from '../../lib/data/demo/npm-package.ts';
 import { runCommand } from '../../lib/data/demo/run-command.ts';
 import { TEXT_PACKAGES } from '../../lib/data/demo/stdlib.ts';
@@ -67,6 +68,16 @@ describe('documents of packages', () => {
     const { files } = TEXT_PACKAGES.find(({ pinned }) => pinned.name.endsWith('moby-dick'))!;
     const paths = ['chapter_1', 'chapter_135', 'epilogue', 'data', 'contents'].map((name) => `data/${name}.txt`);
     expect(paths.map((path) => files.test(path))).toEqual([true, true, true, false, false]);
+  });
+});
+
+describe('declarations', () => {
+  const page = (code: string) =>
+    `<!doctype html><html data-iso6393="${code}" lang="x"><head><title>Name</title></head><body><h1>Titel</h1><p>Da\ndie <b>Anerkennung</b>,</p></body></html>`;
+
+  it('are plain text under the code of their language, or their own name where that is undetermined', () => {
+    expect(declaration('deu_1996', page('deu'))).toEqual({ language: 'deu', text: 'Titel\n\nDa die Anerkennung,' });
+    expect(declaration('007', page('und')).language).toBe('007');
   });
 });
 

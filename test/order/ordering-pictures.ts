@@ -16,7 +16,7 @@ const SHOWN: Record<string, OrderMethod> = {
   fold: { method: 'fold', layers: 3 },
   zigzag: { method: 'zigzag', layers: 3 },
   jitter: { method: 'jitter', window: 24, seed: 0 },
-  segments: { method: 'segments', segments: 6, seed: 0 },
+  segments: { method: 'segments', segments: 6, seed: 2 },
   shuffle: { method: 'shuffle', seed: 0 },
 };
 

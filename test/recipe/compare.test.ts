@@ -98,9 +98,9 @@ test('differences are tested, curves give steps, and scoring has its cost', asyn
   for (const { mean } of data.reaches.map(({ plans }) => plans[0])) expect(mean).toBeLessThanOrEqual(3);
   const costs = Object.fromEntries(data.scorings.map(({ name, trainings }) => [name, trainings]));
   // In backward passes of a row, of which a training takes 12: the model that scores 16, the pool forward only 8;
-  // or, for LQS, the sweep's 12 and 32, 4 targets at 4 iterates, the pool's 24, and 6 proxies at 4.
+  // or, for LQS, the sweep's 12 and 32, 4 targets at 4 iterates, the pool's 24, and 6 proxies at 3.
   expect(costs.perplexity).toBeCloseTo((16 + 8) / 12, 10);
-  expect(costs.lqs).toBeCloseTo((16 + 12 + 32 + 16 + 24 + 24) / 12, 10);
+  expect(costs.lqs).toBeCloseTo((16 + 12 + 32 + 16 + 24 + 18) / 12, 10);
   expect(data.quality!.scores.map(({ name }) => name)).toContain('perplexity');
   expect(data.quality!.purity.map(({ name }) => name)).toEqual(['all of the pool', 'lqs-top50']);
 }, 240_000);

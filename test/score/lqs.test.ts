@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { openReferenceBackend } from '../../lib/backend/reference/backend.ts';
 import type { Backend } from '../../lib/backend/types.ts';
 import type { LanguageModel } from '../../lib/model/language-model.ts';
@@ -103,6 +103,26 @@ describe('lqsSweep', () => {
     });
     for (const [i, { batches, ...set }] of sets.entries()) {
       const alone = await annotateLqs(model, { ...run, proxy: [...batches], ...set });
+      expect(scores[i]).toEqual(alone.scores);
+    }
+  });
+
+  it('passes over a list of batches once for all sets that are given it', async () => {
+    const { proxy, ...run } = problem;
+    const sets = (['released', 'pds', 'paper'] as const).map((contribution) => ({
+      batches: proxy,
+      interval: 2,
+      contribution,
+    }));
+    const shared = vi.spyOn(model, 'perSample');
+    const { scores } = await lqsSweep(model, { ...run, sets });
+    const passes = shared.mock.calls.length;
+    shared.mockClear();
+    await lqsSweep(model, { ...run, sets: [{ batches: proxy, interval: 2, contribution: 'paper' }] });
+    expect(passes).toBe(shared.mock.calls.length);
+    shared.mockRestore();
+    for (const [i, { contribution }] of sets.entries()) {
+      const alone = await annotateLqs(model, { ...problem, interval: 2, contribution });
       expect(scores[i]).toEqual(alone.scores);
     }
   });

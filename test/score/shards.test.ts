@@ -47,7 +47,7 @@ describe('shardRows', () => {
 
 it('shardPath puts the part into the name', () => {
   expect(shardPath('a.b/scores.arrow', { index: 3, count: 16 })).toBe('a.b/scores-00003-of-00016.arrow');
-  expect(shardPath('scores', { index: 0, count: 2 })).toBe('scores-00000-of-00002');
+  expect(shardPath('scores', { index: 0, count: 2 })).toBe('scores-00000-of-00002.arrow');
   expect(shardPath('scores.arrow')).toBe('scores.arrow');
 });
 

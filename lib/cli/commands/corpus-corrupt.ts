@@ -1,6 +1,7 @@
+import { InvalidArgumentError } from 'commander';
 import { openCorpus, writeCorpus, type CorpusDocument } from '../../data/corpus.ts';
 import { corpusDocuments } from '../../data/corpus-documents.ts';
-import { corruptDocuments } from '../../data/corrupt.ts';
+import { CORRUPTIONS, corruptDocuments, type Corruption } from '../../data/corrupt.ts';
 import { DEFAULT_SHARES } from '../../recipe/schema.ts';
 import { claimOutput, defineCommand, forceOption, number, option, outOption, positiveInteger } from '../command.ts';
 
@@ -9,6 +10,7 @@ export const corpusCorrupt = defineCommand<{
   share: number;
   targetShare: number;
   validationShare: number;
+  kinds?: readonly Corruption[];
   pieces?: number;
   perDocument?: number;
   cacheDir: string;
@@ -23,42 +25,50 @@ export const corpusCorrupt = defineCommand<{
     option('--share <x>', 'share of corrupted documents in the splits train and proxy', number, 0.3),
     option('--target-share <x>', 'share in the split target', number, 0),
     option('--validation-share <x>', 'share in the split validation', number, 0),
+    option('--kinds <names>', `corruptions, parted by commas (default: ${CORRUPTIONS.join(', ')})`, parseKinds),
     option('--pieces <n>', 'cut documents into pieces of at most n characters first', positiveInteger),
     option('--per-document <n>', 'with --pieces: only so many of a document', positiveInteger),
     option('--cache-dir <path>', 'where downloads are kept', String, '.cache'),
     forceOption,
   ],
   async run({ args, options, io: { signal }, progress }) {
-    const { out, force, seed, limit, share, targetShare, validationShare, cacheDir } = options;
+    const { out, force, seed, limit, share, targetShare, validationShare, cacheDir, kinds = CORRUPTIONS } = options;
     const corpus = await openCorpus(args[0] as string);
     await claimOutput(out, force);
     const documents = corruptDocuments(corpusDocuments(corpus, limit), {
       seed,
       shares: { train: share, proxy: share, target: targetShare, validation: validationShare },
       fractions: DEFAULT_SHARES,
+      kinds,
       pieces:
         options.pieces === undefined ? undefined : { characters: options.pieces, perDocument: options.perDocument },
       cacheDir,
       signal,
       onProgress: (message) => progress.line(message),
     });
-    const corruptions: Record<string, number> = {};
+    const corruptions = Object.fromEntries(['none', ...kinds].map((name) => [name, 0]));
     const written = await writeCorpus(out, counted(documents, corruptions), { signal });
-    const found = Object.entries(corruptions).sort(([a], [b]) => (a < b ? -1 : 1));
+    const counts = Object.entries(corruptions).map(([name, count]) => `${name} ${count}`);
     return {
       json: { path: out, ...written, corruptions },
-      text: `${out}: ${written.documents} documents; ${found.map(([name, count]) => `${name} ${count}`).join(', ')}`,
+      text: `${out}: ${written.documents} documents; ${counts.join(', ')}`,
     };
   },
 });
+
+function parseKinds(text: string): Corruption[] {
+  const names = text.split(',').map((name) => name.trim());
+  if (names.some((name) => !CORRUPTIONS.includes(name as Corruption)))
+    throw new InvalidArgumentError(`expected some of ${CORRUPTIONS.join(', ')}.`);
+  return names as Corruption[];
+}
 
 async function* counted(
   documents: AsyncIterable<CorpusDocument>,
   corruptions: Record<string, number>,
 ): AsyncGenerator<CorpusDocument> {
   for await (const document of documents) {
-    const name = String(document.corruption);
-    corruptions[name] = (corruptions[name] ?? 0) + 1;
+    corruptions[String(document.corruption)]++;
     yield document;
   }
 }

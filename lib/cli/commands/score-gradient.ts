@@ -65,7 +65,7 @@ export const scoreGradient = defineCommand<
     const { plain, adam, norm } = await withBackend(options, async (backend) => {
       const model = await LanguageModel.fromPretrained(options.model, { backend, signal });
       return gradientScores(model, samples, rows, {
-        target: batchesOf(samples, target, batch),
+        target: [...batchesOf(samples, target, batch)],
         optimizer: await momentsOf(model, samples, options, signal),
         batchSize: batch,
         signal,

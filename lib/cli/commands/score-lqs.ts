@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Option } from 'commander';
 import type { Backend } from '../../backend/types.ts';
-import { openSamples, SPLITS, type Samples, type Split } from '../../data/samples.ts';
+import { openSamples, type Samples, type Split } from '../../data/samples.ts';
 import { summarize } from '../../evaluate/statistics.ts';
 import { GradfoldError } from '../../errors.ts';
 import { readJsonObject } from '../../files.ts';
@@ -27,6 +27,7 @@ import {
 } from '../command.ts';
 import { UsageError } from '../io.ts';
 import type { Progress } from '../progress.ts';
+import { rowsToScore, splitOption } from '../score-output.ts';
 import { sameTokenizer, tokenizerBeside } from '../tokenizers.ts';
 
 interface Flags extends BackendFlags {
@@ -61,7 +62,7 @@ export const scoreLqs = defineCommand<Flags>({
     option('--pretrain-steps <n>', 'steps of that training', positiveInteger, 400),
     option('--pretrain-batch <n>', 'rows a step of that training', positiveInteger, 32),
     option('--pretrain-lr <x>', 'its learning rate, kept up after a warm-up over a tenth of the steps', number, 3e-3),
-    new Option('--split <name>', 'rows to score').choices(SPLITS).default('train'),
+    splitOption,
     option('--target <samples>', 'table of the target rows (default: the target split of the rows)'),
     option('--target-domain <name>', 'domain of the target rows (default: all)'),
     option('--target-rows <n>', 'rows whose mean loss is to go down', positiveInteger, 128),
@@ -85,7 +86,7 @@ export const scoreLqs = defineCommand<Flags>({
     const samples = await openSamples(path);
     const { from, rows: target } = await targetRows(path, samples, options, seed);
     await claimOutput(out, options.force);
-    const rows = drawRows(samples, { split: options.split, count: options.limit, seed }).sort();
+    const rows = rowsToScore(samples, options);
     const run = drawRows(samples, { split: 'train', count: steps * batch, seed });
     // Kept until the scores are there, so that a killed annotation goes on where it was.
     const checkpointDir = `${out}.sweep`;

@@ -36,7 +36,8 @@ export async function declarations(options: {
     .filter(({ language, text }) => !ENGLISH.has(language) && text.length >= SHORTEST);
 }
 
-function declaration(name: string, html: string): LanguageText {
+/** The text of one, and the language that its page says it is in. */
+export function declaration(name: string, html: string): LanguageText {
   const code = /data-iso6393="(\w+)"/.exec(html)?.[1] ?? UNDETERMINED;
   return { language: code === UNDETERMINED ? name : code, text: tidy(htmlToPlainText(html)) };
 }

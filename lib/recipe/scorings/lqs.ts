@@ -1,3 +1,4 @@
+import type { BatchList } from '../../data/batch-list.ts';
 import { spearman } from '../../evaluate/statistics.ts';
 import { lqsSweep, type ScoreSet } from '../../score/lqs.ts';
 import { batchesOf, cycle, drawRows, trainingRows } from '../rows.ts';
@@ -21,7 +22,7 @@ export const lqsScoring: ScoringMethod<Lqs> = {
   work: ({ pool, target }, scorings) => {
     const { steps, batch, interval, proxy } = scorings[0];
     const poolVisits = visits(scorings, interval);
-    const proxyRows = proxy ? proxy.rows * (visits(scorings, proxy.interval) + poolVisits) : 0;
+    const proxyRows = proxy ? proxy.rows * visits(scorings, proxy.interval, interval) : 0;
     return addWork(
       workOf(steps * batch, BACKWARD),
       workOf(steps * batch, HESSIAN),
@@ -39,18 +40,17 @@ export const lqsScoring: ScoringMethod<Lqs> = {
     // Rows that the annotating model has not been trained on.
     const run = cycle(rest, pretrain!.steps * pretrain!.batch, steps * batch);
     const proxy = proxySettings && drawRows(samples, { split: 'proxy', count: proxySettings.rows, seed });
-    const setsOf = (rows: Uint32Array, every: number): ScoreSet[] => {
-      const batches = batchesOf(samples, rows, batch);
-      return names.map((name) => ({ batches, interval: every, contribution: scorings[name].contribution }));
-    };
+    const proxyBatches = proxy ? batchesOf(samples, proxy, batch) : [];
+    const setsOf = (batches: BatchList, every: number): ScoreSet[] =>
+      names.map((name) => ({ batches, interval: every, contribution: scorings[name].contribution }));
     const result = await withAnnotator(context, (model) =>
       lqsSweep(model, {
         batches: batchesOf(samples, run, batch),
         target: batchesOf(samples, target, batch),
         lr,
         sets: [
-          ...setsOf(pool, interval),
-          ...(proxy ? [...setsOf(proxy, proxySettings.interval), ...setsOf(proxy, interval)] : []),
+          ...setsOf(batchesOf(samples, pool, batch), interval),
+          ...(proxy ? [...setsOf(proxyBatches, proxySettings.interval), ...setsOf(proxyBatches, interval)] : []),
         ],
         checkpointDir: scratch,
         signal,
@@ -79,11 +79,12 @@ export const lqsScoring: ScoringMethod<Lqs> = {
   },
 };
 
-/** Iterates at which rows scored at every `interval`-th step are visited: `paper` also looks at the step after each. */
-function visits(scorings: Lqs[], interval: number): number {
-  const scored = Math.ceil(scorings[0].steps / interval);
-  const next = interval > 1 && scorings.some(({ contribution }) => contribution === 'paper');
-  return next ? 2 * scored : scored + Number(interval === 1 && scorings.some((x) => x.contribution === 'paper'));
+/** Iterates at which rows are visited that are scored at multiples of any of the intervals; `paper` looks one further. */
+function visits(scorings: Lqs[], ...intervals: number[]): number {
+  const ahead = scorings.some(({ contribution }) => contribution === 'paper');
+  const scored = (t: number) => t >= 0 && t < scorings[0].steps && intervals.some((interval) => t % interval === 0);
+  const iterates = Array.from({ length: scorings[0].steps + 1 }, (_, t) => t);
+  return iterates.filter((t) => scored(t) || (ahead && scored(t - 1))).length;
 }
 
 /** Rank correlation of the scores at many steps with those at few; null where it means nothing. */

@@ -32,18 +32,20 @@ function verdictOnMany(others: Compared[], baseline: string, where: string): str
   const sorted = [...others].sort((a, b) => a.difference.mean - b.difference.mean);
   const better = sorted.filter(({ difference }) => difference.clear && difference.mean < 0);
   const worse = sorted.filter(({ difference }) => difference.clear && difference.mean > 0);
+  const unclear = others.length - better.length - worse.length;
   const by = ({ plan, difference: { mean, sd } }: Compared) => `${plan} by ${plusMinus(Math.abs(mean), sd)} nats`;
+  const [lowest] = sorted;
+  if (unclear === others.length) {
+    const { mean, sd } = lowest.difference;
+    return `${where} none of ${others.length} plans can be told apart from ${baseline} (the lowest is ${lowest.plan}, ${signed(mean)} ± ${sd.toFixed(3)} nats)`;
+  }
   const parts = [
     better.length > 0
       ? `${better.length} of ${others.length} plans beat ${baseline}, most of all ${by(better[0])}`
-      : `no plan beats ${baseline}`,
+      : `none of ${others.length} plans beats ${baseline}`,
     worse.length > 0 ? `${worse.length} ${worse.length === 1 ? 'loses' : 'lose'} to it` : '',
+    unclear > 0 ? `${unclear} cannot be told apart from it` : '',
   ];
-  const unclear = others.length - better.length - worse.length;
-  if (unclear > 0)
-    parts.push(
-      `${unclear === others.length ? 'none' : unclear} of them can ${unclear === others.length ? '' : 'not '}be told apart from it`,
-    );
   return `${where} ${parts.filter(Boolean).join(', ')}`;
 }
 
