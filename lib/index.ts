@@ -66,6 +66,16 @@ export { tokenizeInto, type TokenizationOptions } from './recipe/tokenization.ts
 
 export { argsort, argsortAsync, type ArgsortOptions } from './order/argsort.ts';
 export { foldOrder, foldOrderAsync, foldPartitions, type FoldOptions } from './order/fold.ts';
+export {
+  leastFileMemory,
+  orderFile,
+  type FileOrder,
+  type FileSelection,
+  type OrderedFile,
+  type OrderFileOptions,
+  type OrderFileProgress,
+} from './order/order-file.ts';
+export { leastMemory, type MemoryOptions } from './order/sort-kernel.ts';
 export { shuffleOrder } from './order/shuffle.ts';
 export { jitterOrder, type JitterOptions } from './order/jitter.ts';
 export { segmentOrder, type SegmentedOrder, type SegmentOptions } from './order/segments.ts';
