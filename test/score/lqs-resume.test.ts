@@ -126,7 +126,7 @@ describe('an annotation with a checkpoint directory', () => {
   it('refuses the state of another annotation and says what differs', async () => {
     const model = await loadLqsModel(backend);
     await expect(
-      annotateLqs(failingAt(model, 20), { ...problem, interval: 2, checkpointDir: directory }),
+      annotateLqs(failingAt(model, 12), { ...problem, interval: 2, checkpointDir: directory }),
     ).rejects.toThrow('killed');
     const other = { ...problem, interval: 3, lr: 0.04, checkpointDir: directory };
     await expect(annotateLqs(model, other)).rejects.toThrow(
