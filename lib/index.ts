@@ -120,11 +120,10 @@ export { lqsMemory, type AnnotationShape } from './score/lqs-memory.ts';
 export { trainScorer, type ScorerLogEntry, type ScorerOptions, type TrainedScorer } from './score/scorer.ts';
 export { scorerData, type ScorerData, type ScorerDataOptions } from './score/scorer-data.ts';
 export { loadScorer, saveScorer, type LoadedScorer, type ScorerRecord } from './score/scorer-files.ts';
-export { scoreRows, type Reencode, type ScoreRowsOptions } from './score/rater-scores.ts';
 export { mergeScores, type MergedScores } from './score/merge.ts';
 export { readScores, writeScores } from './score/columns.ts';
 export { readScoreTable, writeScoreTable, type ScoreTable } from './score/table.ts';
-export { scoreRows, type ScoreRowsOptions } from './score/rater-scores.ts';
+export { scoreRows, type Reencode, type ScoreRowsOptions } from './score/rater-scores.ts';
 export { perplexityScores } from './score/perplexity.ts';
 export {
   estimateMoments,
