@@ -211,7 +211,7 @@ export function orderPictures(data: ReportData): Promise<string> {
         y: {
           field: 'rank',
           type: 'quantitative',
-          title: many ? null : 'score: share of the pool below',
+          title: many ? null : 'rank of the score',
           scale: { domain: [0, 1] },
           axis: { tickCount: 2, format: '.0%' },
         },
