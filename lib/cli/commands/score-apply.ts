@@ -36,7 +36,7 @@ export const scoreApply = defineCommand<
   example: 'gradfold score apply tokens/samples.arrow --scorer scorer/model --shard 0 --of 4 --out scores.arrow',
   limits: 'rows, drawn by --seed',
   options: [
-    outOption('the score table; a part has its number in the name'),
+    outOption('the score table, or with the number of a part in its name that of the part,'),
     option('--scorer <dir>', 'what `gradfold score fit` wrote').makeOptionMandatory(),
     new Option('--split <name>', 'rows to score (default: all)').choices(SPLITS),
     option('--column <name>', 'name of the scores (default: that of the scores it was trained on)'),
