@@ -8,6 +8,9 @@ import {
 } from '../../model/optimizer-update.ts';
 import type { ParameterVector } from '../../model/parameter-vector.ts';
 import type { TransformerModel } from '../../model/transformer-model.ts';
+import { loadVectors, saveVectors } from './vector-file.ts';
+
+const FILE = 'rater-optimizers.safetensors';
 
 /**
  * One update from several gradients of the same parameters. With an optimizer for each source of gradients, every source
@@ -59,18 +62,18 @@ export class AveragedOptimizer {
   }
 
   async save(directory: string): Promise<number[]> {
-    for (const [path, vector] of this.#files(directory)) await vector.save(path);
+    await saveVectors(join(directory, FILE), this.#vectors());
     return [...this.#steps];
   }
 
   /** @param steps what `save` returned */
   async load(directory: string, steps: readonly number[]): Promise<void> {
-    for (const [path, vector] of this.#files(directory)) await vector.load(path);
+    await loadVectors(join(directory, FILE), this.#vectors(), this.#model.space.layout);
     steps.forEach((step, i) => (this.#steps[i] = step));
   }
 
   dispose(): void {
-    for (const vector of [this.#sum, this.#proposal, ...this.#files('').map(([, vector]) => vector)]) vector.dispose();
+    for (const vector of [this.#sum, this.#proposal, ...Object.values(this.#vectors())]) vector.dispose();
   }
 
   async #update(source: number, parameters: ParameterVector, gradient: ParameterVector, lr: number): Promise<void> {
@@ -79,12 +82,11 @@ export class AveragedOptimizer {
     this.#steps[source] = step;
   }
 
-  #files(directory: string): [string, ParameterVector][] {
-    return this.#moments.flatMap((moments, i) =>
-      Object.entries(moments ?? {}).map(([name, vector]): [string, ParameterVector] => [
-        join(directory, `rater-${i}-${name}.safetensors`),
-        vector,
-      ]),
-    );
+  #vectors(): Record<string, ParameterVector> {
+    return Object.fromEntries(
+      this.#moments.flatMap((moments, i) =>
+        Object.entries(moments ?? {}).map(([name, vector]) => [`${i}/${name}`, vector]),
+      ),
+    ) as Record<string, ParameterVector>;
   }
 }

@@ -7,6 +7,9 @@ import { VectorPool } from '../../model/vector-pool.ts';
 import { randomUint32, streamOf } from '../../random.ts';
 import type { MetaGradient } from '../meta-gradient.ts';
 import { RowTape } from './row-tape.ts';
+import { loadVectors, saveVectors } from './vector-file.ts';
+
+const FILE = 'inner-models.safetensors';
 
 /** Where an inner model may begin its life. Not changed, and the caller's to dispose of. */
 export interface InnerStart {
@@ -130,19 +133,19 @@ export class Population {
   }
 
   async save(directory: string): Promise<{ births: number; members: MemberRecord[] }> {
-    for (const [path, vector] of this.#files(directory)) await vector.save(path);
+    await saveVectors(join(directory, FILE), this.#vectors());
     return { births: this.#births, members: this.#members.map(({ step, age, life }) => ({ step, age, life })) };
   }
 
   /** @param record what `save` returned */
   async load(directory: string, record: { births: number; members: readonly MemberRecord[] }): Promise<void> {
-    for (const [path, vector] of this.#files(directory)) await vector.load(path);
+    await loadVectors(join(directory, FILE), this.#vectors(), this.#model.space.layout);
     this.#births = record.births;
     record.members.forEach((saved, i) => Object.assign(this.#members[i], saved));
   }
 
   dispose(): void {
-    for (const [, vector] of this.#files('')) vector.dispose();
+    for (const vector of Object.values(this.#vectors())) vector.dispose();
     this.workspace.dispose();
   }
 
@@ -170,12 +173,11 @@ export class Population {
     member.step = state.step;
   }
 
-  #files(directory: string): [string, ParameterVector][] {
-    return this.#members.flatMap(({ theta, moments }, i) =>
-      Object.entries({ theta, ...moments }).map(([name, vector]): [string, ParameterVector] => [
-        join(directory, `inner-${i}-${name}.safetensors`),
-        vector,
-      ]),
-    );
+  #vectors(): Record<string, ParameterVector> {
+    return Object.fromEntries(
+      this.#members.flatMap(({ theta, moments }, i) =>
+        Object.entries({ theta, ...moments }).map(([name, vector]) => [`${i}/${name}`, vector]),
+      ),
+    ) as Record<string, ParameterVector>;
   }
 }
