@@ -8,6 +8,7 @@ import { evaluate } from './commands/evaluate.ts';
 import { explain } from './commands/explain.ts';
 import { ingest } from './commands/ingest.ts';
 import { order } from './commands/order.ts';
+import { rateExplain } from './commands/rate-explain.ts';
 import { report } from './commands/report.ts';
 import { run } from './commands/run.ts';
 import { scoreApply } from './commands/score-apply.ts';
@@ -27,6 +28,7 @@ import { train } from './commands/train.ts';
 /** What words that begin several commands stand for. */
 export const GROUPS: Record<string, string> = {
   corpus: 'Corpora that are fetched or spoiled on purpose.',
+  rate: 'Raters of rows: what their scores mean, and how much to drop by them.',
   score: 'What rows are worth: score them, train a scorer, apply it.',
 };
 
@@ -49,6 +51,7 @@ export const COMMANDS: CliCommand[] = [
   scoreColumn,
   scoreCombine,
   scoreMerge,
+  rateExplain,
   select,
   order,
   explain,
