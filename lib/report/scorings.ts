@@ -71,10 +71,16 @@ function labelTables({ column, positive, positives, negatives, groupColumn, scor
 export function documentsSection({ scorings }: ReportData): string {
   return scorings
     .map(
-      ({ name, best, worst }, i) =>
-        `<details${i === 0 ? ' open' : ''}><summary><strong>by ${e(name)}</strong></summary><div class="row"><div><h3>Highest</h3>${best.map(documentCard).join('')}</div><div><h3>Lowest</h3>${worst.map(documentCard).join('')}</div></div></details>`,
+      ({ name, ...extremes }, i) =>
+        `<details${i === 0 ? ' open' : ''}><summary><strong>by ${e(name)}</strong></summary>${extremesOf(extremes)}</details>`,
     )
     .join('');
+}
+
+/** The highest- and the lowest-scored documents beside each other. */
+export function extremesOf({ best, worst }: { best: DocumentRow[]; worst: DocumentRow[] }): string {
+  const cards = (rows: DocumentRow[]) => rows.map(documentCard).join('');
+  return `<div class="row"><div><h3>Highest</h3>${cards(best)}</div><div><h3>Lowest</h3>${cards(worst)}</div></div>`;
 }
 
 function documentCard(row: DocumentRow): string {
