@@ -8,6 +8,7 @@ import { evaluate } from './commands/evaluate.ts';
 import { explain } from './commands/explain.ts';
 import { ingest } from './commands/ingest.ts';
 import { order } from './commands/order.ts';
+import { plan } from './commands/plan.ts';
 import { rateExplain } from './commands/rate-explain.ts';
 import { rateFilter } from './commands/rate-filter.ts';
 import { rateScore } from './commands/rate-score.ts';
@@ -60,6 +61,7 @@ export const COMMANDS: CliCommand[] = [
   rateExplain,
   select,
   order,
+  plan,
   explain,
   train,
   evaluate,
