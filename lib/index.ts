@@ -91,6 +91,9 @@ export type { Keep, Selection } from './select/rule.ts';
 export { selectPlaces, type Cut, type Selected, type SelectionRecord, type SelectOptions } from './select/selection.ts';
 export { greedyBatch, type GreedyBatchOptions } from './select/greedy-batch.ts';
 export { GreedyFilter, type GreedyFilterOptions } from './select/greedy-filter.ts';
+export { candidatesFor, RaterFilter, type RaterFilterOptions } from './select/rater-filter.ts';
+export { PointFilter, type PointFilterOptions } from './select/point-filter.ts';
+export { bestOfWindows, type BatchWindowOptions } from './select/batch-windows.ts';
 export {
   softmaxWeights,
   softmaxWeightsAsync,
@@ -100,16 +103,27 @@ export {
 } from './weight/softmax.ts';
 export { metaGradient, type MetaGradient, type MetaGradientOptions } from './weight/meta-gradient.ts';
 export { acceptProbability, type AcceptOptions } from './weight/accept.ts';
+export {
+  trainDataRater,
+  type DataRaterLogEntry,
+  type DataRaterOptions,
+  type InnerStart,
+  type PopulationOptions,
+  type RowsOptions,
+  type TrainedDataRater,
+} from './weight/data-rater.ts';
+export { initializeDataRater } from './weight/data-rater/rater-model.ts';
+export { trainInnerStarts, type InnerStartOptions } from './weight/data-rater/inner-starts.ts';
 
 export { annotateLqs, lqsSweep, type Contribution, type LqsOptions, type ScoreSet } from './score/lqs.ts';
 export { lqsMemory, type AnnotationShape } from './score/lqs-memory.ts';
 export { trainScorer, type ScorerLogEntry, type ScorerOptions, type TrainedScorer } from './score/scorer.ts';
 export { scorerData, type ScorerData, type ScorerDataOptions } from './score/scorer-data.ts';
 export { loadScorer, saveScorer, type LoadedScorer, type ScorerRecord } from './score/scorer-files.ts';
-export { scoreRows, type Reencode, type ScoreRowsOptions } from './score/rater-scores.ts';
 export { mergeScores, type MergedScores } from './score/merge.ts';
 export { readScores, writeScores } from './score/columns.ts';
 export { readScoreTable, writeScoreTable, type ScoreTable } from './score/table.ts';
+export { scoreRows, type Reencode, type ScoreRowsOptions } from './score/rater-scores.ts';
 export { perplexityScores } from './score/perplexity.ts';
 export {
   estimateMoments,

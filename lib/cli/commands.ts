@@ -8,6 +8,10 @@ import { evaluate } from './commands/evaluate.ts';
 import { explain } from './commands/explain.ts';
 import { ingest } from './commands/ingest.ts';
 import { order } from './commands/order.ts';
+import { rateExplain } from './commands/rate-explain.ts';
+import { rateFilter } from './commands/rate-filter.ts';
+import { rateScore } from './commands/rate-score.ts';
+import { rateTrain } from './commands/rate-train.ts';
 import { report } from './commands/report.ts';
 import { run } from './commands/run.ts';
 import { scoreApply } from './commands/score-apply.ts';
@@ -27,6 +31,7 @@ import { train } from './commands/train.ts';
 /** What words that begin several commands stand for. */
 export const GROUPS: Record<string, string> = {
   corpus: 'Corpora that are fetched or spoiled on purpose.',
+  rate: 'A DataRater: train it, rate rows with it, keep the best ones, see what its scores mean.',
   score: 'What rows are worth: score them, train a scorer, apply it.',
 };
 
@@ -49,6 +54,10 @@ export const COMMANDS: CliCommand[] = [
   scoreColumn,
   scoreCombine,
   scoreMerge,
+  rateTrain,
+  rateScore,
+  rateFilter,
+  rateExplain,
   select,
   order,
   explain,

@@ -82,7 +82,7 @@ function scoringLines({ scorings, quality }: ReportData): string[] {
   return [
     ...agreeing.map(
       ({ name, spearman, proxyRows }) =>
-        `${name}: the pool's scores agree with those at more steps, over ${proxyRows} proxy rows: Spearman ${spearman!.toFixed(2)}.`,
+        `${name}: the pool's way of scoring against the full annotation of ${proxyRows} proxy rows: Spearman ${spearman!.toFixed(2)}.`,
     ),
     ...(quality === null
       ? []

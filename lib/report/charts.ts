@@ -23,7 +23,8 @@ const CONFIG = {
   header: { ...LABEL, title: null, labelFontWeight: 'bold' },
 } as const;
 
-async function draw(spec: object): Promise<string> {
+/** A Vega-Lite drawing in the page's style, as inline SVG. */
+export async function draw(spec: object): Promise<string> {
   const { spec: vega } = compile({ ...spec, config: CONFIG } as TopLevelSpec);
   const view = new View(parse(vega), { renderer: 'none', logLevel: ErrorLevel });
   try {
@@ -149,7 +150,7 @@ export const drawsLeads = ({ plans, curves }: ReportData): boolean =>
   plans.length > FEW && curves.kind === 'validation';
 
 /** How the scores of each domain are distributed: shares of the domain's rows. */
-export function scoreHistograms(scoring: ScoringRow): Promise<string> {
+export function scoreHistograms(scoring: Pick<ScoringRow, 'histograms' | 'title'>): Promise<string> {
   const values = scoring.histograms.flatMap(({ domain, low, width, shares }) =>
     shares.map((share, i) => ({ domain, from: low + i * width, to: low + (i + 1) * width, share })),
   );
@@ -211,7 +212,7 @@ export function orderPictures(data: ReportData): Promise<string> {
         y: {
           field: 'rank',
           type: 'quantitative',
-          title: many ? null : 'score: share of the pool below',
+          title: many ? null : 'rank of the score',
           scale: { domain: [0, 1] },
           axis: { tickCount: 2, format: '.0%' },
         },

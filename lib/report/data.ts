@@ -116,7 +116,7 @@ export interface ScoringRow {
   savings: Saving[];
   poolRows: number;
   proxyRows: number;
-  /** Rank correlation of its scores with those taken at more steps, over the proxy rows. */
+  /** Rank correlation, over proxy rows, of what the pool is scored by with scores taken at more steps. */
   spearman: number | null;
   /** How its scores are distributed within each domain. */
   histograms: Histogram[];

@@ -3,12 +3,11 @@ import { allNumbers, comparisonTable, filterStyle } from './comparison.ts';
 import type { ReportData } from './data.ts';
 import { definitions, figure, section } from './html.ts';
 import { costSection, documentsSection, qualitySection, scoringCosts } from './scorings.ts';
-import { STYLE } from './style.ts';
+import { page } from './shell.ts';
 import { escapeHtml as e } from './text.ts';
 
 /**
- * The page of a finished run: one HTML document that loads nothing from anywhere and runs no script.
- * Every text of the corpus is escaped, with e-mail addresses masked.
+ * The page of a finished run. Every text of the corpus is escaped, with e-mail addresses masked.
  */
 export async function renderReport(data: ReportData): Promise<string> {
   const sections = [
@@ -22,29 +21,14 @@ export async function renderReport(data: ReportData): Promise<string> {
     ),
     section('Made with', '', definitions(data.environment)),
   ];
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>${e(data.name)} · gradfold</title>
-<style>${STYLE}${filterStyle(data)}</style>
-</head>
-<body>
-<main>
-<header>
-<p class="name">gradfold · run ${e(data.name)} · ${e(data.created)}</p>
-<h1>${e(data.headline)}</h1>
-<ul class="remarks">${data.remarks.map((remark) => `<li>${e(remark)}</li>`).join('')}</ul>
-</header>
-<div class="grid">
-${sections.filter(Boolean).join('\n')}
-</div>
-</main>
-</body>
-</html>
-`;
+  return page({
+    title: data.name,
+    source: `run ${data.name} · ${data.created}`,
+    headline: data.headline,
+    remarks: data.remarks,
+    sections,
+    style: filterStyle(data),
+  });
 }
 
 async function resultSections(data: ReportData): Promise<string[]> {

@@ -34,7 +34,7 @@ export function qualitySection({ scorings, agreement, quality }: ReportData): st
     .filter(({ spearman }) => spearman !== null)
     .map(
       ({ name, spearman, proxyRows }) =>
-        `<p>${e(name)}: rank correlation (Spearman) of the pool’s scores with those taken at more steps, over ${proxyRows} proxy rows: <strong>${spearman!.toFixed(2)}</strong>.</p>`,
+        `<p>${e(name)}: the pool’s way of scoring against the full annotation of ${proxyRows} proxy rows (of the held-out ones, where a scorer learnt them), rank correlation (Spearman): <strong>${spearman!.toFixed(2)}</strong>.</p>`,
     );
   const pairs = agreement.map(({ a, b, spearman }) => [
     `${e(a)} and ${e(b)}`,
@@ -71,10 +71,16 @@ function labelTables({ column, positive, positives, negatives, groupColumn, scor
 export function documentsSection({ scorings }: ReportData): string {
   return scorings
     .map(
-      ({ name, best, worst }, i) =>
-        `<details${i === 0 ? ' open' : ''}><summary><strong>by ${e(name)}</strong></summary><div class="row"><div><h3>Highest</h3>${best.map(documentCard).join('')}</div><div><h3>Lowest</h3>${worst.map(documentCard).join('')}</div></div></details>`,
+      ({ name, ...extremes }, i) =>
+        `<details${i === 0 ? ' open' : ''}><summary><strong>by ${e(name)}</strong></summary>${extremesOf(extremes)}</details>`,
     )
     .join('');
+}
+
+/** The highest- and the lowest-scored documents beside each other. */
+export function extremesOf({ best, worst }: { best: DocumentRow[]; worst: DocumentRow[] }): string {
+  const cards = (rows: DocumentRow[]) => rows.map(documentCard).join('');
+  return `<div class="row"><div><h3>Highest</h3>${cards(best)}</div><div><h3>Lowest</h3>${cards(worst)}</div></div>`;
 }
 
 function documentCard(row: DocumentRow): string {

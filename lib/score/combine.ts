@@ -1,6 +1,6 @@
 import { checkFinite, invalid } from '../check.ts';
 import { summarize } from '../evaluate/statistics.ts';
-import type { ScoreTable } from './table.ts';
+import { scoresByRow, type ScoreTable } from './table.ts';
 
 /** A column of scores and its share in a combination. */
 export interface WeightedScores extends ScoreTable {
@@ -19,7 +19,10 @@ export interface WeightedScores extends ScoreTable {
  */
 export function combineScores(parts: readonly WeightedScores[]): ScoreTable {
   if (parts.length === 0) throw invalid('parts', 'at least one column of scores', 'none');
-  const byRow = parts.map(scoresByRow);
+  const byRow = parts.map(({ name, weight, ...table }) => {
+    checkFinite(`weight of ${name}`, weight);
+    return scoresByRow(name, table);
+  });
   const rows = Uint32Array.from([...byRow[0].keys()].filter((row) => byRow.every((scores) => scores.has(row)))).sort();
   if (rows.length === 0) {
     throw invalid('rows', `some that ${parts.map(({ name }) => name).join(', ')} all score`, 'none', {
@@ -39,17 +42,4 @@ export function combineScores(parts: readonly WeightedScores[]): ScoreTable {
     values.forEach((value, i) => (scores[i] += (weight * (value - mean)) / standardDeviation));
   });
   return { rows, scores };
-}
-
-function scoresByRow({ name, weight, rows, scores }: WeightedScores): Map<number, number> {
-  checkFinite(`weight of ${name}`, weight);
-  const byRow = new Map<number, number>();
-  rows.forEach((row, i) => {
-    if (byRow.has(row)) throw invalid(`rows of ${name}`, 'each row once', row, { code: 'INVALID_DATA' });
-    if (!Number.isFinite(scores[i])) {
-      throw invalid(`score of row ${row} in ${name}`, 'a finite number', scores[i], { code: 'INVALID_DATA' });
-    }
-    byRow.set(row, scores[i]);
-  });
-  return byRow;
 }

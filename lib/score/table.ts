@@ -70,6 +70,23 @@ export function restrictTable(table: ScoreTable, rows: Uint32Array): ScoreTable 
   return { rows, scores };
 }
 
+/**
+ * The score of each row.
+ * @param name what messages call the scores
+ * @throws GradfoldError INVALID_DATA for a row that is scored twice or a score that is not finite.
+ */
+export function scoresByRow(name: string, { rows, scores }: ScoreTable): Map<number, number> {
+  const byRow = new Map<number, number>();
+  rows.forEach((row, i) => {
+    if (byRow.has(row)) throw invalid(`rows of ${name}`, 'each row once', row, { code: 'INVALID_DATA' });
+    if (!Number.isFinite(scores[i])) {
+      throw invalid(`score of row ${row} in ${name}`, 'a finite number', scores[i], { code: 'INVALID_DATA' });
+    }
+    byRow.set(row, scores[i]);
+  });
+  return byRow;
+}
+
 /** One column of a score file, NaN where a row has no score. */
 export interface ScoreColumn {
   /** The file's path, and the column in it. */

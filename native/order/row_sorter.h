@@ -299,13 +299,14 @@ class RowSorter {
     for (int part = 0; part < team; ++part) {
       int64_t* ties = &starts[size_t(part) * lanes + streams_.size()];
       auto& writer = writers_[size_t(part)];
+      const RowOf name = row_of;  // of its own, so that it is not read again after every row
       writer.open(entries_.get(), &starts[size_t(part) * lanes], static_cast<int>(streams_.size()));
       for_each(
           scores, part_begin(n, team, part), part_begin(n, team, part + 1),
           [&](uint32_t stream, Key key, int64_t i) {
-            writer.append(static_cast<int>(stream), {key, row_of(i)});
+            writer.append(static_cast<int>(stream), {key, name(i)});
           },
-          [&](uint32_t tie, int64_t i) { write_tied(ties[tie]++, row_of(i)); });
+          [&](uint32_t tie, int64_t i) { write_tied(ties[tie]++, name(i)); });
       writer.finish();
     }
   }

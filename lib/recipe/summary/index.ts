@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { stringify } from 'yaml';
 import type { PlanRow, QualityData, ReportData, ScoringRow } from '../../report/data.ts';
+import { extremeDocuments } from '../../score/explain-documents.ts';
+import { domainHistograms } from '../../score/explain-domains.ts';
 import { readScoreTable, type ScoreTable } from '../../score/table.ts';
 import { FILES, scoreFile, type RunContext } from '../context.ts';
 import { orderName, plansOf, selectionName } from '../grid.ts';
@@ -13,7 +15,7 @@ import type { Evaluation } from '../train-stages.ts';
 import { savingsOf, scoringCost, stageCosts } from './costs.ts';
 import { lossCurves, reachesOf } from './curves.ts';
 import { domainRows } from './domains.ts';
-import { agreements, extremeDocuments, histograms, positions } from './scores.ts';
+import { agreements, positions } from './scores.ts';
 import { headline, remarks } from './words.ts';
 
 /** Documents shown at each end of a scoring, all scorings together. */
@@ -97,6 +99,7 @@ async function scoringRow(
   const { facts } = stamps[stageOfScoring(recipe.scores, name)];
   const cost = scoringCost(recipe, stamps, name);
   const rank = facts[`spearman ${name}`];
+  const samples = await context.samples();
   const shown = Math.max(3, Math.floor(SHOWN_DOCUMENTS / Object.keys(recipe.scores).length));
   return {
     name,
@@ -106,7 +109,7 @@ async function scoringRow(
     poolRows: pool.rows.length,
     proxyRows: Number(facts.proxyRows ?? 0),
     spearman: typeof rank === 'number' ? rank : null,
-    histograms: await histograms(context, pool),
-    ...(await extremeDocuments(context, pool, shown)),
+    histograms: domainHistograms(samples, pool),
+    ...extremeDocuments(await context.corpus(), samples, pool, shown),
   };
 }

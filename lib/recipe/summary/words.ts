@@ -61,7 +61,7 @@ export function remarks(
   const all = domains.at(-1)!;
   const costs = scorings
     .filter(({ trainings }) => trainings > 0)
-    .map(({ name, trainings }) => `${name} as much as ${trainings.toFixed(1)} trainings`);
+    .map(({ name, trainings }) => `${trainings.toFixed(1)} trainings (${name})`);
   return [
     `Every plan trains on ${tokens.toLocaleString('en')} tokens from the same initial weights, ${n} seed${n === 1 ? '' : 's'}; ± is one standard deviation over seeds, and differences are paired by seed.`,
     n > 1
@@ -74,7 +74,7 @@ export function remarks(
       ? `Training reads ${rows.budget.toLocaleString('en')} rows of a pool of ${rows.pool.toLocaleString('en')}. Of a plan that keeps more, a random part of that size is put into order, the same for all plans that keep all rows.`
       : '',
     costs.length > 0
-      ? `Scoring the pool, with the model that scores, cost ${costs.join(', ')}; that is not in the comparison.`
+      ? `Scoring the pool, with the model that scores, took as many FLOPs as ${costs.join(', ')}; that is not in the comparison.`
       : '',
   ].filter(Boolean);
 }
