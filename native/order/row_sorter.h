@@ -65,6 +65,7 @@ class RowSorter {
 
   /// Cuts the sorted order into windows of at most so many rows, not less than the limits' largest bucket. There is at
   /// least one row, and one is kept.
+  /// @throws std::invalid_argument where one count saw other scores than another
   void arrange(const Order& order, int64_t most_in_window = kNoLimit) {
     order_ = order;
     make_buckets();
@@ -153,6 +154,7 @@ class RowSorter {
       first += bucket.rows;
       bucket.place = order_.descending ? rows - first : std::max<int64_t>(first - bucket.rows - dropped, 0);
     }
+    check_counted(first == rows);
     if (!order_.descending) return;
     std::reverse(buckets_.begin(), buckets_.end());
     for (uint32_t& bucket : bucket_of_) bucket = static_cast<uint32_t>(buckets_.size() - 1) - bucket;
