@@ -2,12 +2,14 @@
 import { cpus } from 'node:os';
 import { GradfoldError, openBackend, type Backend } from 'gradfold';
 import { find } from './rater/find.ts';
+import { compareTraining } from './rater/train.ts';
 import { OPTIONS_HELP, parseRequest, UsageError, type RaterBenchOptions, type Request } from './rater/settings.ts';
 
 type Experiment = (backend: Backend, options: RaterBenchOptions) => Promise<{ text: string; json: object }>;
 
 const EXPERIMENTS: Record<string, { description: string; run: Experiment }> = {
   find: { description: 'how well a rater tells clean rows from corrupted ones', run: find },
+  train: { description: 'what training on the rows that a rater keeps is worth', run: compareTraining },
 };
 
 const HELP = `npm run bench:rater -- EXPERIMENT [options]

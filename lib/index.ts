@@ -154,7 +154,14 @@ export type { TokenSource } from './data/token-source.ts';
 export { rowLosses, type LossOptions } from './evaluate/losses.ts';
 export type { ScheduleConfig } from './train/schedule.ts';
 export { areaWithError, type RocArea } from './evaluate/roc.ts';
-export { areaUnderCurve, pairedDifference, spearman, summarize, type Summary } from './evaluate/statistics.ts';
+export {
+  areaUnderCurve,
+  firstCrossing,
+  pairedDifference,
+  spearman,
+  summarize,
+  type Summary,
+} from './evaluate/statistics.ts';
 export {
   evaluatePerplexity,
   type Perplexity,

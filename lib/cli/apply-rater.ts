@@ -29,9 +29,10 @@ export interface ApplyFlags extends BackendFlags, ShardFlags {
   force: boolean;
 }
 
-/** The options of commands that score rows with a rater, but the one that names it. */
-export const applyOptions = (column: string): Option[] => [
+/** The options of commands that score rows with a rater; `rater` is the one that names it. */
+export const applyOptions = (rater: Option, column: string): Option[] => [
   outOption('the score table, or with the number of a part in its name that of the part,'),
+  rater.makeOptionMandatory(),
   new Option('--split <name>', 'rows to score (default: all)').choices(SPLITS),
   option('--column <name>', `name of the scores (default: ${column})`),
   option('--batch <n>', 'rows a pass', positiveInteger, 32),

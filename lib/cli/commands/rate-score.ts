@@ -6,9 +6,6 @@ export const rateScore = defineCommand<ApplyFlags & { rater: string }>({
   description: 'Score all rows, or a part of them, with a trained DataRater.',
   example: 'gradfold rate score tokens/samples.arrow --rater rater/model --out scores.arrow',
   limits: 'rows, drawn by --seed',
-  options: [
-    option('--rater <dir>', 'what `gradfold rate train` wrote').makeOptionMandatory(),
-    ...applyOptions('rater'),
-  ],
+  options: applyOptions(option('--rater <dir>', 'what `gradfold rate train` wrote'), 'rater'),
   run: (call) => applyRater(call.options.rater, call),
 });

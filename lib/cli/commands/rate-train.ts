@@ -85,7 +85,11 @@ export const rateTrain = defineCommand<Flags>({
       [200, 400, 600],
     ),
     option('--start-lr <x>', 'learning rate of that plain training', number, 3e-3),
-    option('--burn-in <n>', 'inner steps right after a begin that nothing is learned from', integer),
+    option(
+      '--burn-in <n>',
+      'inner steps right after a beginning that nothing is learned from (default: 0, at fresh parameters 100)',
+      integer,
+    ),
     option('--inner-lr <x>', 'learning rate of inner steps', number, 1e-3),
     option('--lr <x>', 'peak learning rate of the rater', number, 3e-3),
     option('--warmup <n>', 'meta-steps of linear warm-up', integer, 0),

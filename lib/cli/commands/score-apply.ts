@@ -6,9 +6,9 @@ export const scoreApply = defineCommand<ApplyFlags & { scorer: string }>({
   description: 'Score all rows, or a part of them, with a trained scorer.',
   example: 'gradfold score apply tokens/samples.arrow --scorer scorer/model --shard 0 --of 4 --out scores.arrow',
   limits: 'rows, drawn by --seed',
-  options: [
-    option('--scorer <dir>', 'what `gradfold score fit` wrote').makeOptionMandatory(),
-    ...applyOptions('that of the scores it was trained on'),
-  ],
+  options: applyOptions(
+    option('--scorer <dir>', 'what `gradfold score fit` wrote'),
+    'that of the scores it was trained on',
+  ),
   run: (call) => applyRater(call.options.scorer, call),
 });

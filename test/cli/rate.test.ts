@@ -1,0 +1,87 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openSamples } from '../../lib/data/samples.ts';
+import { readPlan } from '../../lib/order/plan.ts';
+import { readScoreTable } from '../../lib/score/table.ts';
+import { recordOf } from '../../lib/select/plan-record.ts';
+import { gradfold } from '../support/cli.ts';
+import { tinyDocuments } from '../support/tiny-run.ts';
+
+const BACKEND = ['--backend', 'reference'];
+const SHAPE = { hidden_size: 8, intermediate_size: 12, num_hidden_layers: 1, num_attention_heads: 2 };
+let dir: string;
+const at = (name: string) => join(dir, name);
+
+/** Runs a command that must succeed; resolves to its JSON. */
+async function run(...argv: string[]): Promise<Record<string, unknown>> {
+  const { status, stdout, stderr } = await gradfold([...argv, '--json']);
+  expect(stderr.split('\n').filter((line) => line.startsWith('gradfold:'))).toEqual([]);
+  expect(status).toBe(0);
+  return JSON.parse(stdout) as Record<string, unknown>;
+}
+
+const rate = (out: string, ...options: string[]) => [
+  ...['rate', 'train', at('tokens/samples.arrow'), '--config', at('model.json'), '-o', at(out), '--steps', '4'],
+  ...['--batch', '3', '--target-batch', '2', '--population', '2', '--life', '4', '--ages', '2,4'],
+  ...['--checkpoint-every', '2', ...BACKEND, ...options],
+];
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'gradfold-rate-'));
+  await writeFile(at('docs.jsonl'), tinyDocuments(60));
+  await writeFile(at('model.json'), JSON.stringify({ model_type: 'llama', vocab_size: 280, ...SHAPE }));
+  await run('ingest', at('docs.jsonl'), '-o', at('corpus.arrow'));
+  await run('tokenize', at('corpus.arrow'), '-o', at('tokens'), '--vocabulary', '280', '--length', '8');
+  await run(...rate('rater'));
+  await run(
+    ...['rate', 'score', at('tokens/samples.arrow'), '--rater', at('rater/model'), '-o', at('scores.arrow')],
+    ...['--split', 'train', ...BACKEND],
+  );
+}, 120_000);
+afterAll(() => rm(dir, { recursive: true }));
+
+test('rate train leaves a rater, a log and checkpoints', async () => {
+  expect((await readdir(at('rater'))).sort()).toEqual(['checkpoints', 'log.jsonl', 'model', 'starts']);
+  const record = JSON.parse(await readFile(at('rater/model/scorer.json'), 'utf8')) as object;
+  expect(record).toMatchObject({ column: 'rater', method: 'datarater', steps: 4, ratedRows: 48 });
+  const lines = (await readFile(at('rater/log.jsonl'), 'utf8')).trimEnd().split('\n');
+  expect(lines.map((line) => (JSON.parse(line) as { step: number }).step)).toEqual([1, 2, 3, 4]);
+});
+
+test('a rater that is there is not replaced; its checkpoints alone are gone on with', async () => {
+  expect((await gradfold(rate('rater'))).stderr).toContain('exists already');
+  const scores = await readFile(at('rater/model/model.safetensors'));
+  await rm(at('rater/model'), { recursive: true });
+  await run(...rate('rater'));
+  expect((await readFile(at('rater/model/model.safetensors'))).equals(scores)).toBe(true);
+  await rm(at('rater/model'), { recursive: true });
+  expect((await gradfold(rate('rater', '--lr', '0.5'))).stderr).toContain('holds the state of another run');
+  await run(...rate('rater'));
+});
+
+test('rate score rates the rows of a split', async () => {
+  const { rows, scores } = await readScoreTable(at('scores.arrow'), 'rater');
+  expect(rows).toEqual((await openSamples(at('tokens/samples.arrow'))).rows('train'));
+  expect(new Set(scores).size).toBeGreaterThan(1);
+});
+
+test.each(['point', 'batch'])('rate filter --method %s makes a plan that says what it is', async (method) => {
+  const argv = ['rate', 'filter', at('scores.arrow'), '--method', method, '--discard', '0.5', '--batch', '4'];
+  const result = await run(...argv, '-o', at(`${method}.arrow`));
+  expect(result).toMatchObject({ candidates: 8, keep: 4, method });
+  const { rows, metadata } = await readPlan(at(`${method}.arrow`));
+  const { rows: all } = await readScoreTable(at('scores.arrow'), 'rater');
+  expect(rows).toHaveLength(result.rows as number);
+  expect(Math.abs(rows.length / all.length - 0.5)).toBeLessThan(0.2);
+  expect(new Set(rows).size).toBe(rows.length);
+  expect(recordOf('plan', metadata).from).toContain(`by the ${method} filter: 4 of 8 by rater`);
+});
+
+test('train takes a rater as its filter', async () => {
+  const argv = ['train', '--samples', at('tokens/samples.arrow'), '--config', at('model.json'), '--steps', '2'];
+  const rated = [...argv, '--batch', '3', '--rater', at('rater/model'), '--discard', '0.4', ...BACKEND];
+  expect(await run(...rated, '--rater-weights', '1', '-o', at('trained'))).toMatchObject({ steps: 2 });
+  expect((await gradfold([...rated, '--greedy', '2', '-o', at('no')])).status).toBe(2);
+});
