@@ -9,6 +9,7 @@ import { explain } from './commands/explain.ts';
 import { ingest } from './commands/ingest.ts';
 import { order } from './commands/order.ts';
 import { rateExplain } from './commands/rate-explain.ts';
+import { rateSweep } from './commands/rate-sweep.ts';
 import { report } from './commands/report.ts';
 import { run } from './commands/run.ts';
 import { scoreApply } from './commands/score-apply.ts';
@@ -52,6 +53,7 @@ export const COMMANDS: CliCommand[] = [
   scoreCombine,
   scoreMerge,
   rateExplain,
+  rateSweep,
   select,
   order,
   explain,
