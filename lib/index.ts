@@ -139,6 +139,8 @@ export { TEXT_FEATURES, textFeatures, textFeatureScores, type TextFeature } from
 export { columnScores, type ColumnScoreOptions } from './score/column-scores.ts';
 export { combineScores, type WeightedScores } from './score/combine.ts';
 export type { DocumentScoreOptions } from './score/document-scores.ts';
+export { explainScores, type ExplainOptions, type FeatureEffect, type ScoreExplanation } from './score/explain.ts';
+export type { DomainScores, KeptShare } from './score/explain-domains.ts';
 
 export { train, type TrainerState, type TrainOptions } from './train/trainer.ts';
 export type {
@@ -153,6 +155,25 @@ export type {
 export type { TokenSource } from './data/token-source.ts';
 export { rowLosses, type LossOptions } from './evaluate/losses.ts';
 export type { ScheduleConfig } from './train/schedule.ts';
+export {
+  crossValidatedLasso,
+  lassoPath,
+  type CrossValidatedLasso,
+  type CrossValidationOptions,
+  type LassoPathOptions,
+  type LassoPoint,
+} from './evaluate/lasso.ts';
+export { leastSquares, standardize, type LeastSquares, type Standardized } from './evaluate/least-squares.ts';
+export {
+  forwardFlops,
+  metaTrainingFlops,
+  netGain,
+  raterFlops,
+  type FilteredTraining,
+  type MetaTrainingSize,
+  type NetGain,
+} from './evaluate/compute.ts';
+export { sweepRho, type Sweep, type SweepOptions, type SweepRow } from './recipe/rate-sweep.ts';
 export { areaWithError, type RocArea } from './evaluate/roc.ts';
 export {
   areaUnderCurve,

@@ -12,6 +12,7 @@ import { plan } from './commands/plan.ts';
 import { rateExplain } from './commands/rate-explain.ts';
 import { rateFilter } from './commands/rate-filter.ts';
 import { rateScore } from './commands/rate-score.ts';
+import { rateSweep } from './commands/rate-sweep.ts';
 import { rateTrain } from './commands/rate-train.ts';
 import { report } from './commands/report.ts';
 import { run } from './commands/run.ts';
@@ -59,6 +60,7 @@ export const COMMANDS: CliCommand[] = [
   rateScore,
   rateFilter,
   rateExplain,
+  rateSweep,
   select,
   order,
   plan,

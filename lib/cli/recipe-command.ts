@@ -60,14 +60,15 @@ export function recipeCommand(spec: {
         command: name,
         limit: options.limit,
         signal: io.signal,
-        onEvent: (event) => show(event, progress),
+        onEvent: (event) => showEvent(event, progress),
       });
       return { json: { dir, report, data }, text: `${spec.show(data)}\n\n${report}` };
     },
   });
 }
 
-function show(event: RunEvent, progress: Progress): void {
+/** Says on standard error what a pipeline of stages does. */
+export function showEvent(event: RunEvent, progress: Progress): void {
   switch (event.kind) {
     case 'note':
       return progress.line(event.message);

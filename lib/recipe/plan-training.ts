@@ -1,6 +1,5 @@
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
-import { evaluatePerplexity } from '../evaluate/perplexity.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { writePlan, type Plan } from '../order/plan.ts';
 import { randomUint32, streamOf } from '../random.ts';
@@ -12,14 +11,12 @@ import { trainingRows, validationRows } from './rows.ts';
 import type { PlanRecipe } from './schema.ts';
 import { modelConfig } from './score-stages.ts';
 import { readStamp, type Facts } from './stage.ts';
-import { trainInto, TRAINING_FILES } from './training.ts';
+import { trainInto, TRAINING_FILES, validation } from './training.ts';
 
 /** The folder of one training, relative to the run's. */
 export const trainingDir = (plan: string, seed: number): string => `train/${plan}-seed${seed}/`;
 export const trainingStage = (plan: string, seed: number): string => `train ${plan} seed ${seed}`;
 export const PLAN_FILE = 'plan.arrow';
-/** The row of tables that counts every domain the same. */
-export const MEAN_OF_DOMAINS = 'mean of domains';
 
 /** One training of a run. */
 export interface Training {
@@ -95,7 +92,6 @@ export async function trainPlan(
   const samples = await context.samples();
   const model = await LanguageModel.initialize(await modelConfig(context), { backend: await context.backend(), seed });
   const { curve } = evaluate;
-  const curveRows = curve && validationRows(samples, curve.rowsPerDomain, context.recipe.seed);
   try {
     return await trainInto(dir, {
       model,
@@ -103,17 +99,13 @@ export async function trainPlan(
       samples,
       optimization: train,
       checkpointEvery: 50,
-      validate: curve && {
-        every: curve.every,
-        run: async () => {
-          const { domains, domainMean } = await evaluatePerplexity(model, samples, curveRows!, {
-            batchSize: evaluate.batch,
-            signal: context.signal,
-          });
-          const losses = Object.entries(domains).map(([domain, { loss }]) => [domain, loss]);
-          return { ...Object.fromEntries(losses), [MEAN_OF_DOMAINS]: domainMean.loss };
-        },
-      },
+      validate:
+        curve &&
+        validation(model, samples, validationRows(samples, curve.rowsPerDomain, context.recipe.seed), {
+          every: curve.every,
+          batch: evaluate.batch,
+          signal: context.signal,
+        }),
       onStep: ({ step }) => onStep(step),
       signal: context.signal,
     });

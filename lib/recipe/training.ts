@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { evaluatePerplexity } from '../evaluate/perplexity.ts';
 import type { Samples } from '../data/samples.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import type { Plan } from '../order/plan.ts';
@@ -56,4 +57,24 @@ export async function trainInto(
   }
   await model.savePretrained(join(dir, TRAINING_FILES.model));
   return { steps: state.step, tokens: state.tokens, seconds: state.seconds };
+}
+
+/** What the losses of a validation call their mean over domains, which counts every domain the same. */
+export const MEAN_OF_DOMAINS = 'mean of domains';
+
+/** Validation during a training: the loss on rows by domain, and the mean of those. */
+export function validation(
+  model: LanguageModel,
+  samples: Samples,
+  rows: Uint32Array,
+  { every, batch, signal }: { every: number; batch: number; signal?: AbortSignal },
+): NonNullable<TrainOptions['validate']> {
+  return {
+    every,
+    run: async () => {
+      const { domains, domainMean } = await evaluatePerplexity(model, samples, rows, { batchSize: batch, signal });
+      const losses = Object.entries(domains).map(([domain, { loss }]) => [domain, loss]);
+      return { ...Object.fromEntries(losses), [MEAN_OF_DOMAINS]: domainMean.loss };
+    },
+  };
 }

@@ -3,14 +3,24 @@ import { draw } from './charts.ts';
 
 const CORRELATION_COLORS = { 'of ranks (Spearman)': 'var(--plan-1)', 'of values (Pearson)': 'var(--plan-3)' };
 
+/** Without a limit to names: their widths are estimated where pages are drawn, and too large. */
+const WHOLE = { labelLimit: 0 };
+
 /** Correlation of each heuristic with the score: bars for ranks, ticks for values. */
 export function correlationBars(features: FeatureEffect[]): Promise<string> {
   const [ranks, values] = Object.keys(CORRELATION_COLORS);
   const shown = features.filter(({ spearman }) => spearman !== null);
+  const sizes = shown.flatMap(({ spearman, pearson }) => [Math.abs(spearman!), Math.abs(pearson!)]);
+  const reach = Math.min(1, Math.ceil(11 * Math.max(0.1, ...sizes)) / 10);
   const scale = { domain: [ranks, values], range: Object.values(CORRELATION_COLORS) };
-  const y = { field: 'name', type: 'nominal', sort: shown.map(({ name }) => name), title: null };
-  const x = { field: 'value', type: 'quantitative', title: 'correlation with the score', scale: { domain: [-1, 1] } };
-  const color = { field: 'kind', type: 'nominal', scale };
+  const y = { field: 'name', type: 'nominal', sort: shown.map(({ name }) => name), title: null, axis: WHOLE };
+  const x = {
+    field: 'value',
+    type: 'quantitative',
+    title: 'correlation with the score',
+    scale: { domain: [-reach, reach] },
+  };
+  const color = { field: 'kind', type: 'nominal', scale, legend: WHOLE };
   const layer = (kind: string, of: (feature: FeatureEffect) => number | null, mark: object) => ({
     data: { values: shown.map((feature) => ({ name: feature.name, kind, value: of(feature) })) },
     mark,
@@ -21,10 +31,12 @@ export function correlationBars(features: FeatureEffect[]): Promise<string> {
     height: { step: 19 },
     layer: [
       layer(ranks, ({ spearman }) => spearman, { type: 'bar', height: { band: 0.7 } }),
-      layer(values, ({ pearson }) => pearson, { type: 'tick', thickness: 3, size: 15 }),
+      layer(values, ({ pearson }) => pearson, { type: 'tick', thickness: 4, size: 17, opacity: 1 }),
     ],
   });
 }
+
+const PENALTY = 'penalty λ (right: weaker)';
 
 /** Chosen heuristics have colours of their own while there are enough. */
 const NAMED = 7;
@@ -58,11 +70,11 @@ export function lassoPicture({ lasso, lassoFeatures }: ScoreExplanation): Promis
     scale: { type: 'log', reverse: true, nice: false },
     axis: { format: '~g', grid: false },
   });
-  const choices = {
+  const choices = (title: string | null) => ({
     data: { values: [best, oneStandardError].map((i) => ({ lambda: path[i].lambda })) },
     mark: { type: 'rule', strokeDash: [4, 3], stroke: 'var(--muted)' },
-    encoding: { x: x(null) },
-  };
+    encoding: { x: x(title) },
+  });
   return draw({
     spacing: 12,
     vconcat: [
@@ -77,10 +89,10 @@ export function lassoPicture({ lasso, lassoFeatures }: ScoreExplanation): Promis
               x: x(null),
               y: { field: 'value', type: 'quantitative', title: 'coefficient' },
               detail: { field: 'name' },
-              color: { field: 'label', type: 'nominal', scale: { domain, range } },
+              color: { field: 'label', type: 'nominal', scale: { domain, range }, legend: { ...WHOLE, columns: 4 } },
             },
           },
-          choices,
+          choices(null),
         ],
       },
       {
@@ -91,7 +103,7 @@ export function lassoPicture({ lasso, lassoFeatures }: ScoreExplanation): Promis
             data: { values: errors },
             mark: { type: 'area', color: 'var(--score)', opacity: 0.25 },
             encoding: {
-              x: x('penalty λ (right: weaker)'),
+              x: x(PENALTY),
               y: { field: 'low', type: 'quantitative', scale: { zero: false }, title: 'held-out error' },
               y2: { field: 'high' },
             },
@@ -99,9 +111,9 @@ export function lassoPicture({ lasso, lassoFeatures }: ScoreExplanation): Promis
           {
             data: { values: errors },
             mark: { type: 'line', color: 'var(--score)', strokeWidth: 2 },
-            encoding: { x: x('penalty λ (right: weaker)'), y: { field: 'error', type: 'quantitative' } },
+            encoding: { x: x(PENALTY), y: { field: 'error', type: 'quantitative' } },
           },
-          choices,
+          choices(PENALTY),
         ],
       },
     ],

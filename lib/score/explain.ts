@@ -85,6 +85,8 @@ export interface ExplainOptions extends DocumentScoreOptions {
 
 /** Documents a fold below which held-out errors say nothing. */
 const DOCUMENTS_A_FOLD = 2;
+/** Share of the variance above which a single document is named. */
+const OUTLYING = 0.2;
 
 /**
  * Explains scores of rows by heuristics of their documents' text (Calian et al. 2025, section on what the DataRater
@@ -157,7 +159,10 @@ export async function explainScores(
     histograms: domainHistograms(samples, table),
     kept: keptByDomain(samples, table, rhos),
     ...extremeDocuments(corpus, samples, table, shown),
-    notes: notesOn(effects, { documents: documents.length, folds, adjusted: fit.adjustedR2, lasso }),
+    notes: [
+      ...outlier(y, (i) => corpus.id(documents[i])),
+      ...notesOn(effects, { documents: documents.length, folds, adjusted: fit.adjustedR2, lasso }),
+    ],
   };
 }
 
@@ -193,6 +198,16 @@ function betweenGroups(y: Float64Array, groups: string[]): number {
     sums.set(group, { sum: sum + y[i], count: count + 1 });
   });
   return [...sums.values()].reduce((share, { sum, count }) => share + sum ** 2 / count, 0) / y.length;
+}
+
+/** A document whose score alone decides what values, not ranks, correlate with. */
+function outlier(y: Float64Array, idOf: (place: number) => string): string[] {
+  const furthest = y.reduce((far, value, i) => (Math.abs(value) > Math.abs(y[far]) ? i : far), 0);
+  const share = y[furthest] ** 2 / y.length;
+  if (share < OUTLYING || y.length < 1 / OUTLYING ** 2) return [];
+  return [
+    `One document, ${idOf(furthest)}, makes ${(100 * share).toFixed(0)} % of the variance: trust ranks (Spearman) more than values here.`,
+  ];
 }
 
 function notesOn(

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { firstCrossing, summarize } from '../../evaluate/statistics.ts';
 import type { ReachRow, ReportData } from '../../report/data.ts';
 import type { TrainingLogEntry } from '../../train/log.ts';
@@ -15,9 +16,7 @@ export async function lossCurves(context: RunContext, plans: string[], measures:
   const points: Curves['points'] = [];
   for (const plan of plans) {
     for (const seed of seeds) {
-      const log = await readFile(context.path(trainingDir(plan, seed), TRAINING_FILES.log), 'utf8');
-      for (const line of log.split('\n').filter(Boolean)) {
-        const { step, loss, validation } = JSON.parse(line) as TrainingLogEntry;
+      for (const { step, loss, validation } of await readLog(context.path(trainingDir(plan, seed)))) {
         if (!validated) points.push({ plan, seed, measure: 'rows trained on', step, loss });
         for (const measure of validation ? measures : []) {
           points.push({ plan, seed, measure, step, loss: validation![measure] });
@@ -26,6 +25,15 @@ export async function lossCurves(context: RunContext, plans: string[], measures:
     }
   }
   return { kind: validated ? 'validation' : 'training', points };
+}
+
+/** The log of a training that `trainInto` made in `dir`. */
+export async function readLog(dir: string): Promise<TrainingLogEntry[]> {
+  const log = await readFile(join(dir, TRAINING_FILES.log), 'utf8');
+  return log
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as TrainingLogEntry);
 }
 
 /**

@@ -1,7 +1,7 @@
 import { holm, pairedDifference, pairedTest, summarize } from '../../evaluate/statistics.ts';
 import type { Difference, DomainRow } from '../../report/data.ts';
-import { MEAN_OF_DOMAINS } from '../plan-training.ts';
 import type { Evaluation } from '../train-stages.ts';
+import { MEAN_OF_DOMAINS } from '../training.ts';
 
 /** A corrected p below this counts as a clear difference. */
 export const SIGNIFICANCE = 0.05;
@@ -30,7 +30,8 @@ export function domainRows(evaluations: Evaluation[], plans: string[], target: s
   return [...domains, { ...all, target: false }];
 }
 
-function differencesTo(baseline: number[], others: number[][]): Difference[] {
+/** Losses of each of some runs less the baseline's, by seed, with their tests. */
+export function differencesTo(baseline: number[], others: number[][]): Difference[] {
   const paired = others.map((losses) => pairedDifference(losses, baseline));
   const tests = paired.map(({ differences }) => (differences.length > 1 ? pairedTest(differences) : null));
   const adjusted = holm(tests.map((test) => test?.t ?? 1));
@@ -44,4 +45,4 @@ function differencesTo(baseline: number[], others: number[][]): Difference[] {
 }
 
 /** One seed has no spread. */
-const spread = (sd: number): number => (Number.isNaN(sd) ? 0 : sd);
+export const spread = (sd: number): number => (Number.isNaN(sd) ? 0 : sd);
