@@ -22,8 +22,8 @@ export interface RunEstimate {
   memory: number;
 }
 
-/** Parameter vectors alive at once in an annotation: parameters, start, λ, scratch, gradient. */
-const VECTORS = 5;
+/** Parameter vectors alive at once in a training: parameters, gradient, AdamW’s two moments; an annotation has fewer. */
+const VECTORS = 4;
 
 /** What a run will cost, from its recipe alone. */
 export function estimateRun(recipe: Recipe): RunEstimate {
