@@ -28,7 +28,8 @@ ${Object.entries(SUITES)
 
 options:
   --precision p      f32 or bf16; without it products and train show both, the others f32
-  --large            also the 160M-parameter model and 1e8 scores; minutes
+  --large            also the 160M-parameter model, and 5e7 and 1e8 scores; minutes
+  --huge             also the order of 1e9 scores, once: 17 GB of memory, minutes
   --repeats n        rounds that medians are taken over (default: 5)
   --threads n        compute threads of the engine; order and weights always use all cores
   --gemm g           ${CHOICES.gemm.join(', ')}: the matrix product
@@ -48,6 +49,7 @@ export function parseRequest(args: string[]): Request {
     options: {
       repeats: count('repeats', values.repeats)!,
       large: values.large,
+      huge: values.huge,
       precision: choice('precision', values.precision),
       backend: {
         threads: count('threads', values.threads),
@@ -68,6 +70,7 @@ function parsed(args: string[]) {
       options: {
         precision: { type: 'string' },
         large: { type: 'boolean', default: false },
+        huge: { type: 'boolean', default: false },
         repeats: { type: 'string', default: '5' },
         threads: { type: 'string' },
         gemm: { type: 'string' },

@@ -1,26 +1,32 @@
-// Ordering of scores: the compiled forms beside the TypeScript one, and all beside memory bandwidth.
+// Ordering of scores: the compiled forms beside the TypeScript one, and all beside memory bandwidth; memory a row.
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
-import { argsort, foldOrder } from 'gradfold';
+import { argsort, foldOrder, leastMemory } from 'gradfold';
 import { Bandwidth } from './bandwidth.ts';
 import { interleaved } from './interleaved.ts';
 import { normalScores } from './scores.ts';
 import type { BenchOptions, BenchRow } from './types.ts';
 
 /**
- * Memory traffic of sorting one float32 row in three passes: the scan for NaN 4; each pass reads keys and rows twice and
- * writes them once, the first reading and the last writing 4 bytes only: 16 + 24 + 20.
+ * Memory traffic of sorting one float32 row: its score is read twice, to be counted and to be collected; an entry of 8
+ * bytes is written and read; the row is written. Folded or not, and whatever a bucket does in the caches.
  */
-const ARGSORT_BYTES = 64;
-/** Reads a row's place and writes it elsewhere. */
-const FOLD_BYTES = ARGSORT_BYTES + 8;
+const NATIVE_BYTES = 4 + 4 + 8 + 8 + 4;
+/** Three passes of 20 bytes each with their counts, and the folding. */
+const PORTABLE_BYTES = 72;
+/** Rows from which the TypeScript form is left out. */
+const MANY = 1e8;
 
-export async function run({ repeats, large }: BenchOptions): Promise<BenchRow[]> {
+export async function run({ repeats, large, huge }: BenchOptions): Promise<BenchRow[]> {
   const portable = new PortableFold();
   const bandwidth = await Bandwidth.open();
   try {
     const rows: BenchRow[] = [];
-    const sizes = large ? [1e6, 1e7, 1e8] : [1e6, 1e7];
+    const sizes = large ? [1e6, 1e7, 5e7, MANY] : [1e6, 1e7];
     for (const size of sizes) rows.push(...(await orderRows(size, repeats, portable, bandwidth)));
+    for (const size of huge ? [...sizes.slice(1), 1e9] : sizes.slice(1)) rows.push(...(await memoryRows(size)));
     return rows;
   } finally {
     bandwidth.dispose();
@@ -35,12 +41,16 @@ async function orderRows(
   bandwidth: Bandwidth,
 ): Promise<BenchRow[]> {
   const scores = normalScores(size);
-  await portable.prepare(size);
-  const forms = {
-    argsort: { bytes: ARGSORT_BYTES, run: async () => argsort(scores) },
-    'argsort + fold': { bytes: FOLD_BYTES, run: async () => foldOrder(scores) },
-    'argsort + fold, typescript': { bytes: FOLD_BYTES, run: () => portable.fold() },
+  const memory = quarterOfMemory(size);
+  const forms: Record<string, { bytes: number; run: () => Promise<unknown> }> = {
+    argsort: { bytes: NATIVE_BYTES, run: async () => argsort(scores) },
+    'argsort + fold': { bytes: NATIVE_BYTES, run: async () => foldOrder(scores) },
+    'argsort + fold, a quarter of the memory': { bytes: NATIVE_BYTES, run: async () => foldOrder(scores, { memory }) },
   };
+  if (size < MANY) {
+    await portable.prepare(size);
+    forms['argsort + fold, typescript'] = { bytes: PORTABLE_BYTES, run: () => portable.fold() };
+  }
   const entries = Object.entries(forms);
   const tasks = Object.fromEntries(entries.map(([name, { run }]) => [name, run]));
   const seconds = await interleaved<string>(repeats, { ...tasks, ...bandwidth.tasks });
@@ -52,6 +62,29 @@ async function orderRows(
     ceiling: best / bytes / 1e6,
     note: `${seconds[name].toFixed(3)} s`,
   }));
+}
+
+/** A quarter of the 8 bytes a row that a sort takes for float32, or the least there may be. */
+function quarterOfMemory(rows: number): number {
+  return Math.max(2 * rows, leastMemory(rows));
+}
+
+/** Peak memory of processes that make scores and fold them once, over their rows: Node, scores and result included. */
+async function memoryRows(size: number): Promise<BenchRow[]> {
+  const program = fileURLToPath(new URL('./order-child.js', import.meta.url));
+  const rows: BenchRow[] = [];
+  for (const memory of size >= 1e9 ? [undefined] : [undefined, quarterOfMemory(size)]) {
+    const limits = memory === undefined ? [] : [String(memory)];
+    const { stdout } = await promisify(execFile)(process.execPath, [program, String(size), ...limits]);
+    const { seconds, peakBytes } = JSON.parse(stdout) as { seconds: number; peakBytes: number };
+    rows.push({
+      name: `argsort + fold${memory === undefined ? '' : ', a quarter of the memory'}, peak memory, ${size.toExponential(0)} rows`,
+      value: peakBytes / size,
+      unit: 'bytes a row',
+      note: `${seconds.toFixed(2)} s, once, fresh process`,
+    });
+  }
+  return rows;
 }
 
 /** foldOrder in a worker that is told to do without the addon. */

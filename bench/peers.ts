@@ -1,11 +1,11 @@
 // npm run bench:peers -- [--workload tiny|m160] [--rows P1,P3] [--rounds n] [--threads n] [--python path] [--quick] [--json]
-import { spawnSync } from 'node:child_process';
 import { availableParallelism, cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { measureCeilings } from './peers/ceilings.ts';
 import { modelComparisons, scoreComparisons } from './peers/comparisons.ts';
 import { Inputs } from './peers/inputs.ts';
+import { pythonVersions } from './peers/python.ts';
 import { measurePair, type Pair, type Sides } from './peers/measure.ts';
 import { ceilingLines, disagreements, HEADINGS, tableLine } from './peers/table.ts';
 import { WORKLOADS, type Workload } from './workloads.ts';
@@ -30,22 +30,8 @@ function fail(message: string): never {
 if (!Object.hasOwn(WORKLOADS, values.workload)) {
   fail(`no workload ${JSON.stringify(values.workload)}; there are ${Object.keys(WORKLOADS).join(', ')}`);
 }
-const versions = spawnSync(
-  values.python,
-  [
-    '-c',
-    'import sys, torch, numpy; print(f"Python {sys.version.split()[0]}, PyTorch {torch.__version__}, NumPy {numpy.__version__}")',
-  ],
-  { encoding: 'utf8' },
-);
-if (versions.status !== 0) {
-  const reason = versions.error?.message ?? versions.stderr.trim().split('\n').at(-1);
-  fail(
-    `${values.python} has no PyTorch and NumPy (${reason}); to compare: ` +
-      'python3 -m venv peers && peers/bin/pip install torch numpy --index-url https://download.pytorch.org/whl/cpu && ' +
-      'npm run bench:peers -- --python peers/bin/python',
-  );
-}
+const python = pythonVersions(values.python, 'bench:peers');
+if ('problem' in python) fail(python.problem);
 
 const chosen = WORKLOADS[values.workload as keyof typeof WORKLOADS];
 // Quick is for seeing that everything runs: its figures say nothing.
@@ -70,7 +56,7 @@ const comparisons = [
   ...scoreComparisons(values.quick ? [1e5] : [1e6, 1e7, 5e7], values.quick ? 1e5 : 1e7),
 ].filter(({ row }) => rows === undefined || rows.includes(row));
 
-const machine = `${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} cores, Node ${process.version}, ${versions.stdout.trim()}`;
+const machine = `${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} cores, Node ${process.version}, ${python.versions}`;
 const say = (line: string) => {
   if (!values.json) console.log(line);
 };

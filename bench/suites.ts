@@ -28,6 +28,10 @@ export const SUITES: Record<string, Suite> = {
     description: 'Hessian-vector product with its JVP, the JVP alone, DataRater meta steps with T = 2',
     load: () => import('./second.ts'),
   },
+  annotate: {
+    description: 'an LQS annotation in a process of its own: peak memory beside the prediction, and time',
+    load: () => import('./annotate.ts'),
+  },
   order: {
     description: 'argsort and folding of 1e6 and 1e7 scores, compiled and in TypeScript',
     load: () => import('./order.ts'),

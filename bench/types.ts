@@ -7,6 +7,8 @@ export interface BenchOptions {
   repeats: number;
   /** Also the shapes that take minutes. */
   large: boolean;
+  /** Also 1e9 scores: 17 GB of memory. */
+  huge: boolean;
   /** The one asked for; without it, float32, and bfloat16 too in the suites that compare both. */
   precision?: Precision;
   backend: Pick<BackendOptions, 'threads' | 'gemm' | 'isa'>;

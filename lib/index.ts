@@ -39,6 +39,7 @@ export type { OptimizerState } from './model/optimizer-update.ts';
 export { VectorPool } from './model/vector-pool.ts';
 
 export { collate, IGNORED_LABEL, type Batch, type CollateOptions, type TokenRow } from './data/batch.ts';
+export type { BatchList } from './data/batch-list.ts';
 export { openCorpus, writeCorpus, type Corpus, type CorpusDocument } from './data/corpus.ts';
 export { corpusDocuments } from './data/corpus-documents.ts';
 export { demoCorpus, type DemoCorpusOptions } from './data/demo-corpus.ts';
@@ -66,6 +67,16 @@ export { tokenizeInto, type TokenizationOptions } from './recipe/tokenization.ts
 
 export { argsort, argsortAsync, type ArgsortOptions } from './order/argsort.ts';
 export { foldOrder, foldOrderAsync, foldPartitions, type FoldOptions } from './order/fold.ts';
+export {
+  leastFileMemory,
+  orderFile,
+  type FileOrder,
+  type FileSelection,
+  type OrderedFile,
+  type OrderFileOptions,
+  type OrderFileProgress,
+} from './order/order-file.ts';
+export { leastMemory, type MemoryOptions } from './order/sort-kernel.ts';
 export { shuffleOrder } from './order/shuffle.ts';
 export { jitterOrder, type JitterOptions } from './order/jitter.ts';
 export { segmentOrder, type SegmentedOrder, type SegmentOptions } from './order/segments.ts';
@@ -80,6 +91,9 @@ export type { Keep, Selection } from './select/rule.ts';
 export { selectPlaces, type Cut, type Selected, type SelectionRecord, type SelectOptions } from './select/selection.ts';
 export { greedyBatch, type GreedyBatchOptions } from './select/greedy-batch.ts';
 export { GreedyFilter, type GreedyFilterOptions } from './select/greedy-filter.ts';
+export { candidatesFor, RaterFilter, type RaterFilterOptions } from './select/rater-filter.ts';
+export { PointFilter, type PointFilterOptions } from './select/point-filter.ts';
+export { bestOfWindows, type BatchWindowOptions } from './select/batch-windows.ts';
 export {
   softmaxWeights,
   softmaxWeightsAsync,
@@ -89,10 +103,27 @@ export {
 } from './weight/softmax.ts';
 export { metaGradient, type MetaGradient, type MetaGradientOptions } from './weight/meta-gradient.ts';
 export { acceptProbability, type AcceptOptions } from './weight/accept.ts';
+export {
+  trainDataRater,
+  type DataRaterLogEntry,
+  type DataRaterOptions,
+  type InnerStart,
+  type PopulationOptions,
+  type RowsOptions,
+  type TrainedDataRater,
+} from './weight/data-rater.ts';
+export { initializeDataRater } from './weight/data-rater/rater-model.ts';
+export { trainInnerStarts, type InnerStartOptions } from './weight/data-rater/inner-starts.ts';
 
 export { annotateLqs, lqsSweep, type Contribution, type LqsOptions, type ScoreSet } from './score/lqs.ts';
+export { lqsMemory, type AnnotationShape } from './score/lqs-memory.ts';
+export { trainScorer, type ScorerLogEntry, type ScorerOptions, type TrainedScorer } from './score/scorer.ts';
+export { scorerData, type ScorerData, type ScorerDataOptions } from './score/scorer-data.ts';
+export { loadScorer, saveScorer, type LoadedScorer, type ScorerRecord } from './score/scorer-files.ts';
+export { mergeScores, type MergedScores } from './score/merge.ts';
 export { readScores, writeScores } from './score/columns.ts';
 export { readScoreTable, writeScoreTable, type ScoreTable } from './score/table.ts';
+export { scoreRows, type Reencode, type ScoreRowsOptions } from './score/rater-scores.ts';
 export { perplexityScores } from './score/perplexity.ts';
 export {
   estimateMoments,

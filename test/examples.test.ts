@@ -29,6 +29,13 @@ const numbers = (text: string, pattern: RegExp): number[] =>
   Array.from(text.matchAll(pattern), ([, value]) => Number(value));
 
 const EXAMPLES: Record<string, (printed: string) => void> = {
+  'meta-gradient.mjs'(printed) {
+    const last = printed.trimEnd().split('\n').at(-1)!;
+    const [written, shuffled, , noise] = numbers(last, / (\d+) %/g);
+    expect(written).toBeGreaterThan(50);
+    expect(shuffled).toBeLessThan(25);
+    expect(noise).toBeLessThan(10);
+  },
   'own-network.mjs'(printed) {
     const [dropped] = numbers(printed, /spoiled passages among .*: (\d+) %/g);
     expect(dropped).toBeGreaterThan(60);

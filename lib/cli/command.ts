@@ -49,6 +49,11 @@ export function positiveInteger(text: string): number {
   return value;
 }
 
+/** Integers >= 0 with commas between them. */
+export function integers(text: string): number[] {
+  return text.split(',').map(integer);
+}
+
 export function number(text: string): number {
   const value = Number(text);
   if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('expected a number.');

@@ -8,8 +8,12 @@ import { evaluate } from './commands/evaluate.ts';
 import { explain } from './commands/explain.ts';
 import { ingest } from './commands/ingest.ts';
 import { order } from './commands/order.ts';
+import { plan } from './commands/plan.ts';
 import { rateExplain } from './commands/rate-explain.ts';
+import { rateFilter } from './commands/rate-filter.ts';
+import { rateScore } from './commands/rate-score.ts';
 import { rateSweep } from './commands/rate-sweep.ts';
+import { rateTrain } from './commands/rate-train.ts';
 import { report } from './commands/report.ts';
 import { run } from './commands/run.ts';
 import { scoreApply } from './commands/score-apply.ts';
@@ -29,7 +33,7 @@ import { train } from './commands/train.ts';
 /** What words that begin several commands stand for. */
 export const GROUPS: Record<string, string> = {
   corpus: 'Corpora that are fetched or spoiled on purpose.',
-  rate: 'Raters of rows: what their scores mean, and how much to drop by them.',
+  rate: 'A DataRater: train it, rate rows with it, keep the best ones, see what its scores mean.',
   score: 'What rows are worth: score them, train a scorer, apply it.',
 };
 
@@ -52,10 +56,14 @@ export const COMMANDS: CliCommand[] = [
   scoreColumn,
   scoreCombine,
   scoreMerge,
+  rateTrain,
+  rateScore,
+  rateFilter,
   rateExplain,
   rateSweep,
   select,
   order,
+  plan,
   explain,
   train,
   evaluate,

@@ -48,11 +48,11 @@ function reachTable({ plans, reaches, steps, seeds }: ReportData): string {
   if (reaches.length === 0) return '';
   return formatTable(
     [`steps to the loss of ${plans[0].name}`, ...reaches.map(({ measure }) => measure)],
-    plans.slice(1).map(({ name }, i) => [
+    plans.map(({ name }, i) => [
       name,
       ...reaches.map(({ plans: rows }) => {
-        const { mean, perSeed } = rows[i + 1];
-        if (mean !== null) return `${mean.toFixed(0)} of ${steps} (${(steps / mean).toFixed(2)} times as fast)`;
+        const { mean, sd, speed, perSeed } = rows[i];
+        if (mean !== null) return `${mean.toFixed(0)} ± ${sd!.toFixed(0)} of ${steps}, ${speed!.toFixed(2)} × as fast`;
         return `not reached with ${perSeed.filter((step) => step === null).length} of ${seeds.length} seeds`;
       }),
     ]),
@@ -82,7 +82,7 @@ function scoringLines({ scorings, quality }: ReportData): string[] {
   return [
     ...agreeing.map(
       ({ name, spearman, proxyRows }) =>
-        `${name}: the pool's scores agree with those at more steps, over ${proxyRows} proxy rows: Spearman ${spearman!.toFixed(2)}.`,
+        `${name}: the pool's way of scoring against the full annotation of ${proxyRows} proxy rows: Spearman ${spearman!.toFixed(2)}.`,
     ),
     ...(quality === null
       ? []

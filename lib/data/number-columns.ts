@@ -48,7 +48,8 @@ function arrowType(name: string, values: unknown): DataType {
   throw invalid(name, 'a Float32Array, Float64Array or Uint32Array', values);
 }
 
-function numberBatch(schema: Schema, columns: NumberArray[]): RecordBatch {
+/** Columns of equal length as a record batch of a schema of theirs; nothing is copied. */
+export function numberBatch(schema: Schema, columns: NumberArray[]): RecordBatch {
   const length = columns[0].length;
   const children = columns.map((data, c) => makeData({ type: schema.fields[c].type, length, nullCount: 0, data }));
   return new RecordBatch(schema, makeData({ type: new Struct(schema.fields), length, nullCount: 0, children }));

@@ -5,6 +5,7 @@ import {
   updateParameters,
   type OptimizerConfig,
   type OptimizerSettings,
+  type OptimizerState,
   type Moments,
 } from './optimizer-update.ts';
 import { ParameterVector } from './parameter-vector.ts';
@@ -85,6 +86,15 @@ export class Optimizer {
     if (!this.#moments) throw invalid('optimizer', 'one of kind adamw', this.#settings.kind);
     const engine = ParameterVector.engineOf(x, this.#model.space, 'x', { writable: true });
     await engine.adamwMetric(this.#moments.v.engine, { ...this.#settings, step: this.#stepCount + 1 });
+  }
+
+  /**
+   * A copy of where it stands, for `metaGradient` or as an inner model's start.
+   * @throws GradfoldError INVALID_ARGUMENT for SGD, which has no state.
+   */
+  state(): OptimizerState {
+    if (!this.#moments) throw invalid('optimizer', 'one of kind adamw', this.#settings.kind);
+    return { step: this.#stepCount, m: this.#moments.m.copy(), v: this.#moments.v.copy() };
   }
 
   /** Writes settings, stepCount and moments as a safetensors file, atomically and exactly. */

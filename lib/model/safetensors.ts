@@ -163,8 +163,9 @@ export async function writeSafetensors(
       const size = tensor.shape.reduce((a, b) => a * b, 1);
       const Elements = tensor.dtype === 'F32' ? Float32Array : Float64Array;
       for (let offset = 0; offset < size; offset += CHUNK_ELEMENTS) {
-        const values = Elements.from(tensor.read(offset, Math.min(CHUNK_ELEMENTS, size - offset)));
-        await writeFully(file, new Uint8Array(values.buffer));
+        const read = tensor.read(offset, Math.min(CHUNK_ELEMENTS, size - offset));
+        const values = read instanceof Elements ? read : Elements.from(read);
+        await writeFully(file, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
       }
     }
   });

@@ -21,13 +21,15 @@ export class VectorPool {
   }
 
   /**
-   * Takes a vector over, to hand it out again.
+   * Takes vectors over, to hand them out again.
    * @throws GradfoldError INVALID_ARGUMENT for a vector of another model, a model's parameters, or one that is already here
    */
-  give(vector: ParameterVector): void {
-    ParameterVector.engineOf(vector, this.#model.space, 'vector', { writable: true });
-    if (this.#free.includes(vector)) throw invalid('vector', 'one that is not in the pool', 'one that is');
-    this.#free.push(vector);
+  give(...vectors: ParameterVector[]): void {
+    for (const vector of vectors) {
+      ParameterVector.engineOf(vector, this.#model.space, 'vector', { writable: true });
+      if (this.#free.includes(vector)) throw invalid('vector', 'one that is not in the pool', 'one that is');
+      this.#free.push(vector);
+    }
   }
 
   /** Frees the vectors that are here; the pool stays usable. */
@@ -58,10 +60,8 @@ export class VectorLoan {
   }
 
   give(...vectors: ParameterVector[]): void {
-    for (const vector of vectors) {
-      this.#out.delete(vector);
-      this.#pool.give(vector);
-    }
+    for (const vector of vectors) this.#out.delete(vector);
+    this.#pool.give(...vectors);
   }
 
   /** The vector is not given back any more. */

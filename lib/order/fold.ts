@@ -49,9 +49,14 @@ export function layerStarts(n: number, layers: number): number[] {
 }
 
 /** @internal */
+export function checkLayers(layers: number): void {
+  checkInteger('layers', layers, 1, MAX_LAYERS);
+}
+
+/** @internal */
 export function foldKernel(scores: FloatArray, options: FoldOptions = {}): OrderKernel {
   checkObject('options', options);
   const { layers = DEFAULT_LAYERS } = options;
-  checkInteger('layers', layers, 1, MAX_LAYERS);
+  checkLayers(layers);
   return sortKernel(scores, { layers }, options);
 }

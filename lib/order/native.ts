@@ -43,7 +43,7 @@ export interface OrderAddon {
   sortRows(scores: FloatArray, options: SortRowsOptions): OrderResult;
   sortRowsAsync(scores: FloatArray, options: SortRowsOptions): Promise<OrderResult>;
   /** memory: of everything that is held, the rows of one window included. */
-  RowSorter: new (options: { rows: number; wide: boolean; threads: number; memory: number }) => NativeRowSorter;
+  createRowSorter(options: { rows: number; wide: boolean; threads: number; memory: number }): NativeRowSorter;
 }
 
 /** Threads for a native call; small inputs use fewer. */

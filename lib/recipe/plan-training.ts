@@ -37,7 +37,7 @@ export async function writePlanOf(context: RunContext, { name, plan: recipe, see
     domainOf: (row) => samples.domain(row),
   });
   const from = `the pool of ${table.rows.length} rows of the training split`;
-  const by = recipe.score === undefined ? undefined : { file: scoreFile(recipe.score), column: recipe.score };
+  const by = recipe.score === undefined ? undefined : { column: recipe.score, file: scoreFile(recipe.score) };
   await writePlan(context.path(trainingDir(name, seed), PLAN_FILE), plan, {
     plan: name,
     seed: String(seed),

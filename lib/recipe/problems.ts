@@ -1,7 +1,7 @@
 import { plansOf } from './grid.ts';
 import { needsScores } from './plans.ts';
 import type { Recipe } from './schema.ts';
-import { SCORING_NEEDS } from './scoring-schema.ts';
+import { SCORING_NEEDS, type ScoringOf } from './scoring-schema.ts';
 
 interface Problem {
   path: (string | number)[];
@@ -16,11 +16,19 @@ export function recipeProblems(recipe: Recipe): Problem[] {
 function scoringProblems({ scores, pretrain, target }: Recipe): Problem[] {
   return Object.entries(scores).flatMap(([name, scoring]) => {
     if (scoring.method === 'combine') return combinationProblems(name, Object.keys(scoring.of), scores);
+    const lqs = scoring.method === 'lqs' ? sweepProblem(scoring) : undefined;
+    if (lqs) return [{ path: ['scores', name], message: lqs }];
     const there = { pretrain, target };
     return SCORING_NEEDS[scoring.method]
       .filter((section) => there[section] === undefined)
       .map((section) => ({ path: ['scores', name], message: `method ${scoring.method} needs a section "${section}"` }));
   });
+}
+
+/** Either the sweep goes through the pool itself, or a scorer carries the scores of the proxy rows to it. */
+function sweepProblem({ interval, proxy, scorer }: ScoringOf<'lqs'>): string | undefined {
+  if ((interval === undefined) === (scorer === undefined)) return 'give exactly one of interval and scorer';
+  return scorer && !proxy ? 'a scorer learns from proxy rows: add "proxy"' : undefined;
 }
 
 function combinationProblems(name: string, parts: string[], scores: Recipe['scores']): Problem[] {

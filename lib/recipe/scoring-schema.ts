@@ -14,11 +14,20 @@ const lqs = z.strictObject({
   steps: count.default(50).describe('T, steps of plain SGD'),
   batch: count.default(32).describe('rows a step, and a scoring batch'),
   lr: z.number().gt(0).default(0.01),
-  interval: count.describe('the pool is scored at every interval-th step'),
+  interval: count.optional().describe('the pool is scored at every interval-th step; not with a scorer'),
   proxy: z
     .strictObject({ rows: count, interval: count.default(10) })
     .optional()
-    .describe('further rows, scored at more steps, to see how far the pool’s cheaper scores agree with them'),
+    .describe('further rows, scored at more steps: what a scorer learns from, or a check of the pool’s cheaper scores'),
+  scorer: z
+    .strictObject({
+      steps: count.describe('optimizer steps'),
+      batch: count.default(32).describe('rows a step'),
+      lr: z.number().gt(0).default(1e-3).describe('peak learning rate'),
+      heldOut: z.number().gt(0).lt(1).default(0.1).describe('share of the proxy rows that picks the checkpoint'),
+    })
+    .optional()
+    .describe('a rater, from the annotating model’s backbone, that learns the proxy scores and gives them to the pool'),
 });
 
 /** For quantities that are not scores by themselves. */

@@ -42,12 +42,12 @@ const COLORS = 8;
 const color = (i: number): string => `var(--plan-${i % COLORS})`;
 
 /** Where all plans fit into one panel, each has a colour of its own; beyond that colours mean orders. */
-const FEW = 5;
+export const FEW = 5;
 
 /** What colours mean: the style variable of each plan, and how it is called in a legend. */
 export function planColors(plans: PlanRow[]): {
   label(plan: PlanRow): string;
-  scale: object;
+  scale: { domain: string[]; range: string[] };
   of(plan: PlanRow): string;
 } {
   const [baseline, ...others] = plans;
@@ -60,64 +60,94 @@ export function planColors(plans: PlanRow[]): {
   };
 }
 
-/** Loss along training by measure, for each family of plans beside the baseline: means over seeds. */
+/** Loss along training, a panel a measure: the mean over seeds drawn strong, each seed faint. */
 export function lossCurves(data: ReportData): Promise<string> {
   const { kind, points } = data.curves;
   const colors = planColors(data.plans);
-  const measures = [...new Set(points.map((point) => point.measure))];
-  const families = data.plans.length <= FEW ? [''] : familiesOf(data.plans.slice(1));
-  const planOf = new Map(data.plans.map((plan) => [plan.name, plan]));
-  const isBaseline = (name: string) => name === data.plans[0].name;
-  const values = points.flatMap((point) => {
-    const plan = planOf.get(point.plan)!;
-    const shownIn = families.length === 1 ? families : isBaseline(point.plan) ? families : [familyOf(plan)];
-    return shownIn.map((family) => ({ ...point, plan: point.plan, label: colors.label(plan), family }));
-  });
   const last = Math.max(0, ...points.map((point) => point.step));
   const half = kind === 'training' ? Math.max(1, Math.round(last / 40)) : 0;
   const x = { field: 'step', type: 'quantitative', title: 'optimizer step' };
   const y = { type: 'quantitative', title: `${kind} loss (nats a token)`, scale: { zero: false }, field: 'smooth' };
-  const single = {
-    mark: { type: 'line', strokeWidth: 1, opacity: 0.35 },
-    encoding: { x, y, detail: { field: 'seed' } },
-  };
   return draw({
-    data: { values },
+    data: { values: points },
     transform: [
       {
         window: [{ op: 'mean', field: 'loss', as: 'smooth' }],
         frame: [-half, half],
-        groupby: ['plan', 'seed', 'measure', 'family'],
+        groupby: ['plan', 'seed', 'measure'],
         sort: [{ field: 'step' }],
       },
     ],
-    facet: {
-      column: { field: 'measure', sort: measures, header: { labelOrient: 'top' } },
-      ...(families.length > 1
-        ? {
-            row: {
-              field: 'family',
-              sort: families,
-              header: { labelOrient: 'top', labelAnchor: 'start', labelAlign: 'left', labelAngle: 0 },
-            },
-          }
-        : {}),
-    },
+    facet: { column: { field: 'measure', sort: measuresOf(data) } },
     resolve: { scale: { y: 'independent' } },
     spec: {
-      width: measures.length > 1 ? 330 : 420,
-      height: families.length > 1 ? 150 : 220,
-      encoding: { color: { field: 'label', type: 'nominal', scale: colors.scale } },
+      width: 380,
+      height: 220,
+      encoding: { color: { field: 'plan', type: 'nominal', scale: colors.scale } },
       layer: [
-        ...(data.plans.length <= FEW ? [single] : []),
+        { mark: { type: 'line', strokeWidth: 1, opacity: 0.35 }, encoding: { x, y, detail: { field: 'seed' } } },
+        { mark: { type: 'line', strokeWidth: 2.2 }, encoding: { x, y: { ...y, aggregate: 'mean' } } },
+      ],
+    },
+  });
+}
+
+const measuresOf = (data: ReportData): string[] => [...new Set(data.curves.points.map((point) => point.measure))];
+
+/** Where many plans would cover each other: loss minus that of the baseline at the same step, a panel a family. */
+export function leadCurves(data: ReportData): Promise<string> {
+  const colors = planColors(data.plans);
+  const [baseline, ...others] = data.plans;
+  const at = (plan: string, { seed, measure, step }: Point) => [plan, seed, measure, step].join(' ');
+  const losses = new Map(data.curves.points.map((point) => [at(point.plan, point), point.loss]));
+  const planOf = new Map(others.map((plan) => [plan.name, plan]));
+  const title = (measure: string, family: string) => `${measure}: ${family}`;
+  const values = data.curves.points.flatMap((point) => {
+    const plan = planOf.get(point.plan);
+    if (!plan) return [];
+    return {
+      ...point,
+      lead: point.loss - losses.get(at(baseline.name, point))!,
+      label: colors.label(plan),
+      panel: title(point.measure, familyOf(plan)),
+    };
+  });
+  const { domain, range } = colors.scale;
+  return draw({
+    data: { values },
+    facet: {
+      field: 'panel',
+      sort: measuresOf(data).flatMap((measure) => familiesOf(others).map((family) => title(measure, family))),
+    },
+    columns: 3,
+    spacing: 20,
+    spec: {
+      width: 245,
+      height: 120,
+      layer: [
         {
-          mark: { type: 'line', strokeWidth: 2.2 },
-          encoding: { x, y: { ...y, aggregate: 'mean' }, detail: { field: 'plan' } },
+          mark: { type: 'line', strokeWidth: 2 },
+          encoding: {
+            x: { field: 'step', type: 'quantitative', title: null, axis: { tickCount: 4 } },
+            y: { field: 'lead', type: 'quantitative', aggregate: 'mean', title: null, axis: { tickCount: 4 } },
+            color: { field: 'label', type: 'nominal', scale: { domain: domain.slice(1), range: range.slice(1) } },
+            detail: { field: 'plan' },
+          },
+        },
+        {
+          mark: { type: 'rule', strokeDash: [3, 3] },
+          encoding: { y: { datum: 0 }, color: { value: 'var(--axis)' } },
         },
       ],
     },
   });
 }
+
+type Point = ReportData['curves']['points'][number];
+
+/** Whether curves are drawn as leads: with few plans, or without validation, the losses themselves are clearer. */
+export const drawsLeads = ({ plans, curves }: ReportData): boolean =>
+  plans.length > FEW && curves.kind === 'validation';
 
 /** How the scores of each domain are distributed: shares of the domain's rows. */
 export function scoreHistograms(scoring: Pick<ScoringRow, 'histograms' | 'title'>): Promise<string> {
@@ -182,7 +212,7 @@ export function orderPictures(data: ReportData): Promise<string> {
         y: {
           field: 'rank',
           type: 'quantitative',
-          title: many ? null : 'score: share of the pool below',
+          title: many ? null : 'rank of the score',
           scale: { domain: [0, 1] },
           axis: { tickCount: 2, format: '.0%' },
         },
@@ -221,14 +251,21 @@ export function differences(data: ReportData): Promise<string> {
     resolve: { scale: { x: 'independent' } },
     spacing: 18,
     spec: {
-      width: 165,
+      width: 172,
       height: { step: others.length > FEW ? 17 : 26 },
       encoding: {
-        y: { field: 'plan', type: 'nominal', sort: others.map(({ name }) => name), title: null },
+        y: {
+          field: 'plan',
+          type: 'nominal',
+          sort: others.map(({ name }) => name),
+          title: null,
+          axis: { labelLimit: 500 },
+        },
         color: {
           field: 'scoring',
           type: 'nominal',
-          scale: { domain: scorings, range: scorings.map((_, i) => color(i + 1)) },
+          // Not the colours of orders.
+          scale: { domain: scorings, range: scorings.map((_, i) => color(i + FEW)) },
           ...(scorings.length === 1 ? { legend: null } : {}),
         },
         opacity: { field: 'opacity', type: 'quantitative', scale: null, legend: null },

@@ -1,9 +1,10 @@
-import { planColors } from './charts.ts';
-import type { Difference, DomainRow, PlanRow, ReportData } from './data.ts';
-import { table } from './html.ts';
+import { FEW, planColors } from './charts.ts';
+import type { Difference, DomainRow, PlanRow, ReachRow, ReportData } from './data.ts';
+import { familyOf } from './families.ts';
+import { definitions, table } from './html.ts';
 import { escapeHtml as e, plusMinus, signed } from './text.ts';
 
-/** One row a plan, with radio buttons that show the plans of one scoring alone. */
+/** One row a plan, under the family that it belongs to, with radio buttons that show the plans of one scoring alone. */
 export function comparisonTable(data: ReportData): string {
   const colors = planColors(data.plans);
   const heads = [
@@ -11,16 +12,30 @@ export function comparisonTable(data: ReportData): string {
     ...data.domains.map((row) => `${e(row.domain)}${row.target ? ' <span class="tag">target</span>' : ''}`),
     ...data.reaches.map(({ measure }) => `steps, ${e(measure)}`),
   ];
+  const many = data.plans.length > FEW;
   const rows = data.plans.map((plan, i) => {
     const cells = [
       ...data.domains.map((row) => lossCell(row, i)),
-      ...data.reaches.map(({ plans }) => `<td>${reachCell(plans[i].mean, data.steps)}</td>`),
+      ...data.reaches.map(({ plans }) => `<td>${reachCell(plans[i])}</td>`),
     ];
-    const family = plan.scoring === null ? '' : ` data-scoring="${e(plan.scoring)}"`;
-    return `<tr${family}><td><span class="swatch" style="background:${colors.of(plan)}"></span>${e(plan.name)}<small>${e(describe(plan))}</small></td>${cells.join('')}</tr>`;
+    const name = `<span class="swatch" style="background:${colors.of(plan)}"></span>${e(plan.name)}`;
+    const words = many ? '' : `<small>${e(describe(plan))}</small>`;
+    return `${many ? familyHead(data.plans, i, heads.length) : ''}<tr${ofScoring(plan)}><td title="${e(describe(plan))}">${name}${words}</td>${cells.join('')}</tr>`;
   });
-  return `<div class="compared">${filters(data)}<div class="scroll"><table><thead><tr>${heads.map((head) => `<th>${head}</th>`).join('')}</tr></thead><tbody>${rows.join('')}</tbody></table></div></div>`;
+  const key = many
+    ? `<details><summary>What the plans are</summary>${definitions(data.plans.map((plan) => ({ name: plan.name, value: describe(plan) })))}</details>`
+    : '';
+  return `<div class="compared">${filters(data)}<div class="scroll"><table><thead><tr>${heads.map((head) => `<th>${head}</th>`).join('')}</tr></thead><tbody>${rows.join('')}</tbody></table></div></div>${key}`;
 }
+
+/** A heading where a family of plans begins. */
+function familyHead(plans: PlanRow[], i: number, columns: number): string {
+  const family = familyOf(plans[i]);
+  if (i === 0 || (i > 1 && familyOf(plans[i - 1]) === family)) return '';
+  return `<tr class="family"${ofScoring(plans[i])}><td colspan="${columns}">${e(family)}</td></tr>`;
+}
+
+const ofScoring = ({ scoring }: PlanRow): string => (scoring === null ? '' : ` data-scoring="${e(scoring)}"`);
 
 const describe = ({ description, sameAs }: PlanRow): string =>
   sameAs === null ? description : `${description}: the same rows in the same order as ${sameAs}, so not trained again`;
@@ -33,9 +48,9 @@ function lossCell({ plans }: DomainRow, i: number): string {
 
 const verdictClass = ({ clear, mean }: Difference): string => (clear ? (mean < 0 ? 'good' : 'bad') : '');
 
-function reachCell(mean: number | null, steps: number): string {
+function reachCell({ mean, sd, speed }: ReachRow): string {
   if (mean === null) return '–';
-  return `${mean.toFixed(0)}<small>${(steps / mean).toFixed(2)} × as fast</small>`;
+  return `${mean.toFixed(0)} ± ${sd!.toFixed(0)}${speed === null ? '' : `<small>${speed.toFixed(2)} × as fast</small>`}`;
 }
 
 /** The scorings that plans go by, where there are several. */

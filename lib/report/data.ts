@@ -87,6 +87,9 @@ export interface ReachRow {
   perSeed: (number | null)[];
   /** Over all seeds; null where one of them never reaches it. */
   mean: number | null;
+  sd: number | null;
+  /** The baseline's own mean over this one: its curve, too, may be down there before its end. */
+  speed: number | null;
 }
 
 export interface DocumentRow {
@@ -113,7 +116,7 @@ export interface ScoringRow {
   savings: Saving[];
   poolRows: number;
   proxyRows: number;
-  /** Rank correlation of its scores with those taken at more steps, over the proxy rows. */
+  /** Rank correlation, over proxy rows, of what the pool is scored by with scores taken at more steps. */
   spearman: number | null;
   /** How its scores are distributed within each domain. */
   histograms: Histogram[];
@@ -125,7 +128,7 @@ export interface Saving {
   measure: string;
   /** The plan by this scoring that is down to the baseline's loss soonest; null where none is before the end. */
   plan: string | null;
-  /** Share of the steps that it saves. */
+  /** Share that it saves of the steps of the baseline itself. */
   share: number;
   /** After so many trainings the saved FLOPs outweigh those of scoring; null where nothing is saved. */
   paysAfter: number | null;

@@ -37,7 +37,7 @@ async function resultSections(data: ReportData): Promise<string[]> {
   const reach =
     data.reaches.length === 0
       ? ''
-      : ` “Steps” says after how many of the ${data.steps} optimizer steps the validation loss is first down to where ${baseline} ends, on average over the seeds; a dash, that it never is with at least one of them.`;
+      : ` “Steps” says after how many of the ${data.steps} optimizer steps the validation loss is first down to where ${baseline} ends, mean ± standard deviation over the seeds, and how many times as fast as ${baseline} itself that is; a dash, that it never is with at least one of them.`;
   const numbers =
     data.plans.length > 1
       ? `<details><summary>All numbers: losses, intervals, p-values</summary>${allNumbers(data)}</details>`
@@ -57,14 +57,7 @@ async function resultSections(data: ReportData): Promise<string[]> {
           'wide',
         )
       : '',
-    section(
-      'Loss along training',
-      data.curves.kind === 'validation'
-        ? `On validation rows, mean over ${seeds}. Where a curve meets the end of that of ${baseline}, it has saved the steps that are left.`
-        : 'Of the rows trained on, smoothed. Each plan sees other rows, so these curves show how learning went, not which plan is better.',
-      figure(await charts.lossCurves(data)),
-      'wide',
-    ),
+    await curvesSection(data, seeds),
     data.positions.length > 0
       ? section(
           'What each plan shows the model, first and last',
@@ -74,6 +67,26 @@ async function resultSections(data: ReportData): Promise<string[]> {
         )
       : '',
   ];
+}
+
+async function curvesSection(data: ReportData, seeds: string): Promise<string> {
+  const baseline = data.plans[0].name;
+  if (charts.drawsLeads(data)) {
+    return section(
+      'Ahead or behind along training',
+      `Validation loss minus that of ${baseline} at the same optimizer step (across), in nats a token, mean over ${seeds}. Below the dashed line a plan is ahead.`,
+      figure(await charts.leadCurves(data)),
+      'wide',
+    );
+  }
+  return section(
+    'Loss along training',
+    data.curves.kind === 'validation'
+      ? `On validation rows: mean over ${seeds}, thin lines are single seeds. Where a curve comes down to the end of that of ${baseline}, it has saved the steps that are left.`
+      : 'Of the rows trained on, smoothed; thin lines are single seeds. Each plan sees other rows, so these curves show how learning went, not which plan is better.',
+    figure(await charts.lossCurves(data)),
+    'wide',
+  );
 }
 
 async function scoringSections(data: ReportData): Promise<string[]> {

@@ -34,7 +34,7 @@ export function qualitySection({ scorings, agreement, quality }: ReportData): st
     .filter(({ spearman }) => spearman !== null)
     .map(
       ({ name, spearman, proxyRows }) =>
-        `<p>${e(name)}: rank correlation (Spearman) of the pool’s scores with those taken at more steps, over ${proxyRows} proxy rows: <strong>${spearman!.toFixed(2)}</strong>.</p>`,
+        `<p>${e(name)}: the pool’s way of scoring against the full annotation of ${proxyRows} proxy rows (of the held-out ones, where a scorer learnt them), rank correlation (Spearman): <strong>${spearman!.toFixed(2)}</strong>.</p>`,
     );
   const pairs = agreement.map(({ a, b, spearman }) => [
     `${e(a)} and ${e(b)}`,

@@ -14,7 +14,7 @@ export const STYLE = `
 body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
 main { max-width: 1080px; margin: 0 auto; padding: 24px 16px 64px; }
 header p.name { margin: 0; color: var(--muted); }
-h1 { font-size: clamp(1.4rem, 4vw, 2rem); line-height: 1.25; margin: 4px 0 12px; text-wrap: balance; }
+h1 { font-size: clamp(1.3rem, 3vw, 1.6rem); line-height: 1.25; margin: 4px 0 12px; text-wrap: balance; }
 h2 { font-size: 1.1rem; margin: 0 0 4px; }
 .remarks { margin: 0 0 24px; padding-left: 20px; color: var(--muted); }
 .grid { display: grid; gap: 16px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); align-items: start; }
@@ -27,7 +27,8 @@ h3 { font-size: 0.95rem; margin: 12px 0 4px; } section > p + p { margin-top: -8p
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 0.92rem; }
 th, td { padding: 6px 10px; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
-thead th { color: var(--muted); font-weight: 600; } td { vertical-align: top; } td small { display: block; color: var(--muted); font-size: 0.8rem; white-space: normal; }
+thead th { color: var(--muted); font-weight: 600; } td { vertical-align: top; } tr.family td { color: var(--muted); font-weight: 600; padding-top: 14px; }
+.compared th { white-space: normal; } .compared th, .compared td { padding: 4px 7px; } section.half table { max-width: 640px; } td small { display: block; color: var(--muted); font-size: 0.8rem; white-space: normal; }
 .good { color: var(--good); } .bad { color: var(--bad); }
 .tag { display: inline-block; flex: none; white-space: nowrap; padding: 0 8px; border: 1px solid var(--line); border-radius: 999px; color: var(--muted); font-size: 0.8rem; }
 .swatch { display: inline-block; width: 10px; height: 10px; border-radius: 2px; margin-right: 6px; }
@@ -35,6 +36,7 @@ thead th { color: var(--muted); font-weight: 600; } td { vertical-align: top; } 
 .row { display: grid; gap: 16px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 300px), 1fr)); } .row > * { min-width: 0; }
 details { border-bottom: 1px solid var(--line); padding: 8px 0; }
 summary { cursor: pointer; display: flex; gap: 8px; align-items: baseline; min-width: 0; }
+summary::before { content: '▸'; color: var(--muted); flex: none; } details[open] > summary::before { content: '▾'; }
 summary .score { font-variant-numeric: tabular-nums; min-width: 4.5em; flex: none; }
 summary .first { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; min-width: 0; }
 pre { margin: 8px 0 0; padding: 12px; background: var(--page); border-radius: 6px; overflow-x: auto; font-size: 0.82rem; line-height: 1.45; }

@@ -22,7 +22,7 @@ export type AnnotatedModel = Pick<LanguageModel, 'parameters' | 'vector' | 'grad
 
 /** Samples to score, and at which steps. */
 export interface ScoreSet {
-  /** Every row is a sample. */
+  /** Every row is a sample. Sets that are given the same list share its passes. */
   batches: BatchList;
   /** Scored steps are the multiples of it below T; default max(1, ⌊T / 5⌋). */
   interval?: number;
@@ -136,7 +136,9 @@ async function sweep(
   checkpoint: SweepCheckpoint | undefined,
 ): Promise<void> {
   const store = checkpoint ? await directoryStore(checkpoint.iterates) : memoryStore();
-  const rows = { steps: rowCounts(batches), target: sum(rowCounts(target)), sets };
+  // Sets of the same batches read the same gradients.
+  const visits = visitsOf(sets, tallies);
+  const rows = { steps: rowCounts(batches), target: sum(rowCounts(target)), sets: visits };
   const left = sweepWork(rows, state.step, await store.steps()) - (checkpoint?.recordedRows ?? 0);
   const passes = new Passes(model, { microBatch, signal, onWork: trackProgress(rows, left, onProgress) });
   const run = new SgdRun(model.parameters, { batches, lr, store, passes });
@@ -144,13 +146,11 @@ async function sweep(
   try {
     for await (const step of reverseSweep({ batches, target, lr }, passes, run, state)) {
       await checkpoint?.write(state, tallies, visited);
-      const due = sets.map((set) => set.scored(step) || set.normed(step));
-      visited = due.includes(true);
+      const due = visits.filter((each) => each.scored(step) || each.normed(step));
+      visited = due.length > 0;
       if (!visited) continue;
       const record = checkpoint ? await checkpoint.visit(step) : unrecorded;
-      for (const [i, set] of sets.entries()) {
-        if (due[i]) await visit(set, tallies[i], step, { passes, lambda: state.lambda, lr, record });
-      }
+      for (const each of due) await visit(each, step, { passes, lambda: state.lambda, lr, record });
     }
     await checkpoint?.write(state, tallies, visited);
   } catch (cause) {
@@ -185,27 +185,50 @@ function resolveSet(name: string, set: ScoreSet, steps: number): ResolvedSet {
   return { batches, rows: sum(rowCounts(batches)), interval, contribution, scored, normed };
 }
 
-/** Takes a set's contributions, norms or both at θ_step, where the model is. */
+/** Sets of the same batches, visited together. */
+interface Visit {
+  batches: BatchList;
+  rows: number;
+  members: { set: ResolvedSet; tally: ScoreTally }[];
+  /** Whether any of them is. */
+  scored(t: number): boolean;
+  normed(t: number): boolean;
+}
+
+function visitsOf(sets: ResolvedSet[], tallies: ScoreTally[]): Visit[] {
+  return [...new Set(sets.map(({ batches }) => batches))].map((batches) => {
+    const members = sets.flatMap((set, i) => (set.batches === batches ? [{ set, tally: tallies[i] }] : []));
+    return {
+      batches,
+      rows: members[0].set.rows,
+      members,
+      scored: (t) => members.some(({ set }) => set.scored(t)),
+      normed: (t) => members.some(({ set }) => set.normed(t)),
+    };
+  });
+}
+
+/** Takes the contributions of sets, norms or both at θ_step, where the model is. */
 async function visit(
-  set: ResolvedSet,
-  tally: ScoreTally,
+  { batches, members, scored, normed }: Visit,
   step: number,
   { passes, lambda, lr, record }: { passes: Passes; lambda: ParameterVector; lr: number; record: VisitRecorder },
 ): Promise<void> {
-  const scored = set.scored(step);
-  const norms = set.normed(step);
-  const scale = VARIANTS[set.contribution].scale(lr);
+  const [dots, norms] = [scored(step), normed(step)];
   let offset = 0;
-  for (const batch of set.batches) {
+  for (const batch of batches) {
     for (const part of passes.parts(batch)) {
       const found = await record(part.batch, async () => {
-        const result = await passes.perSample(part, { norms, dots: scored ? [lambda] : undefined });
-        return [...(scored ? result.dots! : []), ...(norms ? [result.norms!] : [])];
+        const result = await passes.perSample(part, { norms, dots: dots ? [lambda] : undefined });
+        return [...(dots ? result.dots! : []), ...(norms ? [result.norms!] : [])];
       });
-      for (let i = 0; i < part.batch; i++) {
-        const n = offset + i;
-        if (scored) tally.scores[n] += scale * quotient(found[i], tally.denominators[n]);
-        if (norms) tally.denominators[n] = found[scored ? part.batch + i : i];
+      for (const { set, tally } of members) {
+        const scale = VARIANTS[set.contribution].scale(lr);
+        for (let i = 0; i < part.batch; i++) {
+          const n = offset + i;
+          if (set.scored(step)) tally.scores[n] += scale * quotient(found[i], tally.denominators[n]);
+          if (set.normed(step)) tally.denominators[n] = found[dots ? part.batch + i : i];
+        }
       }
       offset += part.batch;
     }

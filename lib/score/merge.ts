@@ -74,10 +74,10 @@ function checkShards(parts: Part[]): void {
   const missing = Array.from({ length: count }, (_, i) => i).filter((i) => !present.has(i));
   if (missing.length > 0) {
     const named = `${missing.slice(0, 8).join(', ')}${missing.length > 8 ? ', …' : ''}`;
-    throw invalid('parts', `all ${count}`, `${present.size}, without ${named}`, {
-      code: 'INVALID_DATA',
-      fix: 'score those with --shard',
-    });
+    throw new GradfoldError(
+      'INVALID_DATA',
+      `parts: expected all ${count}, got ${present.size}; missing: ${named}; score those with --shard`,
+    );
   }
 }
 

@@ -6,12 +6,13 @@ import type { Backend } from '../backend/types.ts';
 import type { Tokenizer } from '../data/tokenizer.ts';
 import { readJsonObject } from '../files.ts';
 import { SequenceRater } from '../model/sequence-rater.ts';
-import type { TrainedScorer } from './scorer.ts';
 
-/** What `scorer.json` says: how the scorer was made. */
-export interface ScorerRecord extends TrainedScorer {
-  /** Column of the scores it was trained on; those it gives carry the same name. */
+/** What `scorer.json` says: what the rater's scores are called, and how it was made. */
+export interface ScorerRecord {
+  /** Name of the scores it gives: of one that was trained on scores, their name. */
   column: string;
+  /** Of its training. */
+  [result: string]: unknown;
 }
 
 /** Beside the rater's own files; written last, so that a directory with it is complete. */

@@ -62,13 +62,13 @@ export class TargetGradient {
   constructor(model: Pick<LanguageModel, 'gradient' | 'vector'>, options: TargetOptions, name: string) {
     checkList('target', options.target);
     if (options.target.length === 0) throw invalid('target', 'at least one row', options.target);
-    const targetRows = Math.min(options.target.length, checkInteger('targetRows', options.targetRows ?? 32, 1));
+    const targetRows = Math.min(options.target.length, checkInteger('targetRows', options.targetRows ?? 4, 1));
     this.#model = model;
     this.#name = name;
     this.#options = {
       ...options,
       targetRows,
-      refreshEvery: checkInteger('refreshEvery', options.refreshEvery ?? 10, 1),
+      refreshEvery: checkInteger('refreshEvery', options.refreshEvery ?? 2, 1),
       momentum: checkMomentum(options.momentum ?? 0.75),
       batchSize: checkInteger('batchSize', options.batchSize ?? targetRows, 1),
       seed: checkInteger('seed', options.seed ?? 0, 0),

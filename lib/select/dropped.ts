@@ -2,7 +2,7 @@ import type { ScoreColumn } from '../score/table.ts';
 import { perturbScores } from './gumbel.ts';
 import type { PlanRecord, ScoreSource } from './plan-record.ts';
 import { describeSelection, isThreshold, type Selection } from './rule.ts';
-import type { Cut, SelectionRecord } from './selection.ts';
+import { selectPlaces, type Cut, type SelectionRecord } from './selection.ts';
 
 /** Why a row is not in a plan. */
 export interface Dropped {
@@ -28,8 +28,14 @@ export interface DroppedRow {
 /**
  * Why a row is not in a plan, as far as its record and the scores tell.
  * @param scores columns that may be the one the plan goes by
+ * @param domainOf the domain of any row
  */
-export function whyDropped(dropped: DroppedRow, record: PlanRecord, scores: ScoreColumn[]): Dropped {
+export function whyDropped(
+  dropped: DroppedRow,
+  record: PlanRecord,
+  scores: ScoreColumn[],
+  domainOf: (row: number) => string,
+): Dropped {
   const { selection } = record;
   const source = record.selectedBy ?? record.orderedBy;
   const column = source && columnOf(source, scores);
@@ -54,7 +60,17 @@ export function whyDropped(dropped: DroppedRow, record: PlanRecord, scores: Scor
       explanation: `number ${place} of ${column.file}, of which only the first ${selection.of} rows were considered`,
     };
   }
-  return missed(dropped, score, selection, rule) ?? withoutRule(record);
+  const isKept = () => keptRows(selection, column, domainOf).includes(dropped.row);
+  return missed(dropped, score, selection, rule, isKept) ?? withoutRule(record);
+}
+
+/** The rows that a selection keeps, found again. */
+function keptRows(record: SelectionRecord, column: ScoreColumn, domainOf: (row: number) => string): Uint32Array {
+  const { selection, seed, of } = record;
+  const rows = column.rows.subarray(0, of);
+  const domains = selection.perDomain ? Array.from(rows, domainOf) : undefined;
+  const { places } = selectPlaces(column.values.subarray(0, of), selection, { rows, seed, domains });
+  return places.map((place) => rows[place]);
 }
 
 const scored = ({ values }: ScoreColumn): number => values.filter((value) => !Number.isNaN(value)).length;
@@ -65,25 +81,30 @@ function columnOf({ column, file }: ScoreSource, scores: ScoreColumn[]): ScoreCo
   return named.find((each) => each.file === file) ?? named.find((each) => each.file.endsWith(file)) ?? named[0];
 }
 
-/** What of a rule a row misses; undefined when the rule keeps it. */
+/**
+ * What of a rule a row misses; undefined when the rule keeps it.
+ * @param isKept whether it does: asked where equal scores lie on both sides of the cut
+ */
 function missed(
   { row, domain }: DroppedRow,
   value: number,
   { selection, seed = 0, domains, ...whole }: SelectionRecord,
   rule: string,
+  isKept: () => boolean,
 ): Dropped | undefined {
   const [score] = perturbScores(Float64Array.of(value), Uint32Array.of(row), selection, seed);
   const where = selection.perDomain ? ` of domain ${domain}` : '';
   const cut = selection.perDomain ? domains?.[domain] : whole;
   if (cut?.kept === 0) return { reason: 'score', rule, score, explanation: `nothing is kept${where}; kept is ${rule}` };
   for (const { side, at, outside, equal } of limitsOf(selection, cut)) {
-    const tie = score === at;
-    const words = tie ? equal : (side === 'lowest' ? score < at : score > at) ? outside : undefined;
-    if (words === undefined) continue;
+    const atLimit = score === at;
+    const tie = atLimit && !isThreshold(selection);
+    const words = atLimit ? equal : (side === 'lowest' ? score < at : score > at) ? outside : undefined;
+    if (words === undefined || (tie && isKept())) continue;
     const [is, limit] = apart(score, at);
     const noise = selection.temperature ? ` (${short(value)} and its noise)` : '';
     return {
-      reason: tie && !isThreshold(selection) ? 'tie' : 'score',
+      reason: tie ? 'tie' : 'score',
       rule,
       score,
       [side]: at,
@@ -117,13 +138,13 @@ function limitsOf(selection: Selection, cut: Cut | undefined): Limit[] {
           side: 'lowest',
           at: cut?.lowest,
           outside: (at) => `below ${at}, the lowest kept`,
-          equal: keep === 'low' ? undefined : (at) => `${at}, the lowest kept, with which later rows go first`,
+          equal: keep === 'low' ? undefined : (at) => `${at}, the lowest kept, but later rows with it come first`,
         },
         {
           side: 'highest',
           at: cut?.highest,
           outside: (at) => `above ${at}, the highest kept`,
-          equal: keep === 'high' ? undefined : (at) => `${at}, the highest kept, with which earlier rows go first`,
+          equal: keep === 'high' ? undefined : (at) => `${at}, the highest kept, but earlier rows with it come first`,
         },
       ];
   return limits.filter((limit): limit is Limit => typeof limit.at === 'number');

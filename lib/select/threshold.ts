@@ -9,11 +9,17 @@ import { checkScores, rejectNaN } from '../score/check.ts';
  */
 export function aboveThreshold(scores: FloatArray, x: number): Uint32Array {
   checkScores(scores);
-  if (typeof x !== 'number' || Number.isNaN(x)) throw invalid('x (the threshold)', 'a number', x);
+  checkThreshold(x);
   rejectNaN(scores);
   let kept = 0;
   for (let i = 0; i < scores.length; i++) if (scores[i] > x) kept++;
   const rows = new Uint32Array(kept);
   for (let i = 0, at = 0; at < kept; i++) if (scores[i] > x) rows[at++] = i;
   return rows;
+}
+
+/** @internal */
+export function checkThreshold(x: number): number {
+  if (typeof x !== 'number' || Number.isNaN(x)) throw invalid('x (the threshold)', 'a number', x);
+  return x;
 }

@@ -25,7 +25,12 @@ export async function topKAsync(
 /** @internal */
 export function topKKernel(scores: FloatArray, k: number, options: MemoryOptions = {}): OrderKernel {
   checkScores(scores);
-  checkFinite('k (rows to keep; keeping nothing is not a selection)', k, { min: 1 });
   checkObject('options', options);
-  return sortKernel(scores, { keep: Math.min(scores.length, Math.trunc(k)) }, options);
+  return sortKernel(scores, { keep: rowsOfTop(scores.length, k) }, options);
+}
+
+/** @internal How many of n rows topK keeps. */
+export function rowsOfTop(n: number, k: number): number {
+  checkFinite('k (rows to keep; keeping nothing is not a selection)', k, { min: 1 });
+  return Math.min(n, Math.trunc(k));
 }

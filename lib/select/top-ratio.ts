@@ -26,13 +26,17 @@ export async function topRatioAsync(
 /** @internal */
 export function topRatioKernel(scores: FloatArray, r: number, options: MemoryOptions = {}): OrderKernel {
   checkScores(scores);
+  // No rows, nothing to keep: any k selects the same.
+  return topKKernel(scores, Math.max(1, rowsOfRatio(scores.length, r)), options);
+}
+
+/** @internal How many of n rows topRatio keeps; of none, none. */
+export function rowsOfRatio(n: number, r: number): number {
   checkFinite('r (the ratio of rows to keep)', r, { above: 0, max: 1 });
-  const n = scores.length;
   if (n > 0 && Math.trunc(n * r) === 0) {
     throw invalid('r', `a ratio that keeps something of ${n} rows`, r, {
       fix: `use an r of at least 1/${n}, or more rows`,
     });
   }
-  // No rows, nothing to keep: any k selects the same.
-  return topKKernel(scores, Math.max(1, Math.trunc(n * r)), options);
+  return Math.trunc(n * r);
 }

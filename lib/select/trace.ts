@@ -106,7 +106,8 @@ function tracePlan(
   const of = plan.rows.length;
   const [first] = positions;
   if (first === undefined) {
-    const dropped = whyDropped({ row, domain: samples.domain(row), split: samples.split(row) }, record, scores);
+    const domainOf = (of: number) => samples.domain(of);
+    const dropped = whyDropped({ row, domain: domainOf(row), split: samples.split(row) }, record, scores, domainOf);
     return { plan: name, of, positions, layer: null, weight: null, dropped };
   }
   return { plan: name, of, positions, layer: plan.layers[first], weight: plan.weights[first], dropped: null };

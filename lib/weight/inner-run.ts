@@ -91,6 +91,7 @@ export class InnerRun {
   /** Takes the model to θ_t. @returns the moments there */
   async #rewind(t: number): Promise<Moments | undefined> {
     this.restore();
+    if (t === 0) this.#vectors.give(this.#initial); // the model stays there
     const moments = this.#startingMoments();
     this.#displaced = t > 0;
     for (let k = 0; k < t; k++) await this.#update(k, moments);

@@ -150,7 +150,7 @@ class RaterObject : public Napi::ObjectWrap<RaterObject> {
 
 /// What an environment (main thread or worker) holds.
 struct Environment {
-  Napi::FunctionReference engine, vector, model, rater;
+  Napi::FunctionReference engine, vector, model, rater, row_sorter;
 };
 
 }  // namespace gradfold

@@ -4,6 +4,7 @@
 
 #include "../order/sort_rows.h"
 #include "array_call.h"
+#include "objects.h"
 #include "row_sorter.h"
 
 namespace gradfold {
@@ -24,11 +25,17 @@ ArrayCall<uint32_t> read_sort_rows(const Napi::CallbackInfo& info) {
   });
 }
 
+/// createRowSorter({rows, wide, threads, memory})
+Napi::Value create_row_sorter(const Napi::CallbackInfo& info) {
+  return info.Env().GetInstanceData<Environment>()->row_sorter.New({info[0]});
+}
+
 }  // namespace
 
 void register_order(Napi::Env env, Napi::Object exports) {
   export_array_call<uint32_t, read_sort_rows>(env, exports, "sortRows");
-  exports["RowSorter"] = RowSorterObject::define(env);
+  env.GetInstanceData<Environment>()->row_sorter = Napi::Persistent(RowSorterObject::define(env));
+  exports["createRowSorter"] = Napi::Function::New<create_row_sorter>(env, "createRowSorter");
 }
 
 }  // namespace gradfold

@@ -5,7 +5,8 @@
 
 namespace gradfold {
 
-/// Adds sortRows, sortRowsAsync and RowSorter to exports. Typed in lib/order/native.ts.
+/// Adds sortRows, sortRowsAsync and createRowSorter to exports, after the environment's data are there. Typed in
+/// lib/order/native.ts.
 void register_order(Napi::Env env, Napi::Object exports);
 
 }  // namespace gradfold

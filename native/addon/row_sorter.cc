@@ -84,13 +84,13 @@ int64_t memory_of(const Napi::Object& options, int64_t n) {
 
 Napi::Function RowSorterObject::define(Napi::Env env) {
   return DefineClass(
-      env, "RowSorter",
+      env, "NativeRowSorter",
       {InstanceMethod<&RowSorterObject::count>("count"), InstanceMethod<&RowSorterObject::refine>("refine"),
        InstanceMethod<&RowSorterObject::arrange>("arrange"), InstanceMethod<&RowSorterObject::open>("open"),
        InstanceMethod<&RowSorterObject::collect>("collect"), InstanceMethod<&RowSorterObject::close>("close")});
 }
 
-/// new RowSorter({rows, wide, threads, memory}); the written rows of a window count as memory too.
+/// {rows, wide, threads, memory}; the written rows of a window count as memory too.
 RowSorterObject::RowSorterObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   guarded(info.Env(), [&] {
     const auto options = info[0].As<Napi::Object>();

@@ -33,8 +33,9 @@ struct Digits {
 constexpr int kMostPasses = (64 + kMostDigitBits - 1) / kMostDigitBits;
 using DigitCounts = uint32_t[kMostPasses][1 << kMostDigitBits];
 
+/// digits: by value, so that it is not read again after every count.
 template <int passes, typename Key>
-void count_digits(const Entry<Key>* entries, int64_t n, const Digits<Key>& digits, DigitCounts& counts) {
+void count_digits(const Entry<Key>* entries, int64_t n, const Digits<Key> digits, DigitCounts& counts) {
   for (int64_t i = 0; i < n; ++i) {
     for (int pass = 0; pass < passes; ++pass) ++counts[pass][digits.of(entries[i].key, pass)];
   }
@@ -43,13 +44,12 @@ void count_digits(const Entry<Key>* entries, int64_t n, const Digits<Key>& digit
 /// Sorts n < 2^32 entries by key, equal keys in the order they have, between two buffers of n. Returns the one that
 /// holds the result.
 template <typename Key>
-Entry<Key>* sort_entries(Entry<Key>* entries, Entry<Key>* spare, int64_t n, const Digits<Key>& digits,
-                         bool descending) {
+Entry<Key>* sort_entries(Entry<Key>* entries, Entry<Key>* spare, int64_t n, const Digits<Key> digits, bool descending) {
   if (n < 2) return entries;
   DigitCounts counts;
   const uint32_t values = uint32_t(1) << digits.width;
   for (int pass = 0; pass < digits.passes; ++pass) std::fill_n(counts[pass], values, 0);
-  using Count = void (*)(const Entry<Key>*, int64_t, const Digits<Key>&, DigitCounts&);
+  using Count = void (*)(const Entry<Key>*, int64_t, Digits<Key>, DigitCounts&);
   constexpr Count count[] = {count_digits<0, Key>, count_digits<1, Key>, count_digits<2, Key>, count_digits<3, Key>,
                              count_digits<4, Key>, count_digits<5, Key>, count_digits<6, Key>};
   static_assert(sizeof count / sizeof *count == kMostPasses + 1);

@@ -39,7 +39,7 @@ struct Limits {
     // An eighth is kept for divided cells, an eighth is enough for the copies.
     const int64_t held = memory - memory / 8 - kShared - limits.team * kThread;
     limits.large_bucket = std::min(std::max<int64_t>(1 << 17, n / (8 * limits.team)), held / (8 * limits.team * entry));
-    limits.small_bucket = std::min(std::max<int64_t>(1 << 15, n / (kMostStreams / 2)), limits.large_bucket);
+    limits.small_bucket = std::min(std::max<int64_t>(1 << 14, n / (kMostStreams / 2)), limits.large_bucket);
     limits.window = held / entry - limits.team * limits.large_bucket;
     return limits;
   }

@@ -65,6 +65,7 @@ class RowSorter {
 
   /// Cuts the sorted order into windows of at most so many rows, not less than the limits' largest bucket. There is at
   /// least one row, and one is kept.
+  /// @throws std::invalid_argument where one count saw other scores than another
   void arrange(const Order& order, int64_t most_in_window = kNoLimit) {
     order_ = order;
     make_buckets();
@@ -153,6 +154,7 @@ class RowSorter {
       first += bucket.rows;
       bucket.place = order_.descending ? rows - first : std::max<int64_t>(first - bucket.rows - dropped, 0);
     }
+    check_counted(first == rows);
     if (!order_.descending) return;
     std::reverse(buckets_.begin(), buckets_.end());
     for (uint32_t& bucket : bucket_of_) bucket = static_cast<uint32_t>(buckets_.size() - 1) - bucket;
@@ -297,13 +299,14 @@ class RowSorter {
     for (int part = 0; part < team; ++part) {
       int64_t* ties = &starts[size_t(part) * lanes + streams_.size()];
       auto& writer = writers_[size_t(part)];
+      const RowOf name = row_of;  // of its own, so that it is not read again after every row
       writer.open(entries_.get(), &starts[size_t(part) * lanes], static_cast<int>(streams_.size()));
       for_each(
           scores, part_begin(n, team, part), part_begin(n, team, part + 1),
           [&](uint32_t stream, Key key, int64_t i) {
-            writer.append(static_cast<int>(stream), {key, row_of(i)});
+            writer.append(static_cast<int>(stream), {key, name(i)});
           },
-          [&](uint32_t tie, int64_t i) { write_tied(ties[tie]++, row_of(i)); });
+          [&](uint32_t tie, int64_t i) { write_tied(ties[tie]++, name(i)); });
       writer.finish();
     }
   }

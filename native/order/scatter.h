@@ -50,8 +50,9 @@ class ScatterWriter {
 
   void append(int s, T value) {
     const int64_t at = next_[s]++;
-    slots_[s][at % kLine] = value;
-    if (at % kLine == kLine - 1) flush_line(s, at + 1 - kLine);
+    const uint64_t slot = static_cast<uint64_t>(at) % kLine;  // unsigned: a mask
+    slots_[s][slot] = value;
+    if (slot == kLine - 1) flush_line(s, at + 1 - kLine);
   }
 
   /// Writes out what is left in the slots.

@@ -96,6 +96,16 @@ async function tourRaters(backend) {
   });
 }
 
+async function tourOrderOfFiles(scores) {
+  const folder = await mkdtemp(join(tmpdir(), 'gradfold-tour-'));
+  const file = join(folder, 'scores.arrow');
+  await gradfold.writeScores(file, { lqs: scores });
+  for (const order of [{ method: 'fold' }, { method: 'input' }]) {
+    await gradfold.orderFile([file, file], join(folder, 'plan.arrow'), { column: 'lqs', select: { topK: 70 }, order });
+  }
+  await rm(folder, { recursive: true });
+}
+
 async function tourOrder() {
   for (const make of [Float32Array, Float64Array]) {
     const scores = make.from({ length: 5000 }, (_, i) => Math.sin(i));
@@ -106,6 +116,8 @@ async function tourOrder() {
     await Promise.all([gradfold.argsortAsync(scores), foldOrderAsync(scores), gradfold.topKAsync(scores, 4999)]);
     scores[4321] = NaN;
     await foldOrderAsync(scores).catch(() => {});
+    scores[4321] = 0.5;
+    await tourOrderOfFiles(scores);
   }
 }
 

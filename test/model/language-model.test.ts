@@ -60,6 +60,18 @@ describe('LanguageModel', () => {
     expect((await model.loss(batch)).perSample).toEqual(perSample);
   });
 
+  it('adds a Hessian product to the vector it is given', async () => {
+    const v = model.parameters.copy();
+    const { hvp } = await model.hvp(batch, v);
+    const addTo = model.vector();
+    addTo.fill(3);
+    expect((await model.hvp(batch, v, { addTo })).hvp).toBe(addTo);
+    const alone = model.vector();
+    alone.fill(3);
+    alone.axpy(1, hvp);
+    expect(addTo.toRecord()).toEqual(alone.toRecord());
+  });
+
   it('reports what is asked for and nothing else', async () => {
     const keys = async (request: Parameters<LanguageModel['perSample']>[1]) => {
       const result = await model.perSample(batch, request);
@@ -83,7 +95,10 @@ describe('LanguageModel', () => {
     await expect(model.gradient(batch, { into: model.parameters })).rejects.toThrow(/into: .*the model's parameters/);
     await expect(model.gradient(batch, { into: other.vector() })).rejects.toThrow(/into: expected a vector of/);
     await expect(model.hvp(batch, other.vector())).rejects.toThrow(/v: expected a vector of/);
+    await expect(model.jvp(batch, other.vector())).rejects.toThrow(/v: expected a vector of/);
     const v = model.vector();
+    await expect(model.hvp(batch, v, { addTo: v })).rejects.toThrow(/addTo: expected a vector other than v/);
+    await expect(model.hvp(batch, v, { addTo: model.parameters })).rejects.toThrow(/addTo: .*the model's parameters/);
     await expect(model.perSample(batch, { dots: [v], into: v })).rejects.toThrow(/into: .*dots/);
     await expect(model.perSample(batch, { dots: [v, other.vector()] })).rejects.toThrow(/dots\[1\]/);
   });

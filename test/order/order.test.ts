@@ -2,6 +2,10 @@ import { describe, expect, test } from 'vitest';
 import { argsort, argsortAsync, argsortKernel } from '../../lib/order/argsort.ts';
 import { foldKernel, foldOrder, foldOrderAsync, foldPartitions } from '../../lib/order/fold.ts';
 import { shuffleOrder } from '../../lib/order/shuffle.ts';
+import { addonReason } from '../../lib/backend/addon.ts';
+import { runPortable } from '../../lib/order/kernel.ts';
+import { leastMemory } from '../../lib/order/sort-kernel.ts';
+import { topK } from '../../lib/select/top-k.ts';
 import { FILLS, describeForms, firstDifference, orderFixture, sortedByComparison } from './forms.ts';
 
 const { input, expected } = orderFixture();
@@ -52,6 +56,38 @@ test('scores may be a view into a larger buffer', () => {
   FILLS.normal(buffer, 1);
   const view = buffer.subarray(7, 4007);
   expect(argsort(view)).toEqual(argsort(view.slice()));
+});
+
+describe('memory', () => {
+  const least = (rows: number) => ({ memory: leastMemory(rows) });
+
+  describe.skipIf(addonReason()).each(Object.entries(FILLS))('%s', (_, fill) => {
+    test.each([Float32Array, Float64Array])('windows of the order give what one sort gives, %o', (Scores) => {
+      const scores = new Scores(1_500_000);
+      fill(scores, 11);
+      expect(firstDifference(foldOrder(scores, least(scores.length)), foldOrder(scores))).toBe(-1);
+      const descending = argsort(scores, { descending: true, ...least(scores.length) });
+      expect(firstDifference(descending, argsort(scores, { descending: true }))).toBe(-1);
+      expect(firstDifference(topK(scores, 987_654, least(scores.length)), topK(scores, 987_654))).toBe(-1);
+    });
+  });
+
+  test('too little of it is refused, with the least', async () => {
+    const scores = new Float32Array(4000);
+    const message = 'memory (bytes of working memory): expected an integer >= 8389608, got 8389607';
+    for (const memory of [leastMemory(4000) - 1]) {
+      expect(() => argsort(scores, { memory })).toThrow(message);
+      expect(() => topK(scores, 3, { memory })).toThrow(message);
+      await expect(foldOrderAsync(scores, { memory })).rejects.toThrow(message);
+    }
+    expect(argsort(scores, { memory: leastMemory(4000) })).toHaveLength(4000);
+  });
+
+  test('the TypeScript form says when it needs more', () => {
+    const scores = new Float32Array(1_000_000);
+    const kernel = argsortKernel(scores, { memory: leastMemory(scores.length) });
+    expect(() => runPortable(kernel)).toThrow('memory: without the CPU addon 1000000 rows need 12000000 bytes');
+  });
 });
 
 describe('partitions', () => {

@@ -30,6 +30,10 @@ const PLANS = [
   'lqs-sort',
   'lqs-fold2',
   'lqs-top50-shuffle',
+  'scorer-top12rows-each-jitter4',
+  'gradient-top12rows-each-jitter4',
+  'words-top12rows-each-jitter4',
+  'both-top12rows-each-jitter4',
 ];
 
 /** Runs the comparison in a process of its own and kills it when it has said `text`. */
@@ -98,11 +102,14 @@ test('differences are tested, curves give steps, and scoring has its cost', asyn
   for (const { mean } of data.reaches.map(({ plans }) => plans[0])) expect(mean).toBeLessThanOrEqual(3);
   const costs = Object.fromEntries(data.scorings.map(({ name, trainings }) => [name, trainings]));
   // In backward passes of a row, of which a training takes 12: the model that scores 16, the pool forward only 8;
-  // or, for LQS, the sweep's 12 and 32, 4 targets at 4 iterates, the pool's 24, and 6 proxies at 4.
+  // or, for LQS, the sweep's 12 and 32, 4 targets at 4 iterates, the pool's 24, and 6 proxies at 3.
   expect(costs.perplexity).toBeCloseTo((16 + 8) / 12, 10);
-  expect(costs.lqs).toBeCloseTo((16 + 12 + 32 + 16 + 24 + 24) / 12, 10);
+  expect(costs.lqs).toBeCloseTo((16 + 12 + 32 + 16 + 24 + 18) / 12, 10);
   expect(data.quality!.scores.map(({ name }) => name)).toContain('perplexity');
-  expect(data.quality!.purity.map(({ name }) => name)).toEqual(['all of the pool', 'lqs-top50']);
+  expect(data.quality!.purity.map(({ name }) => name)).toContain('lqs-top50');
+  // A combination costs what its parts do, with one model that scores: 16, LQS, and 24 + 4 + 32 batches of 8 backward.
+  expect(costs.both).toBeCloseTo(costs.lqs + (24 + 4 + 32 * 8) / 12, 10);
+  expect(costs.words).toBe(0);
 }, 240_000);
 
 test('the table on the terminal has one line a plan', async () => {

@@ -52,7 +52,11 @@ function data(text: string, others = ['delt']): ReportData {
     reaches: [
       {
         measure: 'mean of domains',
-        plans: plans.map((plan, i) => ({ plan, perSeed: [2, i === 1 ? 2 : null], mean: i === 1 ? 2 : null })),
+        plans: plans.map((plan, i) =>
+          i < 2
+            ? { plan, perSeed: [2, 2], mean: 3 - i, sd: 0, speed: 3 / (3 - i) }
+            : { plan, perSeed: [2, null], mean: null, sd: null, speed: null },
+        ),
       },
     ],
     scorings: [
@@ -129,7 +133,7 @@ describe('renderReport', () => {
   test('shows tests, steps to the baseline and what scoring cost against what it saved', async () => {
     const html = await renderReport(data('plain'));
     for (const number of ['0.1100', '0.2200', '0.5000', '−0.650 … +0.250']) expect(html).toContain(number);
-    expect(html).toContain('2<small>1.50 × as fast');
+    expect(html).toContain('2 ± 0<small>1.50 × as fast');
     expect(html).toContain('after 12 trainings<small>delt saves 33 % of the steps');
   });
 
@@ -138,7 +142,7 @@ describe('renderReport', () => {
     const grid = data('plain', names);
     grid.plans.slice(1).forEach((plan, i) => (plan.scoring = ['lqs', 'pds', 'perplexity'][i % 3]));
     const html = await renderReport(grid);
-    for (const name of names) expect(html).toContain(`</span>${name}<small>`);
+    for (const name of names) expect(html).toContain(`</span>${name}</td>`);
     expect(html.match(/type="radio"/g)).toHaveLength(4);
     expect(html).toContain('tr[data-scoring]:not([data-scoring="pds"])');
     expect(html).not.toMatch(/<script\b/i);

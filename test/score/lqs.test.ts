@@ -1,11 +1,13 @@
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { openReferenceBackend } from '../../lib/backend/reference/backend.ts';
 import type { Backend } from '../../lib/backend/types.ts';
-import type { LanguageModel } from '../../lib/model/language-model.ts';
+import { LanguageModel } from '../../lib/model/language-model.ts';
 import { annotateLqs, lqsSweep, type Contribution } from '../../lib/score/lqs.ts';
 import { lqsFixture, loadLqsCase, loadLqsModel, rowsOf, type LqsCase } from './lqs-case.ts';
 import { TESTED_BACKENDS, type TestedBackend } from '../support/backends.ts';
 import { relativeError } from '../support/fixtures.ts';
+import { ARCHITECTURES } from '../support/models.ts';
+import { randomRows, rowsToBatch } from '../support/random-batch.ts';
 
 let problem: LqsCase;
 let backend: Backend;
@@ -61,6 +63,42 @@ function describeFixture({ open, tolerance }: TestedBackend): void {
   });
 }
 
+describe.skipIf(!TESTED_BACKENDS.some(({ name, available }) => name === 'cpu' && available))(
+  'another run, interval and target',
+  () => {
+    // T 9, whose last stretch is as long as the others, and T 7, whose is not; ragged rows, targets in unequal batches.
+    it.each([
+      ['llama', 9, 4, undefined],
+      ['mistral with a window', 7, 3, 2],
+      ['gpt2', 5, 5, 1],
+    ] as const)('%s, T %i, interval %i: cpu and reference agree', async (architecture, steps, interval, microBatch) => {
+      const config = { ...ARCHITECTURES[architecture], initializer_range: 0.1 };
+      const { tolerance, open } = TESTED_BACKENDS.find(({ name }) => name === 'cpu')!;
+      const draw = (seed: number, rows: number) =>
+        rowsToBatch(randomRows('ragged', rows, 7, config.vocab_size, seed), 7);
+      const run = {
+        batches: Array.from({ length: steps }, (_, t) => draw(t, 3)),
+        target: [draw(50, 3), draw(51, 1)],
+        lr: 0.1,
+        microBatch,
+        sets: (['released', 'paper', 'pds'] as const).map((contribution) => ({
+          batches: [draw(60, 4), draw(61, 2)],
+          interval,
+          contribution,
+        })),
+      };
+      const results = [];
+      for (const one of [backend, await open()]) {
+        results.push(await lqsSweep(await LanguageModel.initialize(config, { backend: one, seed: 3 }), run));
+      }
+      const [exact, native] = results;
+      native.scores.forEach((scores, i) => expect(relativeError(scores, exact.scores[i])).toBeLessThan(tolerance.hvp));
+      expect(relativeError(native.lambdaNorms, exact.lambdaNorms)).toBeLessThan(tolerance.hvp);
+      expect(relativeError(native.targetLosses, exact.targetLosses)).toBeLessThan(tolerance.value);
+    });
+  },
+);
+
 describe('plain PDS', () => {
   it('is minus the derivative of the summed target loss with respect to a weight of the sample', async () => {
     const { batches, target, proxy, lr } = problem;
@@ -103,6 +141,26 @@ describe('lqsSweep', () => {
     });
     for (const [i, { batches, ...set }] of sets.entries()) {
       const alone = await annotateLqs(model, { ...run, proxy: [...batches], ...set });
+      expect(scores[i]).toEqual(alone.scores);
+    }
+  });
+
+  it('passes over a list of batches once for all sets that are given it', async () => {
+    const { proxy, ...run } = problem;
+    const sets = (['released', 'pds', 'paper'] as const).map((contribution) => ({
+      batches: proxy,
+      interval: 2,
+      contribution,
+    }));
+    const shared = vi.spyOn(model, 'perSample');
+    const { scores } = await lqsSweep(model, { ...run, sets });
+    const passes = shared.mock.calls.length;
+    shared.mockClear();
+    await lqsSweep(model, { ...run, sets: [{ batches: proxy, interval: 2, contribution: 'paper' }] });
+    expect(passes).toBe(shared.mock.calls.length);
+    shared.mockRestore();
+    for (const [i, { contribution }] of sets.entries()) {
+      const alone = await annotateLqs(model, { ...problem, interval: 2, contribution });
       expect(scores[i]).toEqual(alone.scores);
     }
   });

@@ -136,7 +136,7 @@ describe('mergeScores', () => {
   it('names parts that are missing', async () => {
     const paths = await writeParts(4);
     await expect(mergeScores(paths.slice(1, 3))).rejects.toThrow(
-      'parts: expected all 4, got "2, without 0, 3"; score those with --shard',
+      'parts: expected all 4, got 2; missing: 0, 3; score those with --shard',
     );
   });
 

@@ -129,6 +129,19 @@ describe('reasons', () => {
     }
   });
 
+  test.each<Selection>([{ topK: 20 }, { topK: 20, keep: 'low' }, { topK: 6, keep: 'middle', perDomain: true }])(
+    'a row at the cut that was kept, but not taken of the order: %j',
+    (selection) => {
+      const { record } = planBy(selection);
+      const one = planOf(Uint32Array.of(59), null, { method: 'shuffle', seed: 0 });
+      const cuts = selection.perDomain ? Object.values(record.selection!.domains!) : [record.selection!];
+      for (const limit of cuts.flatMap(({ lowest, highest }) => [lowest!, highest!])) {
+        const row = rows[values.indexOf(limit)];
+        expect(why(row, { name: 'x', plan: one, record: { ...record, limit: 1 } })?.reason).toBe('limit');
+      }
+    },
+  );
+
   test('a domain of which nothing stays', () => {
     const rare = Uint32Array.of(0, 1, 2, 3, 4, 5, 6, 7, 8, 9);
     const scores = Float64Array.from(rare);

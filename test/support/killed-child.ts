@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 import { expect } from 'vitest';
 
 /**
- * Runs a program that prints a line as work is done and "done RESULT" at its end, and sends it SIGKILL `delay` ms after
+ * Runs a program of Node that prints a line as work is done and "done RESULT" at its end, and sends it SIGKILL `delay` ms after
  * `ticks` lines. Resolves to the result; undefined when it was killed.
  */
 export async function runChild(

@@ -26,6 +26,10 @@ plans:
 
 const SCORINGS = `  pds: { <<: *sweep, contribution: pds }
   perplexity: { method: perplexity }
+  scorer: { method: lqs, steps: 3, batch: 4, lr: 0.01, proxy: { rows: 12, interval: 3 }, scorer: { steps: 2, batch: 4, heldOut: 0.4 } }
+  gradient: { method: gradient, metric: adam, alignment: cosine, batch: 8 }
+  words: { method: text, feature: words, prefer: middle }
+  both: { method: combine, of: { lqs: 1, gradient: -0.5 } }
 `;
 
 const GRID = `
@@ -34,7 +38,10 @@ grid:
     order: [shuffle, ascending, { order: fold, layers: 1 }, { order: fold, layers: 2 }]
   - score: [lqs]
     select: [{ topRatio: 0.5 }]
-    order: [shuffle]`;
+    order: [shuffle]
+  - score: [scorer, gradient, words, both]
+    select: [{ topK: 12, perDomain: true }]
+    order: [{ order: jitter, window: 4 }]`;
 
 /**
  * A whole pipeline of seconds on the reference backend; resolves to the recipe's path.

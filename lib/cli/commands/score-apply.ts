@@ -1,89 +1,14 @@
-import { rm } from 'node:fs/promises';
-import { Option } from 'commander';
-import { openSamples, SPLITS, type Split } from '../../data/samples.ts';
-import { drawRows } from '../../recipe/rows.ts';
-import { scoreRows } from '../../score/rater-scores.ts';
-import { loadScorer } from '../../score/scorer-files.ts';
-import { scoreShard, shardPath } from '../../score/shards.ts';
-import { digestParameters, digestRows } from '../../train/fingerprint.ts';
-import {
-  backendOptions,
-  defineCommand,
-  forceOption,
-  option,
-  outOption,
-  positiveInteger,
-  withBackend,
-  type BackendFlags,
-} from '../command.ts';
-import { shardOf, shardOptions, type ShardFlags } from '../shard-options.ts';
-import { reencodeFor, tokenizerBeside } from '../tokenizers.ts';
+import { applyOptions, applyRater, type ApplyFlags } from '../apply-rater.ts';
+import { defineCommand, option } from '../command.ts';
 
-export const scoreApply = defineCommand<
-  BackendFlags &
-    ShardFlags & {
-      out: string;
-      scorer: string;
-      split?: Split;
-      column?: string;
-      batch: number;
-      samplesTokenizer?: string;
-      force: boolean;
-    }
->({
+export const scoreApply = defineCommand<ApplyFlags & { scorer: string }>({
   usage: 'score apply <samples>',
   description: 'Score all rows, or a part of them, with a trained scorer.',
   example: 'gradfold score apply tokens/samples.arrow --scorer scorer/model --shard 0 --of 4 --out scores.arrow',
   limits: 'rows, drawn by --seed',
   options: [
-    outOption('the score table; a part has its number in the name'),
     option('--scorer <dir>', 'what `gradfold score fit` wrote').makeOptionMandatory(),
-    new Option('--split <name>', 'rows to score (default: all)').choices(SPLITS),
-    option('--column <name>', 'name of the scores (default: that of the scores it was trained on)'),
-    option('--batch <n>', 'rows a pass', positiveInteger, 32),
-    option('--samples-tokenizer <path>', 'tokenizer that the rows were made with (default: the one beside them)'),
-    ...shardOptions,
-    ...backendOptions,
-    forceOption,
+    ...applyOptions('that of the scores it was trained on'),
   ],
-  async run({ args, options, io: { signal }, progress }) {
-    const { out, split, batch, seed, limit } = options;
-    const shard = shardOf(options);
-    const path = args[0] as string;
-    const samples = await openSamples(path);
-    const rows = drawRows(samples, { split, count: limit, seed }).sort();
-    if (options.force) await rm(shardPath(out, shard), { force: true });
-    const result = await withBackend(options, async (backend) => {
-      const { rater, record, tokenizer } = await loadScorer(options.scorer, { backend, signal });
-      const from = tokenizerBeside(path, options.samplesTokenizer);
-      const reencode = await reencodeFor(from, tokenizer, rater.config);
-      const column = options.column ?? record.column;
-      return scoreShard({
-        out,
-        rows,
-        shard,
-        columns: [column],
-        score: async (part) => ({
-          [column]: await scoreRows(rater, samples, part, { batchSize: batch, reencode, signal }),
-        }),
-        fingerprint: {
-          scorer: digestParameters(rater.parameters),
-          settings: JSON.stringify(rater.config),
-          samples: digestRows(samples, rows),
-          reencoded: String(reencode !== undefined),
-          batch,
-          backend: backend.name,
-        },
-        metadata: { method: 'scorer', scorer: options.scorer },
-        onProgress: ({ done, total }) => progress.update('score', done, total, 'rows'),
-        signal,
-      });
-    });
-    const part = shard ? `, part ${shard.index} of ${shard.count}` : '';
-    const what = result.computed ? 'scored' : 'were scored already';
-    return {
-      json: { path: result.path, rows: result.rows.length, computed: result.computed },
-      text: `${result.path}: ${result.rows.length} rows ${what}${part}`,
-    };
-  },
+  run: (call) => applyRater(call.options.scorer, call),
 });

@@ -4,7 +4,6 @@ import { Option } from 'commander';
 import type { Backend } from '../../backend/types.ts';
 import { openSamples, type Samples, type Split } from '../../data/samples.ts';
 import { summarize } from '../../evaluate/statistics.ts';
-import { GradfoldError } from '../../errors.ts';
 import { readJsonObject } from '../../files.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import { LanguageModel } from '../../model/language-model.ts';
@@ -28,7 +27,7 @@ import {
 import { UsageError } from '../io.ts';
 import type { Progress } from '../progress.ts';
 import { rowsToScore, splitOption } from '../score-output.ts';
-import { sameTokenizer, tokenizerBeside } from '../tokenizers.ts';
+import { targetRows } from '../target-rows.ts';
 
 interface Flags extends BackendFlags {
   out: string;
@@ -84,7 +83,7 @@ export const scoreLqs = defineCommand<Flags>({
     }
     const path = args[0] as string;
     const samples = await openSamples(path);
-    const { from, rows: target } = await targetRows(path, samples, options, seed);
+    const { from, rows: target } = await targetRows(path, samples, { ...options, count: options.targetRows, seed });
     await claimOutput(out, options.force);
     const rows = rowsToScore(samples, options);
     const run = drawRows(samples, { split: 'train', count: steps * batch, seed });
@@ -131,25 +130,6 @@ export const scoreLqs = defineCommand<Flags>({
     };
   },
 });
-
-/** The target rows, and the table they are rows of. */
-async function targetRows(
-  path: string,
-  samples: Samples,
-  { target, targetDomain: domain, targetRows: count }: Flags,
-  seed: number,
-): Promise<{ from: Samples; rows: Uint32Array }> {
-  if (target === undefined) return { from: samples, rows: drawRows(samples, { split: 'target', domain, count, seed }) };
-  const [own, theirs] = [tokenizerBeside(path), tokenizerBeside(target)];
-  if (own !== undefined && theirs !== undefined && !(await sameTokenizer(own, theirs))) {
-    throw new GradfoldError(
-      'INVALID_DATA',
-      `${target}: expected rows of the tokenizer of ${path}, got those of another one; tokenize them with --tokenizer ${own}`,
-    );
-  }
-  const from = await openSamples(target);
-  return { from, rows: drawRows(from, { domain, count, seed }) };
-}
 
 /** Trains the annotating model, on rows that are not scored while there are others; resolves to its directory. */
 async function pretrain(

@@ -6,7 +6,7 @@ export const scoreMerge = defineCommand<{ out: string; force: boolean }>({
   usage: 'score merge <parts...>',
   description: 'Put the score tables of all parts of a scoring together, or tables of different rows.',
   example: 'gradfold score merge scores-*.arrow --out scores.arrow',
-  options: [outOption('the score table of all rows, ascending'), forceOption],
+  options: [outOption('the score table of all rows'), forceOption],
   async run({ args, options }) {
     const parts = args[0] as string[];
     const { rows, columns, metadata } = await mergeScores(parts);

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Backend } from '../../backend/types.ts';
 import { openSamples } from '../../data/samples.ts';
 import { readJsonObject } from '../../files.ts';
 import type { ModelConfig } from '../../model/config.ts';
@@ -7,7 +8,9 @@ import { planOf, readPlan } from '../../order/plan.ts';
 import { drawRows } from '../../recipe/rows.ts';
 import { trainInto, TRAINING_FILES } from '../../recipe/training.ts';
 import { InRunScores } from '../../score/in-run.ts';
+import { loadScorer } from '../../score/scorer-files.ts';
 import { GreedyFilter } from '../../select/greedy-filter.ts';
+import { candidatesFor, RaterFilter } from '../../select/rater-filter.ts';
 import {
   backendOptions,
   claimOutput,
@@ -39,6 +42,9 @@ export const train = defineCommand<
     checkpointEvery: number;
     inRun: boolean;
     greedy?: number;
+    rater?: string;
+    discard: number;
+    raterWeights?: number;
     targetDomain?: string;
     targetRows?: number;
     targetRefresh: number;
@@ -65,6 +71,9 @@ export const train = defineCommand<
     option('--checkpoint-every <n>', 'steps between checkpoints', positiveInteger, 100),
     option('--in-run', 'score the rows meanwhile, into scores.arrow of --out').default(false),
     option('--greedy <f>', 'read f times the batch and train on the part that helps the target most', positiveInteger),
+    option('--rater <dir>', 'train on the rows of each step that this DataRater scores highest'),
+    option('--discard <share>', 'share of the rows read that --rater leaves out', number, 0.5),
+    option('--rater-weights <t>', 'weigh rows by the softmax of their scores at this temperature', number),
     option(
       '--target-domain <name>',
       'domain of the target of --in-run and --greedy (default: all of the target split)',
@@ -90,7 +99,11 @@ export const train = defineCommand<
       : planOf(samples.rows('train'), null, { method: 'shuffle', seed });
     // A finished model is in the way; checkpoints without one are a run to go on with.
     await claimOutput(options.force ? out : join(out, TRAINING_FILES.model), options.force);
-    const candidates = batch * (options.greedy ?? 1);
+    if (options.greedy !== undefined && options.rater !== undefined) {
+      throw new UsageError('train: give at most one of --greedy and --rater');
+    }
+    const candidates =
+      options.rater === undefined ? batch * (options.greedy ?? 1) : candidatesFor(batch, options.discard);
     const steps = Math.min(options.steps ?? Math.ceil(plan.rows.length / candidates), limit ?? Infinity);
     const result = await withBackend(options, async (backend) => {
       const model = options.model
@@ -113,7 +126,9 @@ export const train = defineCommand<
         plan,
         samples,
         inRun: options.inRun ? new InRunScores(model, target()) : undefined,
-        filter: options.greedy ? new GreedyFilter(model, { ...target(), candidates, count: batch }) : undefined,
+        filter: options.greedy
+          ? new GreedyFilter(model, { ...target(), candidates, count: batch })
+          : await raterFilter(options, backend, signal),
         checkpointEvery,
         optimization: { steps, batch, lr, warmup, finalLr, betas: [0.9, 0.95], weightDecay, clipNorm },
         onStep(entry) {
@@ -130,3 +145,13 @@ export const train = defineCommand<
     };
   },
 });
+
+async function raterFilter(
+  options: { rater?: string; batch: number; discard: number; raterWeights?: number },
+  backend: Backend,
+  signal: AbortSignal | undefined,
+): Promise<RaterFilter | undefined> {
+  if (options.rater === undefined) return undefined;
+  const { rater } = await loadScorer(options.rater, { backend, signal });
+  return new RaterFilter(rater, { count: options.batch, discard: options.discard, temperature: options.raterWeights });
+}

@@ -1,89 +1,127 @@
+import type { BatchList } from '../../data/batch-list.ts';
 import { spearman } from '../../evaluate/statistics.ts';
 import { lqsSweep, type ScoreSet } from '../../score/lqs.ts';
+import type { RunContext } from '../context.ts';
 import { batchesOf, cycle, drawRows, trainingRows } from '../rows.ts';
 import type { ScoringOf } from '../scoring-schema.ts';
+import type { Facts } from '../stage.ts';
 import { targetRows } from '../target.ts';
 import { addWork, BACKWARD, HESSIAN, workOf } from '../work.ts';
 import { withAnnotator } from './annotator.ts';
-import type { ScoringMethod } from './method.ts';
+import { scorerWork, scoresByScorer } from './lqs-scorer.ts';
+import type { ScoringCall, ScoringMethod } from './method.ts';
 
 type Lqs = ScoringOf<'lqs'>;
+/** One score a row, by scoring. */
+type Scores = Record<string, Float64Array>;
 
-const TITLES: Record<Lqs['contribution'], string> = { released: 'LQS', paper: 'LQS (paper)', pds: 'PDS' };
+const TITLES: Record<Lqs['contribution'], string> = { released: 'LQS', paper: 'LQS', pds: 'PDS' };
 
 /**
- * LQS and its variants: a short SGD run from the annotating model on rows that it has not seen, swept backwards. Scorings
- * that differ in `contribution` alone read the same gradients.
+ * LQS and its variants: a short SGD run from the annotating model on rows that it has not seen, swept backwards. The pool
+ * is scored in the sweep itself, or by a scorer that has learnt the scores of proxy rows. Scorings that differ in
+ * `contribution` alone read the same gradients.
  */
 export const lqsScoring: ScoringMethod<Lqs> = {
-  title: ({ contribution }) => TITLES[contribution],
+  title: ({ contribution, scorer }) => `${TITLES[contribution]}${scorer ? ' by a scorer' : ''}`,
   shares: (scoring) => ({ ...scoring, contribution: undefined }),
-  work: ({ pool, target }, scorings) => {
-    const { steps, batch, interval, proxy } = scorings[0];
-    const poolVisits = visits(scorings, interval);
-    const proxyRows = proxy ? proxy.rows * (visits(scorings, proxy.interval) + poolVisits) : 0;
+  work({ pool, target }, scorings) {
+    const { steps, batch, interval, proxy, scorer } = scorings[0];
+    const poolVisits = interval === undefined ? 0 : visits(scorings, [interval]);
+    const proxyVisits = proxy ? visits(scorings, [proxy.interval, interval ?? proxy.interval]) : 0;
     return addWork(
       workOf(steps * batch, BACKWARD),
       workOf(steps * batch, HESSIAN),
-      workOf((steps + 1) * target!.rows + pool.rows * poolVisits + proxyRows, BACKWARD),
+      workOf((steps + 1) * target!.rows + pool.rows * poolVisits + (proxy?.rows ?? 0) * proxyVisits, BACKWARD),
+      ...(scorer ? scorings.map(() => scorerWork(scorer, pool.rows)) : []),
     );
   },
-  async score(context, { scorings, pool, scratch, onProgress }) {
-    const { recipe, signal } = context;
-    const { seed, pretrain } = recipe;
-    const names = Object.keys(scorings);
-    const { steps, batch, lr, interval, proxy: proxySettings } = scorings[names[0]];
-    const samples = await context.samples();
-    const target = await targetRows(context);
-    const { rest } = trainingRows(samples, recipe.pool.rows, seed);
-    // Rows that the annotating model has not been trained on.
-    const run = cycle(rest, pretrain!.steps * pretrain!.batch, steps * batch);
-    const proxy = proxySettings && drawRows(samples, { split: 'proxy', count: proxySettings.rows, seed });
-    const setsOf = (rows: Uint32Array, every: number): ScoreSet[] => {
-      const batches = batchesOf(samples, rows, batch);
-      return names.map((name) => ({ batches, interval: every, contribution: scorings[name].contribution }));
+  async score(context, call) {
+    const names = Object.keys(call.scorings);
+    const { scorer } = call.scorings[names[0]];
+    const { proxy, fine, asPool, pool, facts } = await sweep(context, call);
+    const tables = proxy && {
+      [`${names.join('+')}-proxy`]: {
+        rows: proxy,
+        columns: { ...fine, ...renamed(asPool ?? {}, (name) => `${name}_as_pool`) },
+      },
     };
-    const result = await withAnnotator(context, (model) =>
-      lqsSweep(model, {
-        batches: batchesOf(samples, run, batch),
-        target: batchesOf(samples, target, batch),
-        lr,
-        sets: [
-          ...setsOf(pool, interval),
-          ...(proxy ? [...setsOf(proxy, proxySettings.interval), ...setsOf(proxy, interval)] : []),
-        ],
-        checkpointDir: scratch,
-        signal,
-        onProgress: ({ done, total }) => onProgress(done, total),
-      }),
-    );
-    const byName = (from: number) => Object.fromEntries(names.map((name, i) => [name, result.scores[from + i]]));
-    const fine = proxy && byName(names.length);
-    const asPool = proxy && byName(2 * names.length);
+    const carried =
+      scorer && (await scoresByScorer(context, { ...call, settings: scorer, proxy: proxy!, scores: fine! }));
+    const rank =
+      carried?.spearman ?? Object.fromEntries(names.map((name) => [name, agreement(fine?.[name], asPool?.[name])]));
     return {
-      scores: byName(0),
-      tables: proxy && {
-        [`${names.join('+')}-proxy`]: {
-          rows: proxy,
-          columns: { ...fine, ...Object.fromEntries(names.map((name) => [`${name}_as_pool`, asPool![name]])) },
-        },
-      },
-      facts: {
-        targetRows: target.length,
-        proxyRows: proxy?.length ?? 0,
-        ...Object.fromEntries(names.map((name) => [`spearman ${name}`, agreement(fine?.[name], asPool?.[name])])),
-        targetLossBefore: result.targetLosses[0],
-        targetLossAfter: result.targetLosses[steps],
-      },
+      scores: carried?.scores ?? pool!,
+      tables,
+      facts: { ...facts, ...renamed(rank, (name) => `spearman ${name}`) },
     };
   },
 };
 
-/** Iterates at which rows scored at every `interval`-th step are visited: `paper` also looks at the step after each. */
-function visits(scorings: Lqs[], interval: number): number {
-  const scored = Math.ceil(scorings[0].steps / interval);
-  const next = interval > 1 && scorings.some(({ contribution }) => contribution === 'paper');
-  return next ? 2 * scored : scored + Number(interval === 1 && scorings.some((x) => x.contribution === 'paper'));
+interface Swept {
+  /** Where no scorer is to give them. */
+  pool?: Scores;
+  proxy?: Uint32Array;
+  /** Of the proxy rows, at steps of their own. */
+  fine?: Scores;
+  /** Of the proxy rows, at the pool's steps. */
+  asPool?: Scores;
+  facts: Facts;
+}
+
+async function sweep(context: RunContext, { scorings, pool, scratch, onProgress }: ScoringCall<Lqs>): Promise<Swept> {
+  const { recipe, signal } = context;
+  const { seed, pretrain } = recipe;
+  const names = Object.keys(scorings);
+  const { steps, batch, lr, interval, proxy: proxySettings } = scorings[names[0]];
+  const samples = await context.samples();
+  const target = await targetRows(context);
+  const { rest } = trainingRows(samples, recipe.pool.rows, seed);
+  // Rows that the annotating model has not been trained on.
+  const run = cycle(rest, pretrain!.steps * pretrain!.batch, steps * batch);
+  const proxy = proxySettings && drawRows(samples, { split: 'proxy', count: proxySettings.rows, seed });
+  const proxyBatches = batchesOf(samples, proxy ?? new Uint32Array(), batch);
+  const parts: { part: 'pool' | 'fine' | 'asPool'; batches: BatchList; every: number }[] = [];
+  if (interval !== undefined) parts.push({ part: 'pool', batches: batchesOf(samples, pool, batch), every: interval });
+  if (proxySettings) parts.push({ part: 'fine', batches: proxyBatches, every: proxySettings.interval });
+  if (proxySettings && interval !== undefined) parts.push({ part: 'asPool', batches: proxyBatches, every: interval });
+  const sets = parts.flatMap(({ batches, every }) =>
+    names.map((name): ScoreSet => ({ batches, interval: every, contribution: scorings[name].contribution })),
+  );
+  const { scores, targetLosses } = await withAnnotator(context, (model) =>
+    lqsSweep(model, {
+      batches: batchesOf(samples, run, batch),
+      target: batchesOf(samples, target, batch),
+      lr,
+      sets,
+      checkpointDir: scratch,
+      signal,
+      onProgress: ({ done, total }) => onProgress(done, total),
+    }),
+  );
+  const byPart = parts.map(({ part }, p) => [
+    part,
+    Object.fromEntries(names.map((name, i) => [name, scores[p * names.length + i]])),
+  ]);
+  return {
+    ...(Object.fromEntries(byPart) as Pick<Swept, 'pool' | 'fine' | 'asPool'>),
+    proxy,
+    facts: {
+      targetRows: target.length,
+      proxyRows: proxy?.length ?? 0,
+      targetLossBefore: targetLosses[0],
+      targetLossAfter: targetLosses[steps],
+    },
+  };
+}
+
+/** Iterates at which rows are visited that are scored at multiples of any of the intervals; `paper` looks one further. */
+function visits(scorings: Lqs[], intervals: number[]): number {
+  const { steps } = scorings[0];
+  const ahead = scorings.some(({ contribution }) => contribution === 'paper');
+  const scored = (t: number) => t >= 0 && t < steps && intervals.some((interval) => t % interval === 0);
+  const iterates = Array.from({ length: steps + 1 }, (_, t) => t);
+  return iterates.filter((t) => scored(t) || (ahead && scored(t - 1))).length;
 }
 
 /** Rank correlation of the scores at many steps with those at few; null where it means nothing. */
@@ -91,4 +129,8 @@ function agreement(fine?: Float64Array, coarse?: Float64Array): number | null {
   if (!fine || !coarse || fine.length < 2) return null;
   const rank = spearman(fine, coarse);
   return Number.isFinite(rank) ? rank : null;
+}
+
+function renamed<T>(record: Record<string, T>, rename: (name: string) => string): Record<string, T> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [rename(name), value]));
 }

@@ -44,7 +44,7 @@ export function scoringCost(
 
 const vocabularyOf = (stamps: Stamps): number => Number(stamps.tokenizer.facts.vocabulary);
 
-/** What the quickest plan by a scoring saves of a training, against what the scoring cost. */
+/** What the quickest plan by a scoring saves of the steps that the baseline itself needs, against what the scoring cost. */
 export function savingsOf(
   { plans, reaches, steps }: Pick<ReportData, 'plans' | 'reaches' | 'steps'>,
   scoring: string,
@@ -52,11 +52,12 @@ export function savingsOf(
 ): Saving[] {
   const ofScoring = new Set(plans.filter((plan) => plan.scoring === scoring).map(({ name }) => name));
   return reaches.map(({ measure, plans: rows }) => {
+    const own = rows[0].mean!;
     const quickest = rows
-      .filter(({ plan, mean }) => ofScoring.has(plan) && mean !== null && mean < steps)
+      .filter(({ plan, mean }) => ofScoring.has(plan) && mean !== null && mean < own)
       .sort((a, b) => a.mean! - b.mean!)[0];
     if (!quickest) return { measure, plan: null, share: 0, paysAfter: null };
-    const share = 1 - quickest.mean! / steps;
-    return { measure, plan: quickest.plan, share, paysAfter: trainings / share };
+    const saved = own - quickest.mean!;
+    return { measure, plan: quickest.plan, share: saved / own, paysAfter: (trainings * steps) / saved };
   });
 }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { firstCrossing } from '../../evaluate/statistics.ts';
+import { firstCrossing, summarize } from '../../evaluate/statistics.ts';
 import type { ReachRow, ReportData } from '../../report/data.ts';
 import type { TrainingLogEntry } from '../../train/log.ts';
 import type { RunContext } from '../context.ts';
@@ -49,13 +49,18 @@ export function reachesOf(
   if (kind === 'training') return [];
   const curve = (plan: string, seed: number, measure: string) =>
     points.filter((point) => point.plan === plan && point.seed === seed && point.measure === measure);
-  const row = (plan: string, measure: string): ReachRow => {
+  const row = (plan: string, measure: string): Omit<ReachRow, 'speed'> => {
     const perSeed = seeds.map((seed) =>
       firstCrossing(curve(plan, seed, measure), curve(plans[0], seed, measure).at(-1)!.loss),
     );
     const reached = perSeed.filter((step) => step !== null);
-    const all = reached.length === seeds.length;
-    return { plan, perSeed, mean: all ? reached.reduce((sum, step) => sum + step, 0) / seeds.length : null };
+    if (reached.length < seeds.length) return { plan, perSeed, mean: null, sd: null };
+    const { mean, standardDeviation } = summarize(reached);
+    return { plan, perSeed, mean, sd: seeds.length > 1 ? standardDeviation : 0 };
   };
-  return measures.map((measure) => ({ measure, plans: plans.map((plan) => row(plan, measure)) }));
+  return measures.map((measure) => {
+    const rows = plans.map((plan) => row(plan, measure));
+    const own = rows[0].mean!; // a curve is down to its last point at its end, if not before
+    return { measure, plans: rows.map((each) => ({ ...each, speed: each.mean === null ? null : own / each.mean })) };
+  });
 }

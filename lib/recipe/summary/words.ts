@@ -32,18 +32,20 @@ function verdictOnMany(others: Compared[], baseline: string, where: string): str
   const sorted = [...others].sort((a, b) => a.difference.mean - b.difference.mean);
   const better = sorted.filter(({ difference }) => difference.clear && difference.mean < 0);
   const worse = sorted.filter(({ difference }) => difference.clear && difference.mean > 0);
+  const unclear = others.length - better.length - worse.length;
   const by = ({ plan, difference: { mean, sd } }: Compared) => `${plan} by ${plusMinus(Math.abs(mean), sd)} nats`;
+  const [lowest] = sorted;
+  if (unclear === others.length) {
+    const { mean, sd } = lowest.difference;
+    return `${where} none of ${others.length} plans can be told apart from ${baseline} (the lowest is ${lowest.plan}, ${signed(mean)} ± ${sd.toFixed(3)} nats)`;
+  }
   const parts = [
     better.length > 0
       ? `${better.length} of ${others.length} plans beat ${baseline}, most of all ${by(better[0])}`
-      : `no plan beats ${baseline}`,
+      : `none of ${others.length} plans beats ${baseline}`,
     worse.length > 0 ? `${worse.length} ${worse.length === 1 ? 'loses' : 'lose'} to it` : '',
+    unclear > 0 ? `${unclear} cannot be told apart from it` : '',
   ];
-  const unclear = others.length - better.length - worse.length;
-  if (unclear > 0)
-    parts.push(
-      `${unclear === others.length ? 'none' : unclear} of them can ${unclear === others.length ? '' : 'not '}be told apart from it`,
-    );
   return `${where} ${parts.filter(Boolean).join(', ')}`;
 }
 
@@ -59,7 +61,7 @@ export function remarks(
   const all = domains.at(-1)!;
   const costs = scorings
     .filter(({ trainings }) => trainings > 0)
-    .map(({ name, trainings }) => `${name} as much as ${trainings.toFixed(1)} trainings`);
+    .map(({ name, trainings }) => `${trainings.toFixed(1)} trainings (${name})`);
   return [
     `Every plan trains on ${tokens.toLocaleString('en')} tokens from the same initial weights, ${n} seed${n === 1 ? '' : 's'}; ± is one standard deviation over seeds, and differences are paired by seed.`,
     n > 1
@@ -72,7 +74,7 @@ export function remarks(
       ? `Training reads ${rows.budget.toLocaleString('en')} rows of a pool of ${rows.pool.toLocaleString('en')}. Of a plan that keeps more, a random part of that size is put into order, the same for all plans that keep all rows.`
       : '',
     costs.length > 0
-      ? `Scoring the pool, with the model that scores, cost ${costs.join(', ')}; that is not in the comparison.`
+      ? `Scoring the pool, with the model that scores, took as many FLOPs as ${costs.join(', ')}; that is not in the comparison.`
       : '',
   ].filter(Boolean);
 }

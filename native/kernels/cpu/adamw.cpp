@@ -12,36 +12,31 @@ static constexpr int64_t kWorthwhile = 16384;
 /// hundred steps) decay into the subnormal range and stay there, where every operation on them is slow.
 static inline float flush_subnormal(float x) { return __builtin_fabsf(x) < __FLT_MIN__ ? 0.0f : x; }
 
-/// What adamw_adjoint is given: adjoints of the updated numbers, and the numbers before the step.
-struct AdjointVectors {
-  float* theta_adjoint;
-  const float *m_adjoint, *v_adjoint;
-  float *m, *v, *gradient;
-};
-
-/// In float64: at a first step from zero moments the paths through m and v all but cancel.
+/// adamw_adjoint with adjoints of the updated moments, or without. In float64: at a first step from zero moments the
+/// paths through m and v all but cancel.
 template <bool kMomentAdjoints>
-static void reverse(const AdjointVectors& x, const AdamwConstants& c, int64_t count, int threads) {
+static void reverse(float* theta_adjoint, const float* m_adjoint, const float* v_adjoint, float* m, float* v,
+                    float* gradient, const AdamwConstants& c, int64_t count, int threads) {
   const double beta1 = c.beta1, one_minus_beta1 = 1.0 - c.beta1, beta2 = c.beta2, one_minus_beta2 = 1.0 - c.beta2;
   const double gradient_scale = c.gradient_scale, decay = c.lr * c.weight_decay, eps = c.eps;
   const double step = c.lr / c.correction1, root_scale = 1.0 / sqrt(c.correction2);
 #pragma omp parallel for simd num_threads(threads) schedule(static) if (count > kWorthwhile)
   for (int64_t i = 0; i < count; ++i) {
-    const double g = gradient_scale * x.gradient[i];
-    const double m_new = beta1 * x.m[i] + one_minus_beta1 * g;
-    const double root = sqrt(beta2 * x.v[i] + one_minus_beta2 * (g * g));
+    const double g = gradient_scale * gradient[i];
+    const double m_new = beta1 * m[i] + one_minus_beta1 * g;
+    const double root = sqrt(beta2 * v[i] + one_minus_beta2 * (g * g));
     const double inverse = 1.0 / (root * root_scale + eps);
     const double slope = root > 0.0 ? 0.5 * root_scale / root : 0.0;  // of √(v / correction2)
-    const double along = step * x.theta_adjoint[i] * inverse;
-    double m_adjoint = -along, v_adjoint = along * (m_new * inverse) * slope;
+    const double along = step * theta_adjoint[i] * inverse;
+    double by_m = -along, by_v = along * (m_new * inverse) * slope;
     if (kMomentAdjoints) {
-      m_adjoint += x.m_adjoint[i];
-      v_adjoint += x.v_adjoint[i];
+      by_m += m_adjoint[i];
+      by_v += v_adjoint[i];
     }
-    x.gradient[i] = static_cast<float>(one_minus_beta1 * m_adjoint + 2.0 * one_minus_beta2 * g * v_adjoint);
-    x.m[i] = static_cast<float>(beta1 * m_adjoint);
-    x.v[i] = static_cast<float>(beta2 * v_adjoint);
-    x.theta_adjoint[i] -= static_cast<float>(decay * x.theta_adjoint[i]);
+    gradient[i] = flush_subnormal(static_cast<float>(one_minus_beta1 * by_m + 2.0 * one_minus_beta2 * g * by_v));
+    m[i] = flush_subnormal(static_cast<float>(beta1 * by_m));
+    v[i] = flush_subnormal(static_cast<float>(beta2 * by_v));
+    theta_adjoint[i] -= static_cast<float>(decay * theta_adjoint[i]);
   }
 }
 
@@ -72,11 +67,8 @@ void CpuDevice::adamw_metric(float* x, const float* v, const AdamwConstants& c, 
 
 void CpuDevice::adamw_adjoint(float* theta_adjoint, const float* m_adjoint, const float* v_adjoint, float* m, float* v,
                               float* gradient, const AdamwConstants& c, int64_t count) {
-  const AdjointVectors x{theta_adjoint, m_adjoint, v_adjoint, m, v, gradient};
-  if (m_adjoint)
-    reverse<true>(x, c, count, threads_);
-  else
-    reverse<false>(x, c, count, threads_);
+  const auto sweep = m_adjoint ? reverse<true> : reverse<false>;
+  sweep(theta_adjoint, m_adjoint, v_adjoint, m, v, gradient, c, count, threads_);
 }
 
 }  // namespace gradfold::GRADFOLD_ISA

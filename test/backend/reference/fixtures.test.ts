@@ -216,6 +216,7 @@ it('fixture lqs: the reverse sweep over a short SGD run', async () => {
     expect(relativeError(scored.norms!, expected.proxy_grad_norms[t])).toBeLessThan(TOLERANCE);
     const scales = expected.proxy_grad_norms[t].map((g) => g * lambdaNorms[0]);
     expect(dotError(scored.dots![0], expected.proxy_dots_with_lambda_next[t], scales)).toBeLessThan(TOLERANCE);
+    product.fill(0);
     await model.hvp(train[t], lambda, meanWeights(train[t].samples), product);
     hvpNorms.unshift(norm(product.read(0, product.length)));
     devLosses.unshift(await meanGradient(dev, gradient));

@@ -1,0 +1,83 @@
+import { Option } from 'commander';
+import { shuffleOrder } from '../../order/shuffle.ts';
+import { planInOrder, writePlan } from '../../order/plan.ts';
+import { readScoreTable } from '../../score/table.ts';
+import { bestOfWindows } from '../../select/batch-windows.ts';
+import { recordMetadata } from '../../select/plan-record.ts';
+import { PointFilter } from '../../select/point-filter.ts';
+import { candidatesFor } from '../../select/rater-filter.ts';
+import { invalid } from '../../check.ts';
+import { claimOutput, defineCommand, forceOption, number, option, outOption, positiveInteger } from '../command.ts';
+
+interface Flags {
+  out: string;
+  column: string;
+  method: 'point' | 'batch';
+  discard: number;
+  batch: number;
+  reference?: string;
+  force: boolean;
+}
+
+interface FilterTask {
+  rows: Uint32Array;
+  scores: Float64Array;
+  /** Of the point filter's distribution of scores. */
+  reference: Float64Array;
+  candidates: number;
+  keep: number;
+  seed: number;
+}
+
+/** Rows that are kept, in training order. */
+const METHODS: Record<Flags['method'], (task: FilterTask) => Uint32Array> = {
+  point({ rows, scores, reference, candidates, keep, seed }) {
+    const kept = new PointFilter({ reference, batch: candidates, keep, seed }).places(rows, scores);
+    return shuffleOrder(kept.length, seed).map((i) => rows[kept[i]]);
+  },
+  batch: ({ rows, scores, candidates, keep, seed }) =>
+    bestOfWindows(scores, { candidates, keep, seed }).map((place) => rows[place]),
+};
+
+export const rateFilter = defineCommand<Flags>({
+  usage: 'rate filter <scores>',
+  description: 'Keep the rows that would win in batches of rated rows, as a plan in random order.',
+  example: 'gradfold rate filter scores.arrow --discard 0.5 --out plan.arrow',
+  limits: 'rows of the plan, its first ones',
+  options: [
+    outOption('the plan'),
+    option('--column <name>', 'score column', String, 'rater'),
+    new Option(
+      '--method <name>',
+      'point: each row by itself, with the chance it would have in a batch; batch: the best of each batch',
+    )
+      .choices(['point', 'batch'])
+      .default('point'),
+    option('--discard <share>', 'share of the rows that is left out', number, 0.5),
+    option('--batch <n>', 'rows that are kept of a batch', positiveInteger, 32),
+    option(
+      '--reference <scores>',
+      'point: table whose scores the rows compete with, for parts of a corpus (default: the table itself)',
+    ),
+    forceOption,
+  ],
+  async run({ args, options }) {
+    const { out, column, method, discard, batch: keep, seed, limit } = options;
+    const file = args[0] as string;
+    const { rows, scores } = await readScoreTable(file, column);
+    const reference =
+      options.reference === undefined ? scores : (await readScoreTable(options.reference, column)).scores;
+    const candidates = candidatesFor(keep, discard);
+    const kept = METHODS[method]({ rows, scores, reference, candidates, keep, seed }).slice(0, limit);
+    if (kept.length === 0) {
+      throw invalid('discard', `a share that keeps something of ${rows.length} rows`, discard);
+    }
+    await claimOutput(out, options.force);
+    const from = `${kept.length} of the ${rows.length} rows of ${file}, by the ${method} filter: ${keep} of ${candidates} by ${column}`;
+    await writePlan(out, planInOrder(kept), recordMetadata({ from }));
+    return {
+      json: { path: out, rows: kept.length, of: rows.length, method, candidates, keep },
+      text: `${out}: kept ${from}`,
+    };
+  },
+});

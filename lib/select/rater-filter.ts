@@ -1,0 +1,63 @@
+import { checkFinite, checkInteger, invalid } from '../check.ts';
+import type { Batch } from '../data/batch.ts';
+import { SequenceRater } from '../model/sequence-rater.ts';
+import { digestParameters, type Fingerprint } from '../train/fingerprint.ts';
+import type { BatchFilter, Choice, StepContext } from '../train/hooks.ts';
+import { softmaxWeights } from '../weight/softmax.ts';
+import { topK } from './top-k.ts';
+
+export interface RaterFilterOptions {
+  /** N: how many rows a step trains on. */
+  count: number;
+  /** ρ: share of the candidates that is left out, in [0, 1); default 0. */
+  discard?: number;
+  /** Weighs the rows that stay by softmax(s / temperature); default: the weights of the plan. */
+  temperature?: number;
+}
+
+/**
+ * How many candidates leave `count` rows when the share `discard` of them is left out: N / (1 − ρ), rounded.
+ * @throws GradfoldError INVALID_ARGUMENT for a share outside [0, 1)
+ */
+export function candidatesFor(count: number, discard: number): number {
+  checkInteger('count', count, 1);
+  checkFinite('discard', discard, { min: 0 });
+  if (discard >= 1) throw invalid('discard', 'a share < 1', discard);
+  return Math.round(count / (1 - discard));
+}
+
+/**
+ * Trains each step on the N candidates that a rater, which is not trained, scores highest (DataRater, Calian et al. 2025),
+ * weighs them by their scores, or both. Give it to `train` as `filter`. Each step costs a pass of the rater over N / (1 − ρ)
+ * rows more.
+ */
+export class RaterFilter implements BatchFilter {
+  readonly candidates: number;
+  readonly fingerprint: Fingerprint;
+  readonly #rater: SequenceRater;
+  readonly #count: number;
+  readonly #temperature: number | undefined;
+
+  constructor(rater: SequenceRater, options: RaterFilterOptions) {
+    if (!(rater instanceof SequenceRater)) throw invalid('rater', 'a SequenceRater', rater);
+    const { count, discard = 0, temperature } = options;
+    this.candidates = candidatesFor(count, discard);
+    if (temperature !== undefined) checkFinite('temperature', temperature, { above: 0 });
+    this.#rater = rater;
+    this.#count = count;
+    this.#temperature = temperature;
+    this.fingerprint = {
+      rater: digestParameters(rater.parameters),
+      'rated rows kept': count,
+      'rater temperature': temperature ?? 'none',
+    };
+  }
+
+  async choose(batch: Batch, { signal }: Pick<StepContext, 'signal'>): Promise<Choice> {
+    const scores = await this.#rater.score(batch, { signal });
+    const places = topK(scores, this.#count).sort();
+    if (this.#temperature === undefined) return { places };
+    const kept = Float64Array.from(places, (place) => scores[place]);
+    return { places, weights: softmaxWeights(kept, { temperature: this.#temperature }) };
+  }
+}

@@ -1,0 +1,215 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Backend, FloatArray } from '../../lib/backend/types.ts';
+import { collate } from '../../lib/data/batch.ts';
+import { spearman } from '../../lib/evaluate/statistics.ts';
+import { LanguageModel } from '../../lib/model/language-model.ts';
+import { createOptimizer } from '../../lib/model/optimizer.ts';
+import type { SequenceRater } from '../../lib/model/sequence-rater.ts';
+import { scoreRows } from '../../lib/score/rater-scores.ts';
+import { digestParameters } from '../../lib/train/fingerprint.ts';
+import { trainDataRater, type DataRaterLogEntry, type DataRaterOptions } from '../../lib/weight/data-rater.ts';
+import { AveragedOptimizer } from '../../lib/weight/data-rater/averaged-optimizer.ts';
+import { trainInnerStarts } from '../../lib/weight/data-rater/inner-starts.ts';
+import { initializeDataRater } from '../../lib/weight/data-rater/rater-model.ts';
+import { RowTape } from '../../lib/weight/data-rater/row-tape.ts';
+import { metaGradient } from '../../lib/weight/meta-gradient.ts';
+import { describeBackends } from '../support/backends.ts';
+import { distance } from '../support/fixtures.ts';
+import { TINY } from '../support/models.ts';
+import { randomVector } from '../support/random-vector.ts';
+
+const samples = { tokens: (row: number) => Int32Array.from({ length: 5 }, (_, t) => (row * (t + 2) + t * t) % 11) };
+const range = (begin: number, end: number) => Uint32Array.from({ length: end - begin }, (_, i) => begin + i);
+const batchOf = (rows: ArrayLike<number>) => collate(Array.from(rows, (row) => ({ inputIds: samples.tokens(row) })));
+const INITIAL = { ...TINY, initializer_range: 0.3 };
+
+describeBackends('trainDataRater', (tested) => {
+  let backend: Backend;
+  let model: LanguageModel;
+  beforeAll(async () => {
+    backend = await tested.open();
+    model = await LanguageModel.initialize(INITIAL, { backend, seed: 7 });
+  });
+  afterAll(() => backend.dispose());
+
+  const newRater = () => initializeDataRater(INITIAL, { backend, seed: 3 });
+  /** A rater whose scores differ, as those of a fresh one do not. */
+  async function warmRater(): Promise<SequenceRater> {
+    const rater = await newRater();
+    const noise = randomVector(rater, 11, 0);
+    noise.scale(0.3);
+    rater.parameters.axpy(1, noise);
+    return rater;
+  }
+
+  const options = (changed: Partial<DataRaterOptions> = {}): DataRaterOptions => ({
+    model,
+    inner: { samples, rows: range(0, 30), batchSize: 3 },
+    outer: { samples, rows: range(30, 50), batchSize: 4 },
+    steps: 6,
+    population: { size: 2, life: 6, burnIn: 2 },
+    seed: 5,
+    ...changed,
+  });
+
+  it('makes the meta-step that its definition says', async () => {
+    const [seed, window, B] = [5, 2, 3];
+    const inner = { kind: 'adamw', lr: 1e-2, betas: [0.9, 0.95] } as const;
+    const outer = { kind: 'adamw', lr: 5e-2, betas: [0.9, 0.99], weightDecay: 0.1 } as const;
+    const starts = await trainInnerStarts(model, { samples, rows: range(0, 30), ages: [3], batchSize: 4, seed });
+    const rater = await warmRater();
+    const made: DataRaterLogEntry[] = [];
+    const own = model.parameters.toRecord();
+    await trainDataRater(rater, {
+      ...options({ steps: 1, window, innerOptimizer: inner, optimizer: outer, temperature: 0.7 }),
+      population: { size: 2, life: 6, starts },
+      schedule: { kind: 'constant' },
+      onStep: (entry) => void made.push(entry),
+    });
+    expect(model.parameters.toRecord()).toEqual(own);
+
+    // By hand: each of the two inner models steps an AdamW of its own from the same rater; the mean of both is taken.
+    const tapes = {
+      inner: new RowTape('data-rater/inner', range(0, 30), seed),
+      outer: new RowTape('data-rater/outer', range(30, 50), seed),
+    };
+    const raters = [await warmRater(), await warmRater()];
+    for (const [i, own] of raters.entries()) {
+      model.parameters.copyFrom(starts[0].parameters);
+      const batches = Array.from({ length: window }, (_, t) => batchOf(tapes.inner.read((i * window + t) * B, B)));
+      const scores = await Promise.all(batches.map((batch) => own.score(batch)));
+      const meta = await metaGradient(model, {
+        batches,
+        scores,
+        outer: batchOf(tapes.outer.read(i * 4, 4)),
+        temperature: 0.7,
+        optimizer: inner,
+        state: starts[0].state,
+      });
+      const gradient = own.vector();
+      for (const [t, batch] of batches.entries()) {
+        gradient.axpy(1, await own.backward(batch, meta.scoreGradients[t]));
+      }
+      expect(made[0].models[i]).toMatchObject({ model: i, age: window });
+      expect(made[0].models[i].outerLoss).toBeCloseTo(meta.outerLoss, 5);
+      expect(made[0].models[i].metaGradientNorm / gradient.norm()).toBeCloseTo(1, 3);
+      gradient.scale(1 / gradient.norm());
+      await createOptimizer(own, outer).step(gradient);
+    }
+    const mean = raters[0].vector();
+    for (const each of raters) mean.axpy(0.5, each.parameters);
+    const before = (await warmRater()).parameters.toRecord();
+    const moved = distance(mean.toRecord(), before);
+    expect(moved).toBeGreaterThan(0.1);
+    expect(distance(rater.parameters.toRecord(), mean.toRecord()) / moved).toBeLessThan(tested.tolerance.hvp * 50);
+    model.parameters.setFrom(own);
+  });
+
+  it('gives the same bits again', async () => {
+    const run = async () => {
+      const rater = await newRater();
+      await trainDataRater(rater, options());
+      return digestParameters(rater.parameters);
+    };
+    expect(await run()).toBe(await run());
+  });
+
+  it('begins with equal weights, lives its lives, and reports', async () => {
+    const rater = await newRater();
+    const entries: DataRaterLogEntry[] = [];
+    const result = await trainDataRater(rater, {
+      ...options({ steps: 8, modelsPerStep: 1 }),
+      probe: { every: 4, rows: range(0, 10) },
+      onStep: (entry) => void entries.push(entry),
+    });
+    expect(entries[0].effectiveSamples).toBeCloseTo(3, 10);
+    expect(entries.at(-1)!.effectiveSamples).toBeLessThan(3);
+    expect(entries.map(({ models }) => models[0].model)).toEqual([0, 1, 0, 1, 0, 1, 0, 1]);
+    // Burn-in 2, then 2 a meta-step; the first life of model 0 is half as long, and ends after its first meta-step.
+    expect(entries.map(({ models }) => models[0].age)).toEqual([4, 4, 4, 6, 6, 4, 4, 6]);
+    expect(entries.map(({ domains }) => domains !== undefined)).toEqual([...'00010001'].map((x) => x === '1'));
+    expect(Object.keys(entries[3].domains!)).toEqual(['all']);
+    expect(result).toMatchObject({ steps: 8, ratedRows: 48, stability: null });
+    expect(result.outerLoss).toBe(entries.at(-1)!.outerLoss);
+  });
+
+  it('compares scores with those 100 meta-steps before', async () => {
+    const rater = await newRater();
+    const rows = range(0, 20);
+    const seen: { step: number; scores: Float64Array; stability?: number | null }[] = [];
+    await trainDataRater(rater, {
+      ...options({ steps: 150, window: 1, modelsPerStep: 1, inner: { samples, rows: range(0, 30), batchSize: 2 } }),
+      probe: { every: 50, rows },
+      async onStep({ step, stability }) {
+        if (step % 50 === 0) seen.push({ step, scores: await scoreRows(rater, samples, rows), stability });
+      },
+    });
+    expect(seen.map(({ stability }) => typeof stability)).toEqual(['object', 'object', 'number']);
+    expect(seen[2].stability).toBeCloseTo(spearman(seen[2].scores, seen[0].scores), 12);
+  });
+
+  it('one shared Adam steps along the mean of the gradients', async () => {
+    const config = { kind: 'adamw', lr: 0.1, betas: [0.9, 0.99] } as const;
+    const [rater, alone] = [await warmRater(), await warmRater()];
+    const gradients = [randomVector(rater, 1, 0), randomVector(rater, 2, 0)];
+    const averaged = new AveragedOptimizer(rater, config, { sources: 2, shared: true });
+    const single = createOptimizer(alone, config);
+    for (let step = 0; step < 3; step++) {
+      const sum = alone.vector();
+      for (const [i, gradient] of gradients.entries()) {
+        await averaged.add(i, gradient, 0.1);
+        sum.axpy(0.5, gradient);
+      }
+      await averaged.apply(0.1);
+      await single.step(sum);
+    }
+    expect(distance(rater.parameters.toRecord(), alone.parameters.toRecord())).toBeLessThan(
+      tested.tolerance.value * norm(alone.parameters.toRecord()),
+    );
+  });
+
+  it('learns to weigh down rows that the outer set has nothing of', { timeout: 60_000 }, async () => {
+    // Good rows count upwards, bad ones repeat a token that never occurs elsewhere.
+    const rowsOf = {
+      tokens: (row: number) =>
+        Int32Array.from({ length: 6 }, (_, t) => (row < 100 && row % 2 === 1 ? 10 : (row + t) % 9)),
+    };
+    const rater = await newRater();
+    await trainDataRater(rater, {
+      ...options({ steps: 15, modelsPerStep: 1 }),
+      inner: { samples: rowsOf, rows: range(0, 100), batchSize: 8 },
+      outer: { samples: rowsOf, rows: range(100, 200), batchSize: 16 },
+      innerOptimizer: { kind: 'sgd', lr: 0.5 },
+      optimizer: { kind: 'adamw', lr: 3e-2, betas: [0.9, 0.99] },
+      population: { size: 2, life: 30, burnIn: 5 },
+    });
+    const scores = await scoreRows(rater, rowsOf, range(0, 20));
+    const bad = scores.filter((_, row) => row % 2 === 1);
+    const good = scores.filter((_, row) => row % 2 === 0);
+    expect(Math.min(...good)).toBeGreaterThan(Math.max(...bad));
+  });
+
+  it('refuses rows on both sides, and a checkpoint of another run', async () => {
+    const rater = await newRater();
+    const shared = options({ outer: { samples, rows: range(25, 50), batchSize: 4 } });
+    await expect(trainDataRater(rater, shared)).rejects.toThrow(
+      'outer.rows: expected no row of inner.rows, got "row 25"',
+    );
+    await expect(trainDataRater(rater, options({ modelsPerStep: 3 }))).rejects.toThrow('modelsPerStep');
+    await expect(trainDataRater(rater, options({ probe: { every: 30 } }))).rejects.toThrow('a divisor of 100');
+  });
+});
+
+describe('RowTape', () => {
+  it('passes over all rows again and again, each time in another order', () => {
+    const tape = new RowTape('name', range(10, 15), 1);
+    const passes = [0, 1, 2].map((pass) => Array.from(tape.read(5 * pass, 5)));
+    for (const pass of passes) expect(pass.toSorted()).toEqual([10, 11, 12, 13, 14]);
+    expect(new Set(passes.map(String)).size).toBeGreaterThan(1);
+    expect(Array.from(tape.read(3, 4))).toEqual([...passes[0].slice(3), ...passes[1].slice(0, 2)]);
+  });
+});
+
+function norm(record: Record<string, FloatArray>): number {
+  return Math.hypot(...Object.values(record).map((values) => Math.hypot(...values)));
+}
