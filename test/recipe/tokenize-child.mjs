@@ -33,6 +33,7 @@ await tokenizeInto(
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3);
       return table.text(i);
     },
+    origin: (i) => table.origin(i),
     domain: (i) => table.domain(i),
     value: (column, i) => table.value(column, i),
   },
