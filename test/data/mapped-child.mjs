@@ -84,10 +84,11 @@ const MODES = {
       const worker = new Worker(fileURLToPath(import.meta.url), {
         workerData: [library, i % 2 ? 'once' : 'endless', folder],
       });
+      const exit = once(worker, 'exit');
       const [tokens] = await once(worker, 'message');
       assert.deepEqual([...tokens], expected);
-      if (i % 2) await once(worker, 'exit');
-      else await worker.terminate();
+      if (i % 2 === 0) await worker.terminate();
+      await exit;
     }
     await collect();
     assert(mapped() <= before, `${mapped()} mappings, ${before} before the workers`);
