@@ -5,8 +5,15 @@ import { areaTable, meanReport } from '../noise/table.ts';
 import { learnRater, type Learned, type Reading } from './learn.ts';
 import type { RaterBenchOptions } from './settings.ts';
 
+/** Rows that are judged, none of a document that was trained on. */
+const JUDGED = {
+  evaluation: 'boilerplate lines and languages that occur nowhere else',
+  proxy: 'boilerplate lines and languages as in training',
+} as const;
+type Judged = keyof typeof JUDGED;
+
 interface SeedResult {
-  reports: Record<string, DiscriminationReport>;
+  reports: Record<Judged, Record<string, DiscriminationReport>>;
   readings: Reading[];
   /** Ham scored above spam, by score. */
   mails: Record<string, RocArea>;
@@ -19,28 +26,40 @@ export async function find(backend: Backend, options: RaterBenchOptions): Promis
     const data = await plantedNoise({ ...options, seed });
     const learned = await learnRater(data, backend, options, seed);
     results.push({
-      reports: await reportsOf(data, learned),
+      reports: {
+        evaluation: await reportsOf(data, learned, data.rows.evaluation),
+        proxy: await reportsOf(data, learned, data.rows.proxy),
+      },
       readings: learned.readings,
       mails: await mailsOf(data, learned),
     });
     learned.rater.dispose();
     learned.model.dispose();
   }
-  const names = Object.keys(results[0].reports);
-  const reports = Object.fromEntries(
-    names.map((name) => [name, meanReport(results.map((result) => result.reports[name]))]),
-  );
-  const title = `rows of unseen documents over ${results.length} seeds, ${options.share} corrupted in training, ${options.outer} outer rows, ${options.steps} meta-steps`;
-  return {
-    text: [areaTable(title, { ...curve(results), ...reports }), mailTable(results)].join('\n'),
-    json: { reports, perSeed: results },
+  const reports = {
+    evaluation: { ...curve(results), ...meanOf(results, 'evaluation') },
+    proxy: meanOf(results, 'proxy'),
   };
+  const setting = `${results.length} seeds, ${options.share} corrupted in training, ${options.outer} outer rows, ${options.steps} meta-steps`;
+  const tables = (Object.keys(JUDGED) as Judged[]).map((judged) =>
+    areaTable(`rows of unseen documents, ${JUDGED[judged]}; ${setting}`, reports[judged]),
+  );
+  return { text: [...tables, mailTable(results)].join('\n'), json: { reports, perSeed: results } };
+}
+
+function meanOf(results: SeedResult[], judged: Judged): Record<string, DiscriminationReport> {
+  return Object.fromEntries(
+    Object.keys(results[0].reports[judged]).map((name) => [
+      name,
+      meanReport(results.map(({ reports }) => reports[judged][name])),
+    ]),
+  );
 }
 
 /** The mean over seeds of what was read on the way. */
 function curve(results: SeedResult[]): Record<string, DiscriminationReport> {
   return Object.fromEntries(
-    results[0].readings.slice(0, -1).map(({ step }, i) => {
+    results[0].readings.map(({ step }, i) => {
       const seconds = results.reduce((sum, { readings }) => sum + readings[i].seconds, 0) / results.length;
       const name = `rater, ${step} meta-steps, ${seconds.toFixed(0)} s`;
       return [name, meanReport(results.map(({ readings }) => readings[i].report))];
@@ -48,19 +67,20 @@ function curve(results: SeedResult[]): Record<string, DiscriminationReport> {
   );
 }
 
-async function reportsOf(data: PlantedNoise, { rater, model, readings }: Learned): Promise<SeedResult['reports']> {
-  const rows = data.rows.evaluation;
+async function reportsOf(
+  data: PlantedNoise,
+  { rater, model }: Learned,
+  rows: Uint32Array,
+): Promise<Record<string, DiscriminationReport>> {
   const corruptions = Array.from(rows, data.corruption);
+  const losses = await rowLosses(model, data.samples, rows);
   const scores = {
-    'perplexity, low': (await rowLosses(model, data.samples, rows)).map((loss) => -loss),
-    'perplexity, near the median': nearMedian(await rowLosses(model, data.samples, rows)),
-    rater: await scoreRows(rater, data.samples, rows),
+    'perplexity, low': losses.map((loss) => -loss),
+    'perplexity, near the median': nearMedian(losses),
+    'rater, end': await scoreRows(rater, data.samples, rows),
   };
   return Object.fromEntries(
-    Object.entries(scores).map(([name, values]) => [
-      name === 'rater' ? `rater, end, ${readings.at(-1)!.seconds.toFixed(0)} s` : name,
-      discrimination(values, corruptions),
-    ]),
+    Object.entries(scores).map(([name, values]) => [name, discrimination(values, corruptions)]),
   );
 }
 

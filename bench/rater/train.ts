@@ -17,8 +17,8 @@ import { learnRater } from './learn.ts';
 import type { RaterBenchOptions } from './settings.ts';
 
 /** Clean rows on which the trained models are compared, and how often that is done in a training. */
-const VALIDATION_ROWS = 1024;
-const MEASUREMENTS = 30;
+const VALIDATION_ROWS = 768;
+const MEASUREMENTS = 15;
 
 interface Run {
   /** Of the validation rows, on the way. */
