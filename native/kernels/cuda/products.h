@@ -1,0 +1,18 @@
+// What does the matrix products of a CUDA device.
+#pragma once
+
+#include <memory>
+
+#include "../kernels.h"
+#include "runtime.h"
+
+namespace gradfold::cuda {
+
+/// cuBLASLt with a handle of its own, or nothing where that is not found.
+class Products;
+
+std::shared_ptr<Products> open_products(Stream& stream);
+/// As Device::gemm() tells it.
+const char* products_name(const Products& products, Type precision);
+
+}  // namespace gradfold::cuda
