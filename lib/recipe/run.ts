@@ -70,7 +70,7 @@ export async function runRecipe(
 
 /** The stages of a recipe, in order. */
 export async function stagesOf(context: RunContext): Promise<RunStage[]> {
-  return [...(await dataStages(context)), ...scoreStages(context), ...trainStages(context)];
+  return [...(await dataStages(context)), ...(await scoreStages(context)), ...trainStages(context)];
 }
 
 /** Draws the page of a finished run; resolves to its path. */
