@@ -16,7 +16,7 @@ import {
 } from './command.ts';
 import type { CommandOutput } from './io.ts';
 import { scoreShardOf, type ScoreShardFlags } from './score-shard.ts';
-import { shardOptions } from './shard-options.ts';
+import { shardOf, shardOptions } from './shard-options.ts';
 import { reencodeFor, tokenizerBeside } from './tokenizers.ts';
 
 export interface ApplyFlags extends BackendFlags, ScoreShardFlags {
@@ -43,6 +43,7 @@ export async function applyRater(directory: string, call: CommandCall<ApplyFlags
   const { args, options, io } = call;
   const { signal } = io;
   const { split, batch, seed, limit } = options;
+  const shard = shardOf(options);
   const path = args[0] as string;
   const samples = await openSamples(path);
   const rows = drawRows(samples, { split, count: limit, seed }).sort();
@@ -53,6 +54,7 @@ export async function applyRater(directory: string, call: CommandCall<ApplyFlags
     const column = options.column ?? record.column;
     return scoreShardOf(call, {
       rows,
+      shard,
       columns: [column],
       score: async (part) => ({
         [column]: await scoreRows(rater, samples, part, { batchSize: batch, reencode, signal }),

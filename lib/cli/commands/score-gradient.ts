@@ -16,7 +16,7 @@ import {
 import { momentOptions, momentsOf, type MomentFlags } from '../moments.ts';
 import { describedShard, rowsToScore, splitOption } from '../score-output.ts';
 import { scoreShardOf, type ScoreShardFlags } from '../score-shard.ts';
-import { shardOptions } from '../shard-options.ts';
+import { shardOf, shardOptions } from '../shard-options.ts';
 
 /** The columns of the table and what is in them; those in AdamW's metric where there is one. */
 const COLUMNS: Record<string, (scores: RowAlignments) => Float64Array | undefined> = {
@@ -56,6 +56,7 @@ export const scoreGradient = defineCommand<Flags>({
     const { args, options, io } = call;
     const { signal } = io;
     const { seed, batch } = options;
+    const shard = shardOf(options);
     const samples = await openSamples(args[0] as string);
     const rows = rowsToScore(samples, options);
     const target = drawRows(samples, {
@@ -74,6 +75,7 @@ export const scoreGradient = defineCommand<Flags>({
       let scorer: GradientScorer | undefined;
       return scoreShardOf(call, {
         rows,
+        shard,
         columns,
         score: async (part) => {
           scorer ??= await GradientScorer.open(model, { target: targetBatches, optimizer, signal });

@@ -14,7 +14,7 @@ import {
 } from '../command.ts';
 import { describedShard, rowsToScore, splitOption } from '../score-output.ts';
 import { scoreShardOf, type ScoreShardFlags } from '../score-shard.ts';
-import { shardOptions } from '../shard-options.ts';
+import { shardOf, shardOptions } from '../shard-options.ts';
 
 export const scorePerplexity = defineCommand<BackendFlags & ScoreShardFlags & { model: string; split: Split }>({
   usage: 'score perplexity <samples>',
@@ -34,12 +34,14 @@ export const scorePerplexity = defineCommand<BackendFlags & ScoreShardFlags & { 
     const { args, options, io } = call;
     const { signal } = io;
     const { batch } = options;
+    const shard = shardOf(options);
     const samples = await openSamples(args[0] as string);
     const rows = rowsToScore(samples, options);
     const scored = await withBackend(options, async (backend) => {
       const model = await LanguageModel.fromPretrained(options.model, { backend, signal });
       return scoreShardOf(call, {
         rows,
+        shard,
         columns: ['perplexity', 'loss'],
         score: async (part) => {
           const perplexity = await perplexityScores(model, samples, part, { batchSize: batch, signal });
