@@ -168,10 +168,12 @@ export { scoreRows, type Reencode, type ScoreRowsOptions } from './score/rater-s
 export { perplexityScores } from './score/perplexity.ts';
 export {
   estimateMoments,
+  GradientScorer,
   gradientScores,
   type Alignment,
   type GradientScoreOptions,
   type GradientScores,
+  type RowAlignments,
 } from './score/gradient.ts';
 export { InRunScores, type InRunOptions, type InRunTable } from './score/in-run.ts';
 export type { TargetOptions } from './score/target-gradient.ts';

@@ -1,7 +1,4 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { resolve } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { writeCorpus, type Corpus, type CorpusDocument } from '../data/corpus.ts';
 import { corruptDocuments } from '../data/corrupt.ts';
 import { demoCorpus, type DemoCorpusOptions } from '../data/demo-corpus.ts';
@@ -10,6 +7,7 @@ import { SPLITS, splitOf, tokenizeCorpus, writeSamples } from '../data/samples.t
 import { loadTokenizer, trainTokenizer } from '../data/tokenizer.ts';
 import { randomPermutation, streamOf } from '../random.ts';
 import { FILES, type RunContext } from './context.ts';
+import { fileDigest } from './file-digest.ts';
 import type { BaseRecipe } from './method.ts';
 import type { Recipe } from './schema.ts';
 import type { Stage } from './stage.ts';
@@ -24,8 +22,8 @@ export type DataRecipe = BaseRecipe & Pick<Recipe, 'corpus' | 'tokenizer' | 'sam
 export async function dataStages(context: RunContext<DataRecipe>): Promise<Stage<RunContext<DataRecipe>>[]> {
   const { recipe, limit } = context;
   const { corpus, samples } = recipe;
-  const given = recipe.tokenizer.path === undefined ? undefined : resolve(context.recipeDir, recipe.tokenizer.path);
-  const files = corpus.source === 'files' ? corpus.files.map((file) => resolve(context.recipeDir, file)) : [];
+  const given = recipe.tokenizer.path === undefined ? undefined : context.recipePath(recipe.tokenizer.path);
+  const files = corpus.source === 'files' ? corpus.files.map((file) => context.recipePath(file)) : [];
   return [
     {
       name: 'corpus',
@@ -139,11 +137,4 @@ async function* counting(
     if (++done % 256 === 0) progress(done, 0, 'documents');
     yield document;
   }
-}
-
-/** SHA-256 of a file's content. */
-async function fileDigest(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path), hash);
-  return hash.digest('hex');
 }

@@ -14,7 +14,7 @@ export const PLANS: RecipeMethod<Recipe, ReportData> = {
   schema: recipeSchema,
   estimate: estimateRun,
   async stages(context: RunContext): Promise<RunStage[]> {
-    return [...(await dataStages(context)), ...scoreStages(context), ...trainStages(context)];
+    return [...(await dataStages(context)), ...(await scoreStages(context)), ...trainStages(context)];
   },
   summarize: summarizeRun,
   render: renderReport,

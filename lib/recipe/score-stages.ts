@@ -5,6 +5,7 @@ import { LanguageModel } from '../model/language-model.ts';
 import { planOf } from '../order/plan.ts';
 import { writeScoreTable } from '../score/table.ts';
 import { FILES, scoreFile, type RunContext, type RunStage } from './context.ts';
+import { fileDigest } from './file-digest.ts';
 import { plansOf } from './grid.ts';
 import { judgeScores } from './quality.ts';
 import { trainingRows } from './rows.ts';
@@ -24,10 +25,11 @@ export async function modelConfig(context: RunContext): Promise<ModelConfig> {
 }
 
 /** The small model that scores, one stage for scorings that are made together, and how well they tell labels apart. */
-export function scoreStages({ recipe }: RunContext): RunStage[] {
+export async function scoreStages(context: RunContext): Promise<RunStage[]> {
+  const { recipe } = context;
   return [
     ...(recipe.pretrain ? [pretrainStage(recipe.pretrain)] : []),
-    ...scoringGroups(recipe.scores).map((scorings) => scoreStage(scorings)),
+    ...(await Promise.all(scoringGroups(recipe.scores).map((scorings) => scoreStage(scorings)))),
     ...(recipe.quality ? [qualityStage()] : []),
   ];
 
@@ -62,9 +64,11 @@ export function scoreStages({ recipe }: RunContext): RunStage[] {
     };
   }
 
-  function scoreStage(scorings: Scorings): RunStage {
+  async function scoreStage(scorings: Scorings): Promise<RunStage> {
     const names = Object.keys(scorings);
     const { method } = scorings[names[0]];
+    const files = methodOf(scorings[names[0]]).files?.(scorings[names[0]]) ?? [];
+    const digests = await Promise.all(files.map((file) => fileDigest(context.recipePath(file))));
     const scratch = `${FILES.scores}${names.join('+')}.sweep/`;
     const needsTarget = SCORING_NEEDS[method].includes('target');
     return {
@@ -77,7 +81,13 @@ export function scoreStages({ recipe }: RunContext): RunStage[] {
       ],
       outputs: names.map(scoreFile),
       scratch: [scratch],
-      config: { scorings, pool: recipe.pool, target: needsTarget ? recipe.target : null, seed: recipe.seed },
+      config: {
+        scorings,
+        pool: recipe.pool,
+        target: needsTarget ? recipe.target : null,
+        seed: recipe.seed,
+        ...(files.length > 0 && { files: digests }),
+      },
       async run(context, progress) {
         const { pool } = trainingRows(await context.samples(), recipe.pool.rows, recipe.seed);
         const {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Batch, TokenRow } from '../data/batch.ts';
 import { rowOf, type TokenSource } from '../data/token-source.ts';
 import { GradfoldError } from '../errors.ts';
+import type { Optimizer } from '../model/optimizer.ts';
 import type { ParameterVector } from '../model/parameter-vector.ts';
 import { CHUNK_ELEMENTS } from '../model/safetensors.ts';
 
@@ -21,6 +22,12 @@ export function digest(parts: Iterable<string | NodeJS.TypedArray>): string {
 /** A digest of every tensor, by name and value; read in parts, so that large parameters are not held twice. */
 export function digestParameters(parameters: ParameterVector): string {
   return digest(tensorParts(parameters));
+}
+
+/** A digest of what an optimizer's metric depends on (see Optimizer.precondition). */
+export function digestMetric(optimizer: Optimizer): string {
+  const { v, ...settings } = optimizer.metricState();
+  return digest([JSON.stringify(settings), digestParameters(v)]);
 }
 
 function* tensorParts(parameters: ParameterVector): Generator<string | NodeJS.TypedArray> {

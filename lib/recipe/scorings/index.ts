@@ -3,8 +3,10 @@ import { hashOf } from '../stage.ts';
 import { columnScoring } from './column.ts';
 import { combineScoring } from './combine.ts';
 import { gradientScoring } from './gradient.ts';
+import { inRunScoring } from './in-run.ts';
 import { lqsScoring } from './lqs.ts';
 import type { ScoringMethod, Scorings } from './method.ts';
+import { ngramScoring } from './ngram.ts';
 import { perplexityScoring } from './perplexity.ts';
 import { textScoring } from './text.ts';
 
@@ -12,8 +14,10 @@ type Methods = { [Method in ScoringRecipe['method']]: ScoringMethod<ScoringOf<Me
 
 const METHODS: Methods = {
   lqs: lqsScoring,
-  perplexity: perplexityScoring,
   gradient: gradientScoring,
+  in_run: inRunScoring,
+  perplexity: perplexityScoring,
+  ngram: ngramScoring,
   text: textScoring,
   column: columnScoring,
   combine: combineScoring,
