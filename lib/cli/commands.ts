@@ -8,6 +8,10 @@ import { doctor } from './commands/doctor.ts';
 import { evaluate } from './commands/evaluate.ts';
 import { explain } from './commands/explain.ts';
 import { ingest } from './commands/ingest.ts';
+import { mixFit } from './commands/mix-fit.ts';
+import { mixOptimize } from './commands/mix-optimize.ts';
+import { mixPredict } from './commands/mix-predict.ts';
+import { mixReport } from './commands/mix-report.ts';
 import { order } from './commands/order.ts';
 import { plan } from './commands/plan.ts';
 import { rateExplain } from './commands/rate-explain.ts';
@@ -34,6 +38,7 @@ import { train } from './commands/train.ts';
 /** What words that begin several commands stand for. */
 export const GROUPS: Record<string, string> = {
   corpus: 'Corpora that are fetched or spoiled on purpose.',
+  mix: 'Domain mixtures by scale (AutoScale): laws, the best mixture, its prediction, a page.',
   rate: 'A DataRater: train it, rate rows with it, keep the best ones, see what its scores mean.',
   score: 'What rows are worth: score them, train a scorer, apply it.',
 };
@@ -63,6 +68,10 @@ export const COMMANDS: CliCommand[] = [
   rateFilter,
   rateExplain,
   rateSweep,
+  mixFit,
+  mixOptimize,
+  mixPredict,
+  mixReport,
   select,
   order,
   plan,
