@@ -32,6 +32,14 @@ const corrupt = z
       .array(z.enum(CORRUPTIONS))
       .min(1)
       .default([...CORRUPTIONS]),
+    pieces: z
+      .strictObject({
+        characters: count.describe('that a piece has at most'),
+        minCharacters: count.optional().describe('shorter pieces are left out; default half of characters'),
+        perDocument: count.optional().describe('only so many pieces of a document, from evenly spread places'),
+      })
+      .optional()
+      .describe('cut documents into pieces first, each corrupted or not by itself; a book would be one label else'),
   })
   .optional()
   .describe('corrupt a share of the documents of each split, to see who finds them');

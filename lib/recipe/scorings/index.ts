@@ -2,6 +2,7 @@ import type { ScoringOf, ScoringRecipe } from '../scoring-schema.ts';
 import { hashOf } from '../stage.ts';
 import { columnScoring } from './column.ts';
 import { combineScoring } from './combine.ts';
+import { dataRaterScoring } from './datarater.ts';
 import { gradientScoring } from './gradient.ts';
 import { lqsScoring } from './lqs.ts';
 import type { ScoringMethod, Scorings } from './method.ts';
@@ -14,6 +15,7 @@ const METHODS: Methods = {
   lqs: lqsScoring,
   perplexity: perplexityScoring,
   gradient: gradientScoring,
+  datarater: dataRaterScoring,
   text: textScoring,
   column: columnScoring,
   combine: combineScoring,
