@@ -139,7 +139,7 @@ export {
   type RowsOptions,
   type TrainedDataRater,
 } from './weight/data-rater.ts';
-export { initializeDataRater } from './weight/data-rater/rater-model.ts';
+export { initializeDataRater, type DataRaterInit } from './weight/data-rater/rater-model.ts';
 export { trainInnerStarts, type InnerStartOptions } from './weight/data-rater/inner-starts.ts';
 
 export {

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import {
   initializeDataRater,
   LanguageModel,
@@ -42,14 +43,17 @@ export async function learnRater(
 ): Promise<Learned> {
   const { samples, rows } = data;
   const model = await LanguageModel.initialize(MODEL, { backend, seed });
+  const before = processorSeconds();
   const starts = await trainInnerStarts(model, {
     samples,
     rows: rows.train,
     ages: options.ages,
     optimizer: ADAM,
     seed,
+    checkpointDir: join(options.cacheDir, `starts-${seed}-${options.share}-${options.ages.join('-')}`),
   });
-  const rater = await initializeDataRater(raterConfig(options), { backend, seed: seed + 1 });
+  options.onProgress(`seed ${seed}, starts: ${(processorSeconds() - before).toFixed(0)} s of processor time`);
+  const rater = await newRater(model, options, { backend, seed: seed + 1 });
   const outer = { clean: rows.heldOut, mixture: rows.mixture }[options.outer];
   const corruptions = Array.from(rows.evaluation, data.corruption);
   const readings: Reading[] = [];
@@ -90,6 +94,17 @@ export async function learnRater(
 function processorSeconds(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1e6;
+}
+
+function newRater(
+  model: LanguageModel,
+  options: RaterBenchOptions,
+  creation: { backend: Backend; seed: number },
+): Promise<SequenceRater> {
+  const { fromStart, causal } = options;
+  return fromStart
+    ? initializeDataRater(model.config, { ...creation, causal, from: model })
+    : initializeDataRater(raterConfig(options), { ...creation, causal });
 }
 
 function raterConfig({ hidden, layers }: RaterBenchOptions): LlamaConfig {

@@ -22,6 +22,9 @@ export interface RaterBenchOptions {
   temperature: number;
   hidden: number;
   layers: number;
+  /** The rater begins with the backbone of the oldest start, whose shape it has, instead of fresh parameters. */
+  fromStart: boolean;
+  causal: boolean;
   shared: boolean;
   firstOrder: boolean;
   evaluateEvery: number;
@@ -71,6 +74,8 @@ export const OPTIONS_HELP = `options:
   --ages a,b,…        steps after which starts of inner models were kept (default: 200,400,600)
   --outer o           clean (default) or mixture
 ${FLAGS_HELP}
+  --from-start        the rater begins with the backbone of the oldest start, and has its shape
+  --causal            a token of the rater sees those before it only
   --shared            one Adam for all inner models
   --first-order       leave the Hessian products out
   --cache-dir path    where packages and corpora are kept (default: .cache)
@@ -120,6 +125,8 @@ export function parseRequest(args: string[], experiments: readonly string[]): Re
       discard: number('discard'),
       trainingSteps: number('training-steps'),
       threads: number('threads'),
+      fromStart: values['from-start'],
+      causal: values.causal,
       shared: values.shared,
       firstOrder: values['first-order'],
       cacheDir: values['cache-dir'],
@@ -142,6 +149,8 @@ function parsed(args: string[]) {
         seeds: { type: 'string', default: '0' },
         ages: { type: 'string', default: '200,400,600' },
         outer: { type: 'string', default: 'clean' },
+        'from-start': { type: 'boolean', default: false },
+        causal: { type: 'boolean', default: false },
         shared: { type: 'boolean', default: false },
         'first-order': { type: 'boolean', default: false },
         'cache-dir': { type: 'string', default: '.cache' },

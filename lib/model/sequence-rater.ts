@@ -21,7 +21,8 @@ export interface RaterLoadOptions extends CallOptions {
   seed?: number;
 }
 
-const ofHead = ({ name }: ParameterSlot) => name.startsWith('score_head.');
+/** Whether a tensor of a rater's is its head's, not its backbone's. */
+export const isHead = ({ name }: ParameterSlot): boolean => name.startsWith('score_head.');
 
 /**
  * A transformer that gives each row a number: score_i = ⟨w, pool_i⟩ + b, where pool_i is the mean of the row's last
@@ -70,9 +71,9 @@ export class SequenceRater extends TransformerModel<RaterConfig, EngineRater> {
     const rater = new SequenceRater({ ...config, ...options.rater } as RaterConfig, options.backend);
     const { layout } = rater.space;
     return rater.filled(async () => {
-      const backbone = partOf(layout, (slot) => seed === undefined || !ofHead(slot));
+      const backbone = partOf(layout, (slot) => seed === undefined || !isHead(slot));
       await rater.read(directory, backbone, { signal: options.signal, kind: 'backbone' });
-      if (seed !== undefined) await rater.draw(partOf(layout, ofHead), { signal: options.signal, seed });
+      if (seed !== undefined) await rater.draw(partOf(layout, isHead), { signal: options.signal, seed });
     });
   }
 

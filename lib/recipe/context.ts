@@ -94,3 +94,6 @@ export const FILES = {
 
 /** The pool's scores by one scoring; the column has its name. */
 export const scoreFile = (scoring: string): string => `${FILES.scores}${scoring}.arrow`;
+
+/** What a scoring leaves beside its scores, such as a model that gives them. */
+export const leavingsOf = (scoring: string): string => `${FILES.scores}${scoring}/`;

@@ -1,12 +1,11 @@
 import { writeTextAtomically } from '../atomic-file.ts';
-import { loadTokenizer } from '../data/tokenizer.ts';
-import type { ModelConfig } from '../model/config.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { planOf } from '../order/plan.ts';
 import { writeScoreTable } from '../score/table.ts';
-import { FILES, scoreFile, type RunContext, type RunStage } from './context.ts';
+import { FILES, leavingsOf, scoreFile, type RunContext, type RunStage } from './context.ts';
 import { fileDigest } from './file-digest.ts';
 import { plansOf } from './grid.ts';
+import { modelConfig } from './model-config.ts';
 import { judgeScores } from './quality.ts';
 import { trainingRows } from './rows.ts';
 import { SCORING_NEEDS } from './scoring-schema.ts';
@@ -16,13 +15,6 @@ import { trainInto } from './training.ts';
 
 const PRETRAIN = 'pretrain';
 export const QUALITY = 'quality';
-
-/** The recipe's model with what follows from its tokenizer and row length. */
-export async function modelConfig(context: RunContext): Promise<ModelConfig> {
-  const { vocabularySize } = await loadTokenizer(context.path(FILES.tokenizer));
-  const { model, samples } = context.recipe;
-  return { max_position_embeddings: samples.length, ...model, vocab_size: vocabularySize } as unknown as ModelConfig;
-}
 
 /** The small model that scores, one stage for scorings that are made together, and how well they tell labels apart. */
 export async function scoreStages(context: RunContext): Promise<RunStage[]> {
@@ -70,6 +62,7 @@ export async function scoreStages(context: RunContext): Promise<RunStage[]> {
     const files = methodOf(scorings[names[0]]).files?.(scorings[names[0]]) ?? [];
     const digests = await Promise.all(files.map((file) => fileDigest(context.recipePath(file))));
     const scratch = `${FILES.scores}${names.join('+')}.sweep/`;
+    const { leaves = false } = methodOf(scorings[names[0]]);
     const needsTarget = SCORING_NEEDS[method].includes('target');
     return {
       name: scoringStage(names),
@@ -77,9 +70,10 @@ export async function scoreStages(context: RunContext): Promise<RunStage[]> {
         'corpus',
         'samples',
         ...(SCORING_NEEDS[method].includes(PRETRAIN) ? [PRETRAIN] : []),
+        ...(SCORING_NEEDS[method].includes('model') ? ['tokenizer'] : []),
         ...sourcesOf(scorings[names[0]]).map((source) => stageOfScoring(recipe.scores, source)),
       ],
-      outputs: names.map(scoreFile),
+      outputs: [...names.map(scoreFile), ...(leaves ? names.map(leavingsOf) : [])],
       scratch: [scratch],
       config: {
         scorings,
@@ -87,6 +81,7 @@ export async function scoreStages(context: RunContext): Promise<RunStage[]> {
         target: needsTarget ? recipe.target : null,
         seed: recipe.seed,
         ...(files.length > 0 && { files: digests }),
+        ...(SCORING_NEEDS[method].includes('model') && { model: recipe.model, backend: recipe.backend }),
       },
       async run(context, progress) {
         const { pool } = trainingRows(await context.samples(), recipe.pool.rows, recipe.seed);

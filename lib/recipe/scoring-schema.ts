@@ -62,6 +62,27 @@ const ngram = z.strictObject({
   prefer: prefer.default('low'),
 });
 
+const datarater = z.strictObject({
+  method: z.literal('datarater'),
+  steps: count.default(350).describe('meta-steps'),
+  batch: count.default(32).describe('rows of an inner step'),
+  targetBatch: count.default(64).describe('target rows of a meta-gradient'),
+  window: count.default(2).describe('T, inner steps that are differentiated through'),
+  temperature: z.number().gt(0).default(1).describe('of the weights, a softmax of the scores'),
+  population: count.default(4).describe('inner models'),
+  modelsPerStep: count.default(1).describe('inner models that a meta-step takes, in turn'),
+  life: count.default(60).describe('inner steps of an inner model before it begins anew'),
+  ages: z.array(count).min(1).default([200, 400, 600]).describe('steps of plain training, where inner models begin'),
+  startLr: z.number().gt(0).default(3e-3).describe('learning rate of that plain training'),
+  innerLr: z.number().gt(0).default(1e-3).describe('learning rate of inner steps'),
+  lr: z.number().gt(0).default(3e-3).describe('peak learning rate of the rater'),
+  backbone: z
+    .enum(['fresh', 'inner'])
+    .default('fresh')
+    .describe('what the rater begins as: fresh parameters, or the oldest beginning of the inner models'),
+  causal: z.boolean().default(false).describe('whether a token of the rater sees those before it only'),
+});
+
 const text = z.strictObject({
   method: z.literal('text'),
   feature: z.enum(Object.keys(TEXT_FEATURES)),
@@ -90,6 +111,7 @@ export const scoringSchema = z.discriminatedUnion('method', [
   inRun,
   perplexity,
   ngram,
+  datarater,
   text,
   column,
   combine,
@@ -98,13 +120,14 @@ export const scoringSchema = z.discriminatedUnion('method', [
 export type ScoringRecipe = z.output<typeof scoringSchema>;
 export type ScoringOf<Method extends ScoringRecipe['method']> = Extract<ScoringRecipe, { method: Method }>;
 
-/** The sections of a recipe without which a method cannot score. */
-export const SCORING_NEEDS: Record<ScoringRecipe['method'], ('pretrain' | 'target')[]> = {
+/** The sections of a recipe without which a method cannot score, or which it makes models from. */
+export const SCORING_NEEDS: Record<ScoringRecipe['method'], ('pretrain' | 'target' | 'model')[]> = {
   lqs: ['pretrain', 'target'],
   perplexity: ['pretrain'],
   gradient: ['pretrain', 'target'],
   in_run: ['pretrain', 'target'],
   ngram: [],
+  datarater: ['target', 'model'],
   text: [],
   column: [],
   combine: [],

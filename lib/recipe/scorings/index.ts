@@ -2,6 +2,7 @@ import type { ScoringOf, ScoringRecipe } from '../scoring-schema.ts';
 import { hashOf } from '../stage.ts';
 import { columnScoring } from './column.ts';
 import { combineScoring } from './combine.ts';
+import { dataRaterScoring } from './datarater.ts';
 import { gradientScoring } from './gradient.ts';
 import { inRunScoring } from './in-run.ts';
 import { lqsScoring } from './lqs.ts';
@@ -18,6 +19,7 @@ const METHODS: Methods = {
   in_run: inRunScoring,
   perplexity: perplexityScoring,
   ngram: ngramScoring,
+  datarater: dataRaterScoring,
   text: textScoring,
   column: columnScoring,
   combine: combineScoring,

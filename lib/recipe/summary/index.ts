@@ -5,6 +5,7 @@ import { extremeDocuments } from '../../score/explain-documents.ts';
 import { domainHistograms } from '../../score/explain-domains.ts';
 import { readScoreTable, type ScoreTable } from '../../score/table.ts';
 import { FILES, scoreFile, type RunContext } from '../context.ts';
+import { explanationFile } from '../explain-stages.ts';
 import { correlationOf } from '../uncertainty.ts';
 import { orderName, plansOf, selectionName } from '../grid.ts';
 import { describePlan } from '../plans.ts';
@@ -49,7 +50,12 @@ export async function summarizeRun(
   return {
     name: recipe.name,
     headline: headline(domains, names),
-    remarks: remarks(result, { budget: steps * batch, pool: recipe.pool.rows }),
+    remarks: [
+      ...remarks(result, { budget: steps * batch, pool: recipe.pool.rows }),
+      ...(recipe.explain?.scores ?? []).map(
+        (name) => `What ${name} has to do with the text: ${explanationFile(name)}.`,
+      ),
+    ],
     ...result,
     agreement: agreements(pools),
     positions: await positions(context, plans, pools),

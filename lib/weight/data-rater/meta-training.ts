@@ -45,6 +45,11 @@ export class MetaTraining {
     this.#outerTape = new RowTape('data-rater/outer', outer.rows, seed);
   }
 
+  /** Made since the first meta-step. */
+  get burnInSteps(): number {
+    return this.#population.births * this.#settings.population.burnIn;
+  }
+
   /** Makes the meta-step that `step` meta-steps came before. */
   async step(step: number, signal?: AbortSignal): Promise<Omit<DataRaterLogEntry, 'seconds'>> {
     const { optimizer, schedule, steps, modelsPerStep, population, normalize } = this.#settings;
