@@ -53,8 +53,8 @@ const FIELDS = [
 
 /** Tokens of a record batch: what memory holds of a table that is being written. */
 const BATCH_TOKENS = 2 ** 20;
-/** Document ids of a row are 16-bit. */
-const MOST_LENGTH = 2 ** 16;
+/** Document ids of a row are 16-bit: the most tokens that a row can have. */
+export const MOST_LENGTH = 2 ** 16;
 /** The most that a buffer of Node 20 takes, so that the file can be opened again. */
 const MOST_BYTES = 2 ** 32;
 
