@@ -5,7 +5,7 @@ import { drawRows } from '../recipe/rows.ts';
 import { scoreRows } from '../score/rater-scores.ts';
 import { loadScorer } from '../score/scorer-files.ts';
 import { scoreShard, shardPath } from '../score/shards.ts';
-import { digestParameters, digestRows } from '../train/fingerprint.ts';
+import { digestRater, digestRows } from '../train/fingerprint.ts';
 import {
   backendOptions,
   forceOption,
@@ -67,7 +67,7 @@ export async function applyRater(
         [column]: await scoreRows(rater, samples, part, { batchSize: batch, reencode, signal }),
       }),
       fingerprint: {
-        scorer: digestParameters(rater.parameters),
+        scorer: digestRater(rater),
         settings: JSON.stringify(rater.config),
         samples: digestRows(samples, rows),
         reencoded: String(reencode !== undefined),

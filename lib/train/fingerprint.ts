@@ -3,6 +3,7 @@ import type { Batch, TokenRow } from '../data/batch.ts';
 import { rowOf, type TokenSource } from '../data/token-source.ts';
 import { GradfoldError } from '../errors.ts';
 import type { ParameterVector } from '../model/parameter-vector.ts';
+import type { SequenceRater } from '../model/sequence-rater.ts';
 import { CHUNK_ELEMENTS } from '../model/safetensors.ts';
 
 /** What a resumable step was started with, by name: plain values, or digests of large ones. */
@@ -21,6 +22,13 @@ export function digest(parts: Iterable<string | NodeJS.TypedArray>): string {
 /** A digest of every tensor, by name and value; read in parts, so that large parameters are not held twice. */
 export function digestParameters(parameters: ParameterVector): string {
   return digest(tensorParts(parameters));
+}
+
+/** The same of all that a rater's scores depend on. */
+export function digestRater({ parameters, reference }: SequenceRater): string {
+  return reference
+    ? digest([digestParameters(parameters), digestParameters(reference.parameters)])
+    : digestParameters(parameters);
 }
 
 function* tensorParts(parameters: ParameterVector): Generator<string | NodeJS.TypedArray> {
