@@ -25,6 +25,7 @@ export {
   type PerSampleResult,
   type WeightOptions,
 } from './model/language-model.ts';
+export { ROW_FEATURES, type RowFeature, type RowFeatureName } from './model/row-features.ts';
 export { SequenceRater, type RaterBatch, type RaterLoadOptions } from './model/sequence-rater.ts';
 export type { CallOptions, TransformerModel } from './model/transformer-model.ts';
 export type { ParameterVector } from './model/parameter-vector.ts';

@@ -53,7 +53,7 @@ export async function learnRater(
     checkpointDir: join(options.cacheDir, `starts-${seed}-${options.share}-${options.ages.join('-')}`),
   });
   options.onProgress(`seed ${seed}, starts: ${(processorSeconds() - before).toFixed(0)} s of processor time`);
-  const rater = await newRater(model, options, { backend, seed: seed + 1 });
+  const rater = await newRater(model, data, options, { backend, seed: seed + 1 });
   const outer = { clean: rows.heldOut, mixture: rows.mixture }[options.outer];
   const corruptions = Array.from(rows.evaluation, data.corruption);
   const readings: Reading[] = [];
@@ -98,13 +98,15 @@ function processorSeconds(): number {
 
 function newRater(
   model: LanguageModel,
+  { samples, rows }: PlantedNoise,
   options: RaterBenchOptions,
   creation: { backend: Backend; seed: number },
 ): Promise<SequenceRater> {
-  const { fromStart, causal } = options;
-  return fromStart
-    ? initializeDataRater(model.config, { ...creation, causal, from: model })
-    : initializeDataRater(raterConfig(options), { ...creation, causal });
+  const { fromStart, causal, features: names } = options;
+  const reference = names.includes('loss') ? model : undefined;
+  const features = names.length > 0 ? { names, samples, rows: rows.train, reference } : undefined;
+  const config = fromStart ? model.config : raterConfig(options);
+  return initializeDataRater(config, { ...creation, causal, features, from: fromStart ? model : undefined });
 }
 
 function raterConfig({ hidden, layers }: RaterBenchOptions): LlamaConfig {

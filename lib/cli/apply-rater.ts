@@ -3,7 +3,7 @@ import { openSamples, SPLITS, type Split } from '../data/samples.ts';
 import { drawRows } from '../recipe/rows.ts';
 import { scoreRows } from '../score/rater-scores.ts';
 import { loadScorer } from '../score/scorer-files.ts';
-import { digestParameters, digestRows } from '../train/fingerprint.ts';
+import { digestRater, digestRows } from '../train/fingerprint.ts';
 import {
   backendOptions,
   forceOption,
@@ -60,7 +60,7 @@ export async function applyRater(directory: string, call: CommandCall<ApplyFlags
         [column]: await scoreRows(rater, samples, part, { batchSize: batch, reencode, signal }),
       }),
       fingerprint: {
-        scorer: digestParameters(rater.parameters),
+        scorer: digestRater(rater),
         settings: JSON.stringify(rater.config),
         samples: digestRows(samples, rows),
         reencoded: String(reencode !== undefined),

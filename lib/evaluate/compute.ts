@@ -20,13 +20,14 @@ export function forwardFlops(config: ModelConfig, length: number): number {
   return rowFlops(shape, products, length);
 }
 
-/** The same of a rater, whose head works once a row, on the pooled vector. */
+/** The same of a rater, whose head works once a row, on the pooled vector, and of its reference model. */
 export function raterFlops(config: RaterConfig, length: number): number {
   const shape = raterShape(config);
-  const head = shape.hiddenSize + Number(config.bias);
+  const head = shape.hiddenSize + Number(config.bias) + (config.features?.length ?? 0);
+  const reference = config.reference ? forwardFlops(config.reference, length) : 0;
   const lookedUp = shape.vocabSize + tableRows(shape);
   const products = raterLayout(config, shape).length - head - lookedUp * shape.hiddenSize;
-  return rowFlops(shape, products, length) + 2 * shape.hiddenSize;
+  return rowFlops(shape, products, length) + 2 * shape.hiddenSize + reference;
 }
 
 const tableRows = ({ learnedPositions, tokenTypes }: TransformerShape): number => learnedPositions + tokenTypes;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ROW_FEATURES } from '../model/row-features.ts';
 import { TEXT_FEATURES } from '../score/text-features.ts';
 import { PREFERENCES } from './scorings/prefer.ts';
 
@@ -81,6 +82,10 @@ const datarater = z.strictObject({
     .default('fresh')
     .describe('what the rater begins as: fresh parameters, or the oldest beginning of the inner models'),
   causal: z.boolean().default(false).describe('whether a token of the rater sees those before it only'),
+  features: z
+    .array(z.enum(ROW_FEATURES))
+    .default([])
+    .describe('numbers of a row that the score has a weight for each; loss is under the oldest beginning'),
 });
 
 const text = z.strictObject({

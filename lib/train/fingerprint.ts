@@ -8,6 +8,7 @@ import { GradfoldError } from '../errors.ts';
 import { fileError } from '../files.ts';
 import type { Optimizer } from '../model/optimizer.ts';
 import type { ParameterVector } from '../model/parameter-vector.ts';
+import type { SequenceRater } from '../model/sequence-rater.ts';
 import { CHUNK_ELEMENTS } from '../model/safetensors.ts';
 
 /** What a resumable step was started with, by name: plain values, or digests of large ones. */
@@ -32,6 +33,13 @@ export function digestParameters(parameters: ParameterVector): string {
 export function digestMetric(optimizer: Optimizer): string {
   const { v, ...settings } = optimizer.metricState();
   return digest([JSON.stringify(settings), digestParameters(v)]);
+}
+
+/** The same of all that a rater's scores depend on. */
+export function digestRater({ parameters, reference }: SequenceRater): string {
+  return reference
+    ? digest([digestParameters(parameters), digestParameters(reference.parameters)])
+    : digestParameters(parameters);
 }
 
 function* tensorParts(parameters: ParameterVector): Generator<string | NodeJS.TypedArray> {

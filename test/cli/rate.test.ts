@@ -92,7 +92,21 @@ test('rate train --from-model begins with a trained backbone', async () => {
   const both = await gradfold(rate('no', '--from-model', 'inner', '--rater-config', at('model.json')));
   expect(both.stderr).toContain('leave out --rater-config');
   const fresh = await gradfold(rate('no', '--from-model', 'inner', '--ages', '0'));
-  expect(fresh.stderr).toContain('needs an age above 0');
+  expect(fresh.stderr).toContain('need an age above 0');
+});
+
+test('rate train --features gives numbers of a row weights in its score', async () => {
+  await run(...rate('featured', '--features', 'loss,distinct_tokens', '--steps', '2'));
+  const config = JSON.parse(await readFile(at('featured/model/config.json'), 'utf8')) as RaterConfig;
+  expect(config.features!.map(({ name }) => name)).toEqual(['loss', 'distinct_tokens']);
+  const argv = ['rate', 'score', at('tokens/samples.arrow'), '--rater', at('featured/model'), ...BACKEND];
+  await run(...argv, '-o', at('featured.arrow'));
+  expect((await readScoreTable(at('featured.arrow'), 'rater')).scores.every(Number.isFinite)).toBe(true);
+
+  expect((await gradfold(rate('no', '--features', 'loss', '--ages', '0'))).stderr).toContain('need an age above 0');
+  const unknown = await gradfold(rate('no', '--features', 'length'));
+  expect(unknown.status).toBe(2);
+  expect(unknown.stderr).toContain('--features: expected some of loss, distinct_tokens, got "length"');
 });
 
 async function embeddings(directory: string): Promise<Float32Array> {

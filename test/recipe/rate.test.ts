@@ -27,7 +27,7 @@ target: { rows: 12 }
 pool: { rows: 40 }
 scores:
   rater:
-    { method: datarater, steps: 4, batch: 3, targetBatch: 2, population: 2, life: 4, ages: [2, 3], backbone: inner }
+    { method: datarater, steps: 4, batch: 3, targetBatch: 2, population: 2, life: 4, ages: [2, 3], backbone: inner, features: [loss] }
 quality: { column: corruption, positive: none, groups: corruption }
 explain: { scores: [rater], folds: 3, shown: 2 }
 plans:

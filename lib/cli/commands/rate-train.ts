@@ -5,6 +5,7 @@ import { forwardFlops, metaTrainingFlops, raterFlops } from '../../evaluate/comp
 import { readJsonObject } from '../../files.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import { LanguageModel } from '../../model/language-model.ts';
+import { needReference, ROW_FEATURES, type RowFeatureName } from '../../model/row-features.ts';
 import type { SequenceRater } from '../../model/sequence-rater.ts';
 import type { OptimizerConfig } from '../../model/optimizer.ts';
 import { saveScorer, SCORER_FILE } from '../../score/scorer-files.ts';
@@ -35,6 +36,7 @@ interface Flags extends BackendFlags {
   raterConfig?: string;
   fromModel?: string;
   causal: boolean;
+  features: RowFeatureName[];
   target?: string;
   targetDomain?: string;
   steps: number;
@@ -80,6 +82,12 @@ export const rateTrain = defineCommand<Flags>({
       `begin the rater with the backbone of this language model; ${INNER}: of the inner models' oldest beginning`,
     ),
     option('--causal', 'a token of the rater sees those before it only, as in a language model').default(false),
+    option(
+      '--features <list>',
+      `numbers of a row that the score has a weight for each: ${ROW_FEATURES.join(', ')}; loss is under the inner models' oldest beginning (default: none)`,
+      featureList,
+      [],
+    ),
     option('--target <samples>', 'table of the rows whose loss is to go down (default: the target split of the rows)'),
     option('--target-domain <name>', 'domain of the target rows (default: all)'),
     option('--steps <n>', 'meta-steps', positiveInteger, 350),
@@ -119,8 +127,9 @@ export const rateTrain = defineCommand<Flags>({
     if (fromModel !== undefined && options.raterConfig !== undefined) {
       throw new UsageError("rate train: --from-model has the rater's configuration with it: leave out --rater-config");
     }
-    if (fromModel === INNER && ages.length === 0) {
-      throw new UsageError(`rate train: --from-model ${INNER} needs an age above 0 in --ages`);
+    const usesBeginning = fromModel === INNER || needReference(options.features);
+    if (usesBeginning && ages.length === 0) {
+      throw new UsageError(`rate train: --from-model ${INNER} and the feature loss need an age above 0 in --ages`);
     }
     const path = args[0] as string;
     const samples = await openSamples(path);
@@ -176,17 +185,17 @@ export const rateTrain = defineCommand<Flags>({
 
       /** Fresh, or with the backbone of a language model. */
       async function newRater(): Promise<SequenceRater> {
-        const { causal } = options;
+        const { causal, features: names } = options;
+        const reference = needReference(names) ? model : undefined;
+        const features = names.length > 0 ? { names, samples, rows: inner, reference } : undefined;
+        const creation = { backend, seed, causal, features, signal };
         if (fromModel === undefined) {
-          const config = await configAt(options.raterConfig ?? options.config);
-          return initializeDataRater(config, { backend, seed, causal, signal });
+          return initializeDataRater(await configAt(options.raterConfig ?? options.config), creation);
         }
-        if (fromModel === INNER) {
-          return initializeDataRater(model.config, { backend, seed, causal, from: model, signal });
-        }
+        if (fromModel === INNER) return initializeDataRater(model.config, { ...creation, from: model });
         const from = await LanguageModel.fromPretrained(fromModel, { backend, signal });
         try {
-          return await initializeDataRater(from.config, { backend, seed, causal, from, signal });
+          return await initializeDataRater(from.config, { ...creation, from });
         } finally {
           from.dispose();
         }
@@ -211,6 +220,14 @@ export const rateTrain = defineCommand<Flags>({
     };
   },
 });
+
+function featureList(text: string): RowFeatureName[] {
+  return text.split(',').map((name) => {
+    const found = ROW_FEATURES.find((feature) => feature === name);
+    if (found) return found;
+    throw new UsageError(`--features: expected some of ${ROW_FEATURES.join(', ')}, got ${JSON.stringify(name)}`);
+  });
+}
 
 async function configAt(path: string): Promise<ModelConfig> {
   return (await readJsonObject(path)) as unknown as ModelConfig;

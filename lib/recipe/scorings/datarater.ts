@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { loadTokenizer } from '../../data/tokenizer.ts';
 import { forwardFlops, metaTrainingFlops, raterFlops, type MetaTrainingSize } from '../../evaluate/compute.ts';
 import { LanguageModel } from '../../model/language-model.ts';
+import { needReference } from '../../model/row-features.ts';
 import { scoreRows } from '../../score/rater-scores.ts';
 import { saveScorer } from '../../score/scorer-files.ts';
 import { trainDataRater } from '../../weight/data-rater.ts';
@@ -48,7 +49,10 @@ export const dataRaterScoring: ScoringMethod<DataRater> = {
       checkpointDir: join(scratch, 'starts'),
       onStep: ({ step }) => progress(step),
     });
+    const { features: names } = settings;
+    const reference = needReference(names) ? model : undefined;
     const rater = await initializeDataRater(model.config, {
+      features: names.length > 0 ? { names, samples, rows: rest, reference } : undefined,
       ...{ backend, seed, signal, causal: settings.causal },
       from: settings.backbone === 'inner' ? model : undefined,
     });

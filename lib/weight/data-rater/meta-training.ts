@@ -4,7 +4,7 @@ import { rowOf } from '../../data/token-source.ts';
 import { resolveOptimizer, updateParameters } from '../../model/optimizer-update.ts';
 import type { ParameterVector } from '../../model/parameter-vector.ts';
 import type { SequenceRater } from '../../model/sequence-rater.ts';
-import { digest, digestParameters, digestRows, type Fingerprint } from '../../train/fingerprint.ts';
+import { digest, digestParameters, digestRater, digestRows, type Fingerprint } from '../../train/fingerprint.ts';
 import { scheduleFactor } from '../../train/schedule.ts';
 import { metaGradient, type MetaGradient } from '../meta-gradient.ts';
 import { softmaxWeights } from '../softmax.ts';
@@ -183,7 +183,7 @@ export function fingerprintOf(rater: SequenceRater, settings: DataRaterSettings)
     optimizer: JSON.stringify(optimizer),
     'inner model': JSON.stringify(model.config),
     'rater settings': JSON.stringify(rater.config),
-    'initial rater': digestParameters(rater.parameters),
+    'initial rater': digestRater(rater),
   };
 }
 
