@@ -210,13 +210,28 @@ template <class T>
 inline void cp_async_16(SharedArray<T> to, const void* from, bool valid) {
   emulation::Block& block = *emulation::lane().block;
   if (reinterpret_cast<uintptr_t>(from) % 16 != 0 && valid) block.fail("copies from an address that is not aligned");
-  block.copy_async(reinterpret_cast<unsigned char*>(to.within(0, 16)), from, valid ? 16 : 0, to.name());
+  block.copy_async(reinterpret_cast<unsigned char*>(to.within(0, 16)), from, 16, valid, to.name());
 }
 #else
 __device__ __forceinline__ void cp_async_16(T* to, const void* from, bool valid) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
                :
                : "r"(shared_address(to)), "l"(from), "r"(valid ? 16 : 0)
+               : "memory");
+}
+#endif
+
+/// The same of 4 bytes, for numbers that are laid out anew on their way.
+template <class T>
+#ifdef GRADFOLD_CUDA_EMULATION
+inline void cp_async_4(SharedArray<T> to, const void* from, bool valid) {
+  emulation::lane().block->copy_async(reinterpret_cast<unsigned char*>(to.within(0, 4)), from, 4, valid, to.name());
+}
+#else
+__device__ __forceinline__ void cp_async_4(T* to, const void* from, bool valid) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;"
+               :
+               : "r"(shared_address(to)), "l"(from), "r"(valid ? 4 : 0)
                : "memory");
 }
 #endif

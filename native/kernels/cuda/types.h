@@ -6,6 +6,11 @@
 namespace gradfold::cuda {
 
 template <class T>
+inline constexpr Type type_of = Type::f32;
+template <>
+inline constexpr Type type_of<Bf16> = Type::bf16;
+
+template <class T>
 View<T> view_as(const AnyMat& m) {
   return {static_cast<T*>(m.data), m.rows, m.cols, m.stride};
 }

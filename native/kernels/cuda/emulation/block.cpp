@@ -213,12 +213,12 @@ void Block::note(const void* at, size_t bytes, const char* name, bool write) {
   }
 }
 
-void Block::copy_async(unsigned char* to, const void* from, size_t bytes, const char* name) {
-  note_write(to, 16, name);
+void Block::copy_async(unsigned char* to, const void* from, size_t bytes, bool valid, const char* name) {
+  note_write(to, bytes, name);
   Copies& copies = copies_[static_cast<size_t>(running->index)];
-  PendingCopy copy{to, {}, copies.committed};
-  if (bytes > 0) std::memcpy(copy.bytes, from, bytes);
-  std::memset(to, 0xff, 16);  // nothing to be read before the copy has been waited for
+  PendingCopy copy{to, {}, bytes, copies.committed};
+  if (valid) std::memcpy(copy.bytes, from, bytes);
+  std::memset(to, 0xff, bytes);  // nothing to be read before the copy has been waited for
   copies.pending.push_back(copy);
 }
 
@@ -228,7 +228,7 @@ void Block::wait_copies(int groups_left) {
   Copies& copies = copies_[static_cast<size_t>(running->index)];
   const auto arrives = [&](const PendingCopy& copy) { return copy.group < copies.committed - groups_left; };
   for (const PendingCopy& copy : copies.pending)
-    if (arrives(copy)) std::memcpy(copy.to, copy.bytes, sizeof copy.bytes);
+    if (arrives(copy)) std::memcpy(copy.to, copy.bytes, copy.count);
   copies.pending.erase(std::remove_if(copies.pending.begin(), copies.pending.end(), arrives), copies.pending.end());
 }
 

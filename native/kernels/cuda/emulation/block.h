@@ -74,6 +74,7 @@ struct Warp {
 struct PendingCopy {
   unsigned char* to;
   unsigned char bytes[16];
+  size_t count;
   int group;
 };
 
@@ -105,7 +106,7 @@ class Block {
   void note_read(const void* at, size_t bytes, const char* name) { note(at, bytes, name, false); }
   void note_write(const void* at, size_t bytes, const char* name) { note(at, bytes, name, true); }
 
-  void copy_async(unsigned char* to, const void* from, size_t bytes, const char* name);
+  void copy_async(unsigned char* to, const void* from, size_t bytes, bool valid, const char* name);
   void commit_copies();
   void wait_copies(int groups_left);
 
