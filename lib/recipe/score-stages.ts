@@ -116,7 +116,8 @@ export async function scoreStages(context: RunContext): Promise<RunStage[]> {
         ...Object.keys(stagesOfScorings(recipe.scores)),
       ],
       outputs: [FILES.quality],
-      config: { quality: recipe.quality, pool: recipe.pool, plans: plansOf(recipe), seed: recipe.seed },
+      // 2: of what quality.json holds; 1 had no standard errors.
+      config: { format: 2, quality: recipe.quality, pool: recipe.pool, plans: plansOf(recipe), seed: recipe.seed },
       async run(context, progress) {
         const quality = await judgeScores(context, (done, total) => progress(done, total, 'rows'));
         await writeTextAtomically(context.path(FILES.quality), JSON.stringify(quality, null, 2));

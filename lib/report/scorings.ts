@@ -38,7 +38,7 @@ export function qualitySection({ scorings, agreement, quality }: ReportData): st
     );
   const pairs = agreement.map(({ a, b, spearman }) => [
     `${e(a)} and ${e(b)}`,
-    spearman === null ? 'not defined' : withError(spearman, 2),
+    spearman === null ? 'not defined' : withError(spearman, 3),
   ]);
   const alike =
     pairs.length > 0 ? `<h3>How alike do they rank the pool? (Spearman, ± standard error)</h3>${table([], pairs)}` : '';

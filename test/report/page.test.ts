@@ -139,7 +139,7 @@ describe('renderReport', () => {
 
   test('estimates from rows have their standard error, where there is one', async () => {
     const html = await renderReport(data('plain'));
-    for (const number of ['0.750 ± 0.063', '>0.800<', '50.0 ± 25.0 %', '0.25 ± 0.13', '<strong>0.50</strong>']) {
+    for (const number of ['0.750 ± 0.063', '>0.800<', '50.0 ± 25.0 %', '0.250 ± 0.125', '<strong>0.50</strong>']) {
       expect(html).toContain(number);
     }
   });
