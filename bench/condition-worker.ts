@@ -15,6 +15,8 @@ export interface ConditionJob {
 
 export interface ConditionResult {
   seconds: number;
+  /** Of processors, all threads together. */
+  cpuSeconds: number;
   textBytes: number;
   tokens: number;
   /** Memory of the process at its peak, without pages of files. */
@@ -40,13 +42,16 @@ const out = join(folder, 'out');
 let peakOwn = 0;
 const poll = (): void => void (peakOwn = Math.max(peakOwn, memory('RssAnon')));
 const timer = setInterval(poll, POLL);
+const cpuBefore = process.cpuUsage();
 const start = performance.now();
 const tokens = threads === 0 ? await encodeAll() : await condition();
 const seconds = (performance.now() - start) / 1000;
+const { user, system } = process.cpuUsage(cpuBefore);
+const cpuSeconds = (user + system) / 1e6;
 poll();
 clearInterval(timer);
 const peakResident = memory('VmHWM');
-const result: ConditionResult = { seconds, textBytes: await textBytes(), tokens, peakOwn, peakResident };
+const result: ConditionResult = { seconds, cpuSeconds, textBytes: await textBytes(), tokens, peakOwn, peakResident };
 await rm(out, { recursive: true, force: true });
 process.stdout.write(JSON.stringify(result));
 

@@ -47,16 +47,21 @@ async function measured(folder: string, threads: number, repeats: number): Promi
     for (const { job, results } of entries) results.push(await measure({ folder, ...job }));
   }
   const middle = (results: ConditionResult[], of: (result: ConditionResult) => number) => median(results.map(of));
-  const speed = (results: ConditionResult[]) => middle(results, ({ textBytes, seconds }) => textBytes / 1e6 / seconds);
-  const alone = speed(entries[0].results);
+  const rate = (results: ConditionResult[], of: 'seconds' | 'cpuSeconds') =>
+    middle(results, (result) => result.textBytes / 1e6 / result[of]);
+  const [alone] = entries;
   const rates = entries.map(({ name, results }): BenchRow => {
     const [{ textBytes, tokens }] = results;
-    const share = name === entries[0].name ? '' : `; ${(speed(results) / alone).toFixed(2)} of the tokenizer alone`;
+    const share = (rate(results, 'cpuSeconds') / rate(alone.results, 'cpuSeconds')).toFixed(2);
     return {
       name,
-      value: speed(results),
+      value: rate(results, 'seconds'),
       unit: 'MB/s',
-      note: `${(textBytes / 1e6).toFixed(0)} MB of text, ${(tokens / 1e6).toFixed(1)} million tokens${share}`,
+      note: [
+        `${(textBytes / 1e6).toFixed(0)} MB of text, ${(tokens / 1e6).toFixed(1)} million tokens`,
+        `${rate(results, 'cpuSeconds').toFixed(2)} MB a second of processor time`,
+        ...(name === alone.name ? [] : [`${share} of the tokenizer alone`]),
+      ].join('; '),
     };
   });
   const peaks = entries.map(({ name, results }): BenchRow => ({
