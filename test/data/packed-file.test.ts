@@ -2,10 +2,17 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { tableFromIPC } from 'apache-arrow';
 import { describe, expect, it } from 'vitest';
+import { openBackend } from '../../lib/backend/open.ts';
+import { collate } from '../../lib/data/batch.ts';
 import { PackedFileWriter, type WrittenRow } from '../../lib/data/packed-file.ts';
 import { isPacked, openSamples, SPLITS, writeSamples, type PackedSamples } from '../../lib/data/samples.ts';
 import { rowOf, sampleBatches } from '../../lib/data/token-source.ts';
+import { rowLosses } from '../../lib/evaluate/losses.ts';
+import { LanguageModel } from '../../lib/model/language-model.ts';
+import { planOf } from '../../lib/order/plan.ts';
 import { randomUint32 } from '../../lib/random.ts';
+import { train } from '../../lib/train/trainer.ts';
+import { ARCHITECTURES, TINY } from '../support/models.ts';
 import { temporaryDirectory } from './helpers.ts';
 
 const directory = temporaryDirectory();
@@ -124,5 +131,33 @@ describe('packed files', () => {
     await writer.discard();
     await expect(PackedFileWriter.create(file('refused.arrow'), { length: 2 ** 16 + 1 })).rejects.toThrow(/length/);
     expect((await readdir(directory)).filter((name) => name.includes('refused'))).toEqual([]);
+  });
+});
+
+describe('packed rows in training', () => {
+  it('train a decoder, and are refused to a model of masked tokens', async () => {
+    const backend = await openBackend('reference');
+    const rows = Array.from({ length: 6 }, (_, i) => {
+      const inputIds = Int32Array.from({ length: 12 }, (_, t) => (3 * t + i) % 11);
+      const documentIds = Array.from(inputIds, (_, t) => (t < 5 ? 0 : 1));
+      const labels = inputIds.map((id, t) => (t === 0 || t === 5 ? -100 : id));
+      const piece = { document: i, domain: 'd', metadata: null };
+      return { inputIds, labels, documentIds, split: 'train' as const, pieces: [piece, piece] };
+    });
+    const samples = await write(file('train.arrow'), rows);
+    const plan = planOf(samples.rows('train'), null, { method: 'shuffle', seed: 1 });
+    const call = (model: LanguageModel) =>
+      train({ model, plan, samples, batchSize: 3, steps: 2, optimizer: { kind: 'sgd', lr: 0.1 } });
+    const model = await LanguageModel.initialize(TINY, { backend, seed: 1 });
+    const [first, ...others] = await rowLosses(model, samples, [0, 1, 2]);
+    const alone = await model.loss(collate([samples.row(0)]));
+    expect(first).toBeCloseTo(alone.mean, 12);
+    expect(others).toHaveLength(2);
+    expect(await call(model)).toMatchObject({ step: 2, tokens: 72 });
+    expect((await rowLosses(model, samples, [0]))[0]).not.toBe(first);
+    const masked = await LanguageModel.initialize(ARCHITECTURES.bert, { backend, seed: 1 });
+    await expect(call(masked)).rejects.toMatchObject({ code: 'UNSUPPORTED' });
+    await expect(rowLosses(masked, samples, [0])).rejects.toMatchObject({ code: 'UNSUPPORTED' });
+    backend.dispose();
   });
 });
