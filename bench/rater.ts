@@ -1,6 +1,7 @@
 // npm run bench:rater -- --help
 import { cpus } from 'node:os';
 import { GradfoldError, openBackend, type Backend } from 'gradfold';
+import { ceiling } from './rater/ceiling.ts';
 import { find } from './rater/find.ts';
 import { compareTraining } from './rater/train.ts';
 import { OPTIONS_HELP, parseRequest, UsageError, type RaterBenchOptions, type Request } from './rater/settings.ts';
@@ -9,6 +10,7 @@ type Experiment = (backend: Backend, options: RaterBenchOptions) => Promise<{ te
 
 const EXPERIMENTS: Record<string, { description: string; run: Experiment }> = {
   find: { description: 'how well a rater tells clean rows from corrupted ones', run: find },
+  ceiling: { description: 'how well one that is trained on the labels tells them', run: ceiling },
   train: { description: 'what training on the rows that a rater keeps is worth', run: compareTraining },
 };
 
