@@ -75,9 +75,10 @@ test('a recipe trains a rater, filters with it, compares trainings and explains 
   expect(data.plans.map(({ name }) => name)).toEqual(['all', 'rater']);
   expect(data.quality!.scores[0].byGroup).toHaveProperty('shuffle');
 
-  // Starts of 3 steps of 3 rows, 4 meta-steps, then the pool: in forward passes, of a training of 3 steps of 4 rows.
-  const perStep = 3 * (2 * 3 + 8 + 3) + 2 * 3 + 2 * 3 * 3;
-  expect(data.scorings[0].trainings).toBeCloseTo((3 * 3 * 3 + 4 * perStep + 40) / (3 * 4 * 3), 9);
+  // Starts of 3 steps of 3 rows, 4 meta-steps, then the pool, in forward passes, the reference's as well; against a
+  // training of 3 steps of 4 rows.
+  const perStep = 3 * (2 * 3 + 8 + 3) + 2 * 3 + 2 * 3 * 3 * 2;
+  expect(data.scorings[0].trainings).toBeCloseTo((3 * 3 * 3 + 4 * perStep + 40 * 2) / (3 * 4 * 3), 9);
 
   const rest = await readdir(join(run, 'scores'));
   expect(rest.sort()).toEqual(['rater', 'rater.arrow']);

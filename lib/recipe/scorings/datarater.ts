@@ -28,7 +28,7 @@ const CHECKPOINT_EVERY = 25;
 export const dataRaterScoring: ScoringMethod<DataRater> = {
   title: () => 'DataRater',
   leaves: true,
-  work: ({ pool }, [settings]) => addWork(metaTrainingWork(settings), workOf(pool.rows, FORWARD)),
+  work: ({ pool }, [settings]) => addWork(metaTrainingWork(settings), workOf(pool.rows, ratingOf(settings))),
   async score(context, { scorings, pool, scratch, onProgress }) {
     const [[name, settings]] = Object.entries(scorings);
     const { batch, steps, ages } = settings;
@@ -113,11 +113,14 @@ function sizeOf(settings: DataRater): Omit<MetaTrainingSize, 'modelFlops' | 'rat
   };
 }
 
-/** Training the beginnings and the rater, which counts as much as the model whose shape it has. */
+/** Forward passes of the model that rating a row counts as: the rater has its shape, and so has the reference. */
+const ratingOf = ({ features }: DataRater): number => FORWARD * (needReference(features) ? 2 : 1);
+
+/** Training the beginnings and the rater. */
 function metaTrainingWork(settings: DataRater): Work {
   const { steps, modelsPerStep, window, batch, targetBatch, ages } = settings;
   return {
     rows: Math.max(...ages) * batch + steps * modelsPerStep * (window * batch + targetBatch),
-    forwards: metaTrainingFlops({ ...sizeOf(settings), modelFlops: FORWARD, raterFlops: FORWARD }),
+    forwards: metaTrainingFlops({ ...sizeOf(settings), modelFlops: FORWARD, raterFlops: ratingOf(settings) }),
   };
 }
