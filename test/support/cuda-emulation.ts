@@ -15,12 +15,10 @@ export function emulationReason(): string | undefined {
   return cmake.found ? undefined : cmake.reason;
 }
 
-/** Builds the CUDA kernels, or the whole addon, to run thread by thread on the CPU; quick where nothing changed. */
-export async function buildEmulated(target: 'cuda_kernels' | 'gradfold_cuda_emulated'): Promise<string> {
-  const script = join(root, 'scripts', 'cuda.js');
-  const program = `import { buildEmulation } from ${JSON.stringify(script)};
-    process.exit(buildEmulation(${JSON.stringify(target)}) ? 0 : 1);`;
-  await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program]);
+/** Builds the emulation, which is quick where nothing changed; where its library and its addon lie. */
+export async function buildEmulated(): Promise<string> {
+  const script = join(root, 'scripts', 'build-cuda.js');
+  await promisify(execFile)(process.execPath, [script, '--emulated'], { maxBuffer: 1 << 24 });
   return emulationBuild;
 }
 
