@@ -59,14 +59,17 @@ export async function dataStages(context: RunContext): Promise<RunStage[]> {
       config: {
         vocabulary: recipe.tokenizer.vocabulary,
         given: given ? await fileDigest(given) : null,
+        ...(recipe.tokenizer.mask && { mask: true }),
         seed: recipe.seed,
         shares: samples.shares,
       },
       async run({ signal }, progress) {
+        const { vocabulary, mask } = recipe.tokenizer;
         const tokenizer = given
-          ? await loadTokenizer(given)
+          ? await loadTokenizer(given, { mask })
           : trainTokenizer(trainingTexts(await context.corpus(), recipe.seed, samples.shares), {
-              vocabularySize: recipe.tokenizer.vocabulary,
+              vocabularySize: vocabulary,
+              mask,
               signal,
               onProgress: (share) => progress(Math.round(100 * share), 100, '%'),
             });

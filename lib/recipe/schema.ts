@@ -122,6 +122,7 @@ const fields = z.strictObject({
     .strictObject({
       path: z.string().min(1).optional().describe('a Hugging Face tokenizer.json; trained on the corpus when absent'),
       vocabulary: z.int().min(257).default(4096).describe('size when trained'),
+      mask: z.boolean().default(false).describe('with a mask token, which an encoder needs'),
     })
     .prefault({}),
   samples: z.strictObject({

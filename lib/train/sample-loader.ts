@@ -38,7 +38,8 @@ export function planBatch(samples: TokenSource, plan: Plan, step: number, batchS
   const length = plan.rows.length;
   const positions = Array.from({ length: batchSize }, (_, i) => step * batchSize + i);
   const rows = rowsFrom(plan, step * batchSize, batchSize);
-  const tokenRows = positions.map((position, i) => rowOf(samples, rows[i], Math.floor(position / length)));
+  const readings = samples.row ? readingsOf(plan) : undefined;
+  const tokenRows = positions.map((position, i) => rowOf(samples, rows[i], readings?.before(position)));
   return {
     batch: collate(tokenRows),
     rows,
@@ -95,4 +96,37 @@ function countTokens(rows: TokenRow[]): number {
 /** The rows at `count` positions of the plan from `position` on, beginning again at its end. */
 function rowsFrom(plan: Plan, position: number, count: number): Uint32Array {
   return Uint32Array.from({ length: count }, (_, i) => plan.rows[(position + i) % plan.rows.length]);
+}
+
+/** How often the rows of a plan are read, along its endless tape. */
+class Readings {
+  readonly #rows: Uint32Array;
+  /** By row: times that it stands in the plan. */
+  readonly #times = new Map<number, number>();
+  /** By place: times that its row stands before it. */
+  readonly #earlier: Uint32Array;
+
+  constructor({ rows }: Plan) {
+    this.#rows = rows;
+    this.#earlier = Uint32Array.from(rows, (row) => {
+      const times = this.#times.get(row) ?? 0;
+      this.#times.set(row, times + 1);
+      return times;
+    });
+  }
+
+  /** How often the row at a position of the tape was read before it: where no row stands twice, the passes made. */
+  before(position: number): number {
+    const place = position % this.#rows.length;
+    const passes = Math.floor(position / this.#rows.length);
+    return passes * this.#times.get(this.#rows[place])! + this.#earlier[place];
+  }
+}
+
+const READINGS = new WeakMap<Plan, Readings>();
+
+function readingsOf(plan: Plan): Readings {
+  let readings = READINGS.get(plan);
+  if (!readings) READINGS.set(plan, (readings = new Readings(plan)));
+  return readings;
 }

@@ -25,9 +25,11 @@ import {
   type BackendFlags,
 } from '../command.ts';
 import { UsageError } from '../io.ts';
+import { maskOptions, samplesFor, type MaskFlags } from '../masked-samples.ts';
 
 export const train = defineCommand<
-  BackendFlags & {
+  BackendFlags &
+    MaskFlags & {
     out: string;
     samples: string;
     model?: string;
@@ -84,6 +86,7 @@ export const train = defineCommand<
       positiveInteger,
     ),
     option('--target-refresh <n>', 'steps from one target gradient to the next', positiveInteger, 2),
+    ...maskOptions,
     ...backendOptions,
     forceOption,
   ],
@@ -92,11 +95,11 @@ export const train = defineCommand<
     if ((options.model === undefined) === (options.config === undefined)) {
       throw new UsageError('train: give exactly one of --model and --config');
     }
-    const samples = await openSamples(options.samples);
+    const table = await openSamples(options.samples);
     const planPath = args[0] as string | undefined;
     const plan = planPath
-      ? await readPlan(planPath, samples)
-      : planOf(samples.rows('train'), null, { method: 'shuffle', seed });
+      ? await readPlan(planPath, table)
+      : planOf(table.rows('train'), null, { method: 'shuffle', seed });
     // A finished model is in the way; checkpoints without one are a run to go on with.
     await claimOutput(options.force ? out : join(out, TRAINING_FILES.model), options.force);
     if (options.greedy !== undefined && options.rater !== undefined) {
@@ -113,6 +116,7 @@ export const train = defineCommand<
             seed,
             signal,
           });
+      const samples = await samplesFor(model, table, { path: options.samples, flags: options, seed });
       const target = () => ({
         samples,
         target: drawRows(samples, { split: 'target', domain: options.targetDomain, seed }),
