@@ -9,13 +9,19 @@ import { readDocuments } from '../data/readers.ts';
 import { SPLITS, splitOf, tokenizeCorpus, writeSamples } from '../data/samples.ts';
 import { loadTokenizer, trainTokenizer } from '../data/tokenizer.ts';
 import { randomPermutation, streamOf } from '../random.ts';
-import { FILES, type RunContext, type RunStage } from './context.ts';
+import { FILES, type RunContext } from './context.ts';
+import type { BaseRecipe } from './method.ts';
+import type { Recipe } from './schema.ts';
+import type { Stage } from './stage.ts';
 
 /** Characters of text that a tokenizer is trained on: more change its merges little and cost seconds. */
 const TOKENIZER_CHARACTERS = 6_000_000;
 
+/** What documents and token rows are made from. */
+export type DataRecipe = BaseRecipe & Pick<Recipe, 'corpus' | 'tokenizer' | 'samples'>;
+
 /** From documents to token rows: the stages corpus, tokenizer and samples. */
-export async function dataStages(context: RunContext): Promise<RunStage[]> {
+export async function dataStages(context: RunContext<DataRecipe>): Promise<Stage<RunContext<DataRecipe>>[]> {
   const { recipe, limit } = context;
   const { corpus, samples } = recipe;
   const given = recipe.tokenizer.path === undefined ? undefined : resolve(context.recipeDir, recipe.tokenizer.path);

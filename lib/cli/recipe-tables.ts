@@ -1,0 +1,12 @@
+import type { BaseData } from '../recipe/method.ts';
+import type { AnyRecipe, MethodName } from '../recipe/methods.ts';
+import type { ReportData } from '../report/data.ts';
+import { formatRun } from './run-table.ts';
+
+/** The result of a run for a terminal, by the recipe's method. */
+const TABLES: Record<MethodName, (data: BaseData) => string> = {
+  plans: (data) => formatRun(data as ReportData),
+};
+
+/** The result of a run of any method for a terminal. */
+export const formatData = (data: BaseData, { method }: Pick<AnyRecipe, 'method'>): string => TABLES[method](data);
