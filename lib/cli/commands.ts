@@ -7,6 +7,8 @@ import { doctor } from './commands/doctor.ts';
 import { evaluate } from './commands/evaluate.ts';
 import { explain } from './commands/explain.ts';
 import { ingest } from './commands/ingest.ts';
+import { mixPlan } from './commands/mix-plan.ts';
+import { mixRun } from './commands/mix-run.ts';
 import { order } from './commands/order.ts';
 import { plan } from './commands/plan.ts';
 import { rateExplain } from './commands/rate-explain.ts';
@@ -33,6 +35,7 @@ import { train } from './commands/train.ts';
 /** What words that begin several commands stand for. */
 export const GROUPS: Record<string, string> = {
   corpus: 'Corpora that are fetched or spoiled on purpose.',
+  mix: 'Domain weights: measured at small scales, predicted at larger ones, and trained on.',
   rate: 'A DataRater: train it, rate rows with it, keep the best ones, see what its scores mean.',
   score: 'What rows are worth: score them, train a scorer, apply it.',
 };
@@ -64,6 +67,8 @@ export const COMMANDS: CliCommand[] = [
   select,
   order,
   plan,
+  mixPlan,
+  mixRun,
   explain,
   train,
   evaluate,

@@ -3,7 +3,7 @@ import type { ByDomain } from './quotas.ts';
 
 /** One training of a design that changes one domain at a time. */
 export interface DdoRun {
-  /** 'base', or the domain and its factor, as in 'mail x3'. */
+  /** 'base', or the domain and its factor, as in 'mail-x3'. */
   name: string;
   /** The domain whose quantity differs from the base run's; null for the base run. */
   domain: string | null;
@@ -35,7 +35,7 @@ export function ddoRuns(base: ByDomain, factors: readonly number[]): DdoRun[] {
           fix: 'give the base run more rows',
         });
       }
-      const name = `${domain} x${Number((quota / rows).toPrecision(3))}`;
+      const name = `${domain}-x${Number((quota / rows).toPrecision(3))}`;
       return { name, domain, factor: quota / rows, quotas: { ...base, [domain]: quota } };
     }),
   );

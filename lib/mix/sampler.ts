@@ -86,7 +86,7 @@ class DomainTape {
   readonly #name: string;
   readonly #pool: Uint32Array;
   readonly #seed: number;
-  #order = new Uint32Array();
+  #order: Uint32Array = new Uint32Array();
   #drawn = 0;
 
   constructor(name: string, pool: Uint32Array, seed: number) {

@@ -1,8 +1,9 @@
+import { AUTOSCALE } from './autoscale/method.ts';
 import type { BaseRecipe, RecipeMethod } from './method.ts';
 import { PLANS } from './plans-method.ts';
 
 /** What a recipe's `method` may be. */
-export const RECIPE_METHODS = { plans: PLANS };
+export const RECIPE_METHODS = { plans: PLANS, autoscale: AUTOSCALE };
 
 export type MethodName = keyof typeof RECIPE_METHODS;
 type RecipeOf<Method> = Method extends RecipeMethod<infer R, infer _> ? R : never;

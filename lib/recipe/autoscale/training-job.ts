@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { writeTextAtomically } from '../../atomic-file.ts';
 import type { Backend, BackendName } from '../../backend/types.ts';
 import { MaskedSamples, type MaskingOptions } from '../../data/mlm.ts';
-import type { Samples } from '../../data/samples.ts';
+import type { Samples, Split } from '../../data/samples.ts';
 import { evaluatePerplexity } from '../../evaluate/perplexity.ts';
 import { parseJsonObject } from '../../files.ts';
 import { rowsOf } from '../../mix/ddo.ts';
@@ -11,7 +11,7 @@ import { domainPools, mixturePlan, type DomainPools, type DomainUse } from '../.
 import type { ModelConfig } from '../../model/config.ts';
 import { LanguageModel } from '../../model/language-model.ts';
 import { digest, digestRows } from '../../train/fingerprint.ts';
-import { validationRows } from '../rows.ts';
+import { drawRows } from '../rows.ts';
 import type { Optimization } from '../schema.ts';
 import { hashOf } from '../stage.ts';
 import { trainInto, TRAINING_FILES } from '../training.ts';
@@ -35,8 +35,8 @@ export interface JobSettings {
   optimization: Omit<Optimization, 'steps'>;
   /** For a model of masked tokens. */
   masks?: Omit<MaskingOptions, 'seed'>;
-  /** The rows, and their masks, that all jobs are judged on. */
-  validation: { rowsPerDomain: number; batch: number; seed: number };
+  /** The rows, and their masks, that all jobs are judged on: up to so many of each domain of a split. */
+  measure: { split: Split; domains: string[]; rowsPerDomain: number; batch: number; seed: number };
   checkpointEvery: number;
   /** Threads of each process that trains; 0: as many as there are. */
   backend: { name: BackendName | 'auto'; threads: number; precision: 'f32' | 'bf16' };
@@ -54,7 +54,7 @@ export interface JobRecord {
   steps: number;
   tokens: number;
   seconds: number;
-  /** Validation loss by domain, in nats per predicted token. */
+  /** Loss on the measured rows by domain, in nats per predicted token. */
   losses: Record<string, number>;
   finished: string;
 }
@@ -71,11 +71,11 @@ export class JobData {
   readonly #heldDigest: string;
 
   constructor(settings: JobSettings, samples: Samples) {
-    const { rowsPerDomain, seed } = settings.validation;
+    const { split, domains, rowsPerDomain: count, seed } = settings.measure;
     this.settings = settings;
     this.samples = samples;
     this.pools = domainPools(samples);
-    this.held = validationRows(samples, rowsPerDomain, seed);
+    this.held = Uint32Array.from(domains.flatMap((domain) => [...drawRows(samples, { split, domain, count, seed })]));
     this.#heldDigest = digest([this.held, digestRows(samples, this.held)]);
   }
 
@@ -119,7 +119,7 @@ export async function runJob(
   { backend, signal, onStep }: { backend: Backend; signal?: AbortSignal; onStep?: (step: number) => void },
 ): Promise<JobRecord> {
   const { settings, held } = data;
-  const { optimization, validation, masks } = settings;
+  const { optimization, measure, masks } = settings;
   const folder = join(dir, job.name);
   const hash = data.hash(job);
   await claimFolder(folder, hash);
@@ -137,8 +137,8 @@ export async function runJob(
       onStep: ({ step }) => onStep?.(step),
       signal,
     });
-    const report = await evaluatePerplexity(model, masked(validation.seed), held, {
-      batchSize: validation.batch,
+    const report = await evaluatePerplexity(model, masked(measure.seed), held, {
+      batchSize: measure.batch,
       signal,
     });
     const losses = Object.entries(report.domains).map(([domain, { loss }]) => [domain, loss] as const);
