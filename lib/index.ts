@@ -115,6 +115,47 @@ export {
 export { initializeDataRater } from './weight/data-rater/rater-model.ts';
 export { trainInnerStarts, type InnerStartOptions } from './weight/data-rater/inner-starts.ts';
 
+export {
+  DIAGNOSES,
+  FALLBACKS,
+  fitScalingLaw,
+  lawValue,
+  type Diagnosis,
+  type Fallback,
+  type ScalingLaw,
+  type ScalingLawFit,
+  type ScalingLawOptions,
+} from './mix/scaling-law.ts';
+export { optimizeMixture, type Mixture, type MixtureProblem } from './mix/mixture.ts';
+export { descendMixture, type MixtureDescent } from './mix/mixture-descent.ts';
+export { predictMixture, type MixturePrediction, type PredictionProblem } from './mix/predict.ts';
+export { proportionalWeights, uniformWeights } from './mix/baselines.ts';
+export {
+  randomMixtures,
+  regressionMixture,
+  type MixtureRegression,
+  type MixtureRegressionOptions,
+  type RegressionForm,
+} from './mix/regression.ts';
+export { readMixResults, writeMixResults, type MixRun } from './mix/results.ts';
+export {
+  fitResponses,
+  type DomainResponse,
+  type MixtureResponse,
+  type ResponseCell,
+  type ResponseOptions,
+  type ScaleResponse,
+} from './mix/response.ts';
+export {
+  analyzeMixture,
+  inputOf,
+  type AnalysisOptions,
+  type AnalyzedScale,
+  type MixtureAnalysis,
+  type MixtureInput,
+  type MixtureScale,
+} from './mix/analysis.ts';
+
 export { annotateLqs, lqsSweep, type Contribution, type LqsOptions, type ScoreSet } from './score/lqs.ts';
 export { lqsMemory, type AnnotationShape } from './score/lqs-memory.ts';
 export { trainScorer, type ScorerLogEntry, type ScorerOptions, type TrainedScorer } from './score/scorer.ts';
