@@ -2,7 +2,7 @@ import type { AutoscaleData } from '../report/autoscale-data.ts';
 import type { BaseData } from '../recipe/method.ts';
 import type { AnyRecipe, MethodName } from '../recipe/methods.ts';
 import type { ReportData } from '../report/data.ts';
-import { formatAutoscale } from './mix-table.ts';
+import { formatAutoscale } from './autoscale-table.ts';
 import { formatRun } from './run-table.ts';
 
 /** The result of a run for a terminal, by the recipe's method. */

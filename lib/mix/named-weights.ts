@@ -21,10 +21,7 @@ const isNamed = (text: string): text is keyof typeof NAMED_WEIGHTS => Object.has
 export async function parseWeights(text: string, pools: DomainPools): Promise<ByDomain> {
   const domains = Object.keys(pools);
   if (isNamed(text)) {
-    return zip(
-      domains,
-      NAMED_WEIGHTS[text](domains.map((domain) => pools[domain].length)),
-    );
+    return zip(domains, NAMED_WEIGHTS[text](domains.map((domain) => pools[domain].length)));
   }
   if (text.endsWith('.json')) return weightsIn(text, await readJsonObject(text));
   const entries = text.split(',').map((part) => {

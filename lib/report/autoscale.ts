@@ -1,14 +1,11 @@
 import { AVERAGE, type AutoscaleData, type ComparedLoss } from './autoscale-data.ts';
 import { verdictClass } from './comparison.ts';
 import { definitions, section, table } from './html.ts';
-import { mixtureSections } from './mix.ts';
 import { page } from './shell.ts';
 import { escapeHtml as e, formatSeconds, plusMinus, signed } from './text.ts';
 
 /** The page of a finished run of AutoScale. */
 export async function renderAutoscale(data: AutoscaleData): Promise<string> {
-  const { findings, target } = data;
-  const { small } = findings;
   return page({
     title: data.name,
     source: `run ${data.name} · ${data.created}`,
@@ -16,9 +13,7 @@ export async function renderAutoscale(data: AutoscaleData): Promise<string> {
     remarks: data.remarks,
     sections: [
       comparison(data),
-      ...(await mixtureSections(small)),
       weightsSection(data),
-      ...(findings.target ? await mixtureSections(findings.target, `${target} rows, searched by itself: `) : []),
       usesSection(data),
       costSection(data),
       section(

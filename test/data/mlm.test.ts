@@ -123,7 +123,9 @@ describe('MaskedSamples', () => {
   });
 
   it('refuses a mask outside the vocabulary and a share that is none', () => {
-    expect(() => new MaskedSamples(samples, { ...options, maskId: 50 })).toThrow('maskId: expected an integer in [0, 49]');
+    expect(() => new MaskedSamples(samples, { ...options, maskId: 50 })).toThrow(
+      'maskId: expected an integer in [0, 49]',
+    );
     expect(() => new MaskedSamples(samples, { ...options, share: 0 })).toThrow(/share: expected a finite number/);
   });
 });

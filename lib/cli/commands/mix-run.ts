@@ -1,6 +1,6 @@
 import type { AutoscaleData } from '../../report/autoscale-data.ts';
 import { UsageError } from '../io.ts';
-import { formatAutoscale } from '../mix-table.ts';
+import { formatAutoscale } from '../autoscale-table.ts';
 import { recipeCommand } from '../recipe-command.ts';
 
 export const mixRun = recipeCommand({
@@ -10,7 +10,9 @@ export const mixRun = recipeCommand({
   example: 'gradfold mix run recipes/autoscale.yaml',
   check(recipe) {
     if (recipe.method !== 'autoscale')
-      throw new UsageError(`mix run: expected a recipe of method autoscale, got ${recipe.method}; gradfold run takes it`);
+      throw new UsageError(
+        `mix run: expected a recipe of method autoscale, got ${recipe.method}; gradfold run takes it`,
+      );
   },
   show: (data) => formatAutoscale(data as AutoscaleData),
 });

@@ -30,28 +30,28 @@ import { maskOptions, samplesFor, type MaskFlags } from '../masked-samples.ts';
 export const train = defineCommand<
   BackendFlags &
     MaskFlags & {
-    out: string;
-    samples: string;
-    model?: string;
-    config?: string;
-    steps?: number;
-    batch: number;
-    lr: number;
-    warmup: number;
-    finalLr: number;
-    weightDecay: number;
-    clipNorm: number;
-    checkpointEvery: number;
-    inRun: boolean;
-    greedy?: number;
-    rater?: string;
-    discard: number;
-    raterWeights?: number;
-    targetDomain?: string;
-    targetRows?: number;
-    targetRefresh: number;
-    force: boolean;
-  }
+      out: string;
+      samples: string;
+      model?: string;
+      config?: string;
+      steps?: number;
+      batch: number;
+      lr: number;
+      warmup: number;
+      finalLr: number;
+      weightDecay: number;
+      clipNorm: number;
+      checkpointEvery: number;
+      inRun: boolean;
+      greedy?: number;
+      rater?: string;
+      discard: number;
+      raterWeights?: number;
+      targetDomain?: string;
+      targetRows?: number;
+      targetRefresh: number;
+      force: boolean;
+    }
 >({
   usage: 'train [plan]',
   description:

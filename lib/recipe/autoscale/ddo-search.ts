@@ -34,7 +34,11 @@ export async function searchDdo(options: DdoSearchOptions): Promise<DdoSearch> {
   if (seeds.length === 0) throw invalid('seeds', 'at least one', 'none');
   const runs = ddoRuns(base, factors);
   const planned = seeds.flatMap((seed) => runs.map((run) => ({ run, seed })));
-  const jobs = planned.map(({ run, seed }): TrainingJob => ({ name: folderOf(run.name, seed), quotas: run.quotas, seed }));
+  const jobs = planned.map(({ run, seed }): TrainingJob => ({
+    name: folderOf(run.name, seed),
+    quotas: run.quotas,
+    seed,
+  }));
   const records = await runJobs(jobs, options);
   const scale = rowsOf(base);
   return {

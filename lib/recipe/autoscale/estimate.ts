@@ -17,7 +17,8 @@ export function searchRuns(recipe: AutoscaleRecipe, rows: number) {
 export function regressionSize(recipe: AutoscaleRecipe): { rows: number; runs: number } {
   const { scales, search, compare, domains } = recipe;
   const { rows = scales.small[0], runs } = compare.regression;
-  const paid = scales.small.reduce((sum, scale) => sum + rowsOfRuns(searchRuns(recipe, scale)), 0) * search.seeds.length;
+  const paid =
+    scales.small.reduce((sum, scale) => sum + rowsOfRuns(searchRuns(recipe, scale)), 0) * search.seeds.length;
   // A plane needs a run a domain, and one more to tell how well it fits.
   return { rows, runs: runs ?? Math.max(domains.length + 1, Math.round(paid / rows)) };
 }
@@ -49,7 +50,10 @@ export function estimateAutoscale(recipe: AutoscaleRecipe): RunEstimate {
   ];
   const width = shape.heads * shape.headDim;
   const activations =
-    recipe.samples.length * train.batch * shape.layers * (8 * shape.hiddenSize + 4 * width + 4 * shape.intermediateSize);
+    recipe.samples.length *
+    train.batch *
+    shape.layers *
+    (8 * shape.hiddenSize + 4 * width + 4 * shape.intermediateSize);
   return {
     parameters,
     plans: Object.keys(MIXTURES).filter((name) => scales.searchTarget || name !== 'target optimum'),

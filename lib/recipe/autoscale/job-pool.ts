@@ -83,12 +83,7 @@ async function work(
   }
 }
 
-async function openWorkers(
-  size: number,
-  processes: number,
-  dir: string,
-  settings: JobSettings,
-): Promise<JobWorker[]> {
+async function openWorkers(size: number, processes: number, dir: string, settings: JobSettings): Promise<JobWorker[]> {
   if (processes === 1) return [await LocalWorker.open(dir, settings)];
   const threads = settings.backend.threads || Math.max(1, Math.floor(availableParallelism() / processes));
   const shared = { ...settings, backend: { ...settings.backend, threads } };

@@ -149,7 +149,10 @@ function comparing(recipe: AutoscaleRecipe): AutoscaleStage {
       const findings = await readJson<MixtureFindings>(context.path(MIX_FILES.findings));
       const planned = comparedMixtures(recipe).flatMap((mixture) => {
         const weights = MIXTURES[mixture].weights(findings)!;
-        const quotas = domainQuotas(Object.fromEntries(domains.map((domain, d) => [domain, weights[d]])), scales.target);
+        const quotas = domainQuotas(
+          Object.fromEntries(domains.map((domain, d) => [domain, weights[d]])),
+          scales.target,
+        );
         return compare.seeds.map((seed) => ({ mixture, seed, quotas }));
       });
       const jobs = planned.map(({ mixture, seed, quotas }): TrainingJob => {

@@ -30,10 +30,24 @@ export async function summarizeAutoscale(
     domains: recipe.domains,
     weights: recipe.measure.weights,
   });
-  const costs = Object.entries(stamps).flatMap(([stage, { facts: { runs, steps, tokens, trainingSeconds } }]): MixCost[] =>
-    runs === undefined
-      ? []
-      : [{ stage, runs: Number(runs), steps: Number(steps), tokens: Number(tokens), seconds: Number(trainingSeconds) }],
+  const costs = Object.entries(stamps).flatMap(
+    ([
+      stage,
+      {
+        facts: { runs, steps, tokens, trainingSeconds },
+      },
+    ]): MixCost[] =>
+      runs === undefined
+        ? []
+        : [
+            {
+              stage,
+              runs: Number(runs),
+              steps: Number(steps),
+              tokens: Number(tokens),
+              seconds: Number(trainingSeconds),
+            },
+          ],
   );
   const result = { findings, mixtures, target: recipe.scales.target };
   return {
@@ -53,7 +67,11 @@ export async function summarizeAutoscale(
 /** Losses of every mixture by domain and on average, each against the first mixture. */
 export function comparedRows(
   compared: readonly Compared[],
-  { names, domains, weights }: { names: (keyof typeof MIXTURES)[]; domains: string[]; weights?: Record<string, number> },
+  {
+    names,
+    domains,
+    weights,
+  }: { names: (keyof typeof MIXTURES)[]; domains: string[]; weights?: Record<string, number> },
 ): ComparedMixture[] {
   const of = (name: string) => compared.filter(({ mixture }) => mixture === name).map(({ record }) => record);
   const measures = [

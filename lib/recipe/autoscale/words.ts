@@ -23,13 +23,17 @@ export function headlineOf(mixtures: readonly ComparedMixture[]): string {
 export function remarksOf({ findings, mixtures, target }: Result): string[] {
   const best = mixtures.reduce((least, each) => (averageOf(each).mean < averageOf(least).mean ? each : least));
   const repeated = mixtures.flatMap(({ name, domains }) =>
-    domains.filter(({ epochs }) => epochs > 1).map(({ domain, epochs }) => `${name} reads ${domain} ${epochs.toFixed(1)} times`),
+    domains
+      .filter(({ epochs }) => epochs > 1)
+      .map(({ domain, epochs }) => `${name} reads ${domain} ${epochs.toFixed(1)} times`),
   );
   return [
     `Lowest average loss: ${best.name} (${best.title}), ${averageOf(best).mean.toFixed(4)}.`,
     ...predictionRemarks(findings, target),
     ...(repeated.length > 0 ? [`Rows are repeated: ${repeated.join('; ')}.`] : []),
-    ...new Set([...findings.small.warnings, ...(findings.target?.warnings ?? [])].map((warning) => `${capital(warning)}.`)),
+    ...new Set(
+      [...findings.small.warnings, ...(findings.target?.warnings ?? [])].map((warning) => `${capital(warning)}.`),
+    ),
   ];
 }
 
