@@ -7,7 +7,11 @@ import { doctor } from './commands/doctor.ts';
 import { evaluate } from './commands/evaluate.ts';
 import { explain } from './commands/explain.ts';
 import { ingest } from './commands/ingest.ts';
+import { mixFit } from './commands/mix-fit.ts';
+import { mixOptimize } from './commands/mix-optimize.ts';
 import { mixPlan } from './commands/mix-plan.ts';
+import { mixPredict } from './commands/mix-predict.ts';
+import { mixReport } from './commands/mix-report.ts';
 import { mixRun } from './commands/mix-run.ts';
 import { order } from './commands/order.ts';
 import { plan } from './commands/plan.ts';
@@ -35,7 +39,7 @@ import { train } from './commands/train.ts';
 /** What words that begin several commands stand for. */
 export const GROUPS: Record<string, string> = {
   corpus: 'Corpora that are fetched or spoiled on purpose.',
-  mix: 'Domain weights: measured at small scales, predicted at larger ones, and trained on.',
+  mix: 'Domain mixtures by scale (AutoScale): searches, laws, the best mixture, its prediction, plans, a page.',
   rate: 'A DataRater: train it, rate rows with it, keep the best ones, see what its scores mean.',
   score: 'What rows are worth: score them, train a scorer, apply it.',
 };
@@ -64,11 +68,15 @@ export const COMMANDS: CliCommand[] = [
   rateFilter,
   rateExplain,
   rateSweep,
+  mixRun,
+  mixFit,
+  mixOptimize,
+  mixPredict,
+  mixReport,
+  mixPlan,
   select,
   order,
   plan,
-  mixPlan,
-  mixRun,
   explain,
   train,
   evaluate,

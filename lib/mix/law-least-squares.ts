@@ -6,7 +6,8 @@ const STARTS_A = [0.03, 0.3, 1, 3, 10];
 const STARTS_B = [0.1, 0.5, 1.5, 4];
 /** Bounds of a in units of the largest x, and of b. */
 const BOUNDS = { a: [1e-9, 1e4], b: [1e-4, 100] };
-const ITERATIONS = 150;
+/** Iterations from each start, and from the best of what they come to. */
+const ITERATIONS = { start: 25, best: 300 };
 
 /**
  * The law of least weighted squares through more than three points: Levenberg–Marquardt in (ln a, ln b, c) from twenty
@@ -23,13 +24,13 @@ export function leastSquaresLaw(points: readonly LawPoint[]): ScalingLaw | null 
   for (const startA of STARTS_A) {
     for (const b of STARTS_B) {
       const a = startA * scale;
-      const law = descend(points, { a, b, c: bestOffset(a, b, points) }, bounds);
+      const law = descend(points, { a, b, c: bestOffset(a, b, points) }, bounds, ITERATIONS.start);
       if (law && (best === null || weightedSquares(law, points) < weightedSquares(best, points))) best = law;
     }
   }
   if (best === null) return null;
   const inside = (value: number, i: number) => value > bounds.min[i] + 1e-6 && value < bounds.max[i] - 1e-6;
-  const found = finish(points, best);
+  const found = finish(points, descend(points, best, bounds, ITERATIONS.best) ?? best);
   return inside(Math.log(found.a), 0) && inside(Math.log(found.b), 1) ? found : null;
 }
 
@@ -38,6 +39,7 @@ function descend(
   points: readonly LawPoint[],
   start: ScalingLaw,
   { min, max }: { min: number[]; max: number[] },
+  maxIterations: number,
 ): ScalingLaw | null {
   const lawOf = ([logA, logB, c]: number[]): ScalingLaw => ({ a: Math.exp(logA), b: Math.exp(logB), c });
   const offset = 1e6 * Math.max(...points.map(({ y }) => Math.abs(y)), 1);
@@ -62,7 +64,7 @@ function descend(
       minValues: [...min, -offset],
       maxValues: [...max, offset],
       jacobianFunction: jacobian,
-      maxIterations: ITERATIONS,
+      maxIterations,
       errorTolerance: 0,
     });
     return lawOf(parameterValues);

@@ -98,6 +98,12 @@ function reordered(input: MixtureInput, domains: string[]): MixtureScale[] {
   }));
 }
 
+/** The input with the best amounts to be found again wherever there are laws. */
+export const withoutAmounts = (input: MixtureInput): MixtureInput => ({
+  ...input,
+  scales: input.scales.map((scale) => (scale.laws ? { ...scale, quantities: null } : scale)),
+});
+
 /** Writes what is known of each scale as a mixture file: laws alone, or with the best amounts. */
 export async function writeMixtureFile(
   path: string,

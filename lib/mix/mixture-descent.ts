@@ -23,9 +23,9 @@ export function descendMixture(problem: MixtureDescent): Mixture {
   const held = new Map<number, number>();
   for (;;) {
     const free = base.map((_, d) => d).filter((d) => !held.has(d));
-    const rest = total / unit - [...held.values()].reduce((sum, n) => sum + n, 0);
-    const amounts = base.map((_, d) => held.get(d) ?? rest / free.length);
-    const multiple = (d: number) => (amounts[d] * unit) / base[d];
+    const rest = total / unit - [...held].reduce((sum, [d, x]) => sum + (x * base[d]) / unit, 0);
+    const amounts = base.map(() => rest / free.length);
+    const multiple = (d: number) => held.get(d) ?? (amounts[d] * unit) / base[d];
     const gain = (d: number) => unit * Math.exp(logMarginal(terms, d, Math.max(multiple(d), floor[d])));
     for (let step = 0; step < steps && free.length > 1; step++) {
       const gains = free.map(gain);
@@ -41,8 +41,6 @@ export function descendMixture(problem: MixtureDescent): Mixture {
         mean,
       );
     }
-    for (const d of outside) {
-      held.set(d, ((multiple(d) < floor[d] ? floor[d] : caps[d]) * base[d]) / unit);
-    }
+    for (const d of outside) held.set(d, multiple(d) < floor[d] ? floor[d] : caps[d]);
   }
 }

@@ -88,8 +88,11 @@ function checkProblem(problem: PredictionProblem): {
   if (sizes !== undefined) checkLength('sizes', sizes, count, 'one for each domain');
   if (domains !== undefined) checkLength('domains', domains, count, 'one for each quantity');
   const total = (quantities: number[]) => quantities.reduce((sum, n) => sum + n, 0);
+  scales.sort((p, q) => total(p) - total(q));
+  const [smallest, largest] = [total(scales[0]), total(scales.at(-1)!)];
+  if (!(largest > smallest * (1 + SLACK))) throw invalid('scales', 'totals that differ', `${smallest} each`);
   return {
-    scales: scales.sort((p, q) => total(p) - total(q)),
+    scales,
     target: positive('target', problem.target),
     sizes: sizes ? Array.from(sizes, (n, d) => positive(`sizes[${d}]`, n)) : null,
     domains: domains ?? scales[0].map((_, d) => `domain ${d}`),
@@ -110,13 +113,6 @@ function lineThrough(points: number[][]): Curve {
   const axis = new SVD(centered, { autoTranspose: true }).rightSingularVectors.getColumn(0);
   const places = centered.mmul(Matrix.columnVector(axis)).to1DArray();
   const spread = places[last] - places[0];
-  if (!(Math.abs(spread) > 1e-12)) {
-    throw invalid(
-      'scales',
-      'totals that differ',
-      points[0].reduce((sum, x) => sum + Math.exp(x), 0),
-    );
-  }
   const beta = axis.map((x) => (x * spread) / last);
   const alpha = center.map((x, d) => x + axis[d] * places[0]);
   const residuals = points.map((point, s) => {
@@ -126,7 +122,10 @@ function lineThrough(points: number[][]): Curve {
   return { alpha, beta, residuals };
 }
 
-/** The t at which the amounts sum to the target, on the side of the curve where their sum grows. */
+/**
+ * The t at which the amounts sum to the target. Where some domains shrink, there may be two; it is the larger, on the
+ * side of the curve where the sum grows.
+ */
 function positionOf(target: number, { alpha, beta }: Curve, last: number): number {
   // ln Σ exp is convex in t, so the sum falls to a least value at most once before it grows.
   const logTotal = (t: number): number => {
@@ -139,7 +138,7 @@ function positionOf(target: number, { alpha, beta }: Curve, last: number): numbe
     const largest = Math.max(...exponents);
     return exponents.reduce((sum, x, d) => sum + beta[d] * Math.exp(x - largest), 0);
   };
-  if (!(growth(last) > 0)) throw invalid('scales', 'totals that grow along the curve', logTotal(last));
+  if (!(growth(last) > 0)) throw invalid('scales', 'totals that grow along the curve', Math.exp(logTotal(last)));
   const wanted = Math.log(target);
   let high = last;
   while (logTotal(high) < wanted) high += Math.max(1, high);

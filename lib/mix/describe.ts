@@ -1,0 +1,45 @@
+import type { AnalyzedScale, MixtureAnalysis } from './analysis.ts';
+import { DIAGNOSES, FALLBACKS, type ScalingLawFit } from './scaling-law.ts';
+
+/** 28.6 % */
+export const percent = (share: number, digits = 1): string => `${(100 * share).toFixed(digits)} %`;
+
+/** An amount as short as it is told apart: 1.2e9, 350000, 0.2. */
+export function amount(x: number, digits = 4): string {
+  const rounded = Number(x.toPrecision(digits));
+  return rounded !== 0 && (Math.abs(rounded) >= 1e6 || Math.abs(rounded) < 1e-3)
+    ? rounded.toExponential().replace('e+', 'e')
+    : String(rounded);
+}
+
+/** The domains of largest weight: 26.5 % c4, 23.2 % common_crawl. */
+export function largestWeights(domains: readonly string[], weights: readonly number[], count = 3): string {
+  return domains
+    .map((domain, d) => ({ domain, weight: weights[d] }))
+    .sort((p, q) => q.weight - p.weight)
+    .slice(0, count)
+    .map(({ domain, weight }) => `${percent(weight)} ${domain}`)
+    .join(', ');
+}
+
+/** One sentence on what was found, about the target where there is one, else the largest scale. */
+export function mixtureHeadline({ domains, scales, prediction }: MixtureAnalysis): string {
+  const most = (weights: number[]) =>
+    `${largestWeights(domains, weights)}${domains.length > 3 ? ` and ${domains.length - 3} more` : ''}`;
+  if (prediction) return `Predicted for ${amount(prediction.target)}: ${most(prediction.weights)}.`;
+  const scale = scales.at(-1)!;
+  const gain = predictedChange(scale);
+  return `Best at ${amount(scale.total)}: ${most(scale.weights)}${gain === null ? '' : `; by the laws the metric changes by ${gain}`}.`;
+}
+
+/** −2.1 %: what the laws say of the metric against the base run. */
+export function predictedChange({ predicted }: AnalyzedScale): string | null {
+  if (predicted === null) return null;
+  return `${predicted < 1 ? '−' : '+'}${percent(Math.abs(predicted - 1), 2)}`;
+}
+
+/** How a law was found, or why not and what was done instead. */
+export function howFitted({ method, diagnosis, fallback }: ScalingLawFit): string {
+  if (diagnosis === null) return method === 'exact' ? 'exact' : 'least squares';
+  return `${diagnosis}: ${DIAGNOSES[diagnosis]}; ${FALLBACKS[fallback!]}`;
+}
