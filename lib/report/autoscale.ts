@@ -1,11 +1,13 @@
 import { AVERAGE, type AutoscaleData, type ComparedLoss } from './autoscale-data.ts';
 import { verdictClass } from './comparison.ts';
 import { definitions, section, table } from './html.ts';
+import { mixtureSections } from './mix.ts';
 import { page } from './shell.ts';
 import { escapeHtml as e, formatSeconds, plusMinus, signed } from './text.ts';
 
 /** The page of a finished run of AutoScale. */
 export async function renderAutoscale(data: AutoscaleData): Promise<string> {
+  const { findings } = data;
   return page({
     title: data.name,
     source: `run ${data.name} · ${data.created}`,
@@ -13,7 +15,7 @@ export async function renderAutoscale(data: AutoscaleData): Promise<string> {
     remarks: data.remarks,
     sections: [
       comparison(data),
-      weightsSection(data),
+      ...(await mixtureSections(findings.small, findings.target?.scales)),
       usesSection(data),
       costSection(data),
       section(
@@ -44,23 +46,6 @@ function comparison({ mixtures, findings, target, seeds }: AutoscaleData): strin
 function lossCell({ mean, sd, difference }: ComparedLoss): string {
   if (!difference) return `<td>${plusMinus(mean, sd)}</td>`;
   return `<td class="${verdictClass(difference)}">${signed(difference.mean)} ± ${difference.sd.toFixed(3)}<small>${mean.toFixed(3)}</small></td>`;
-}
-
-function weightsSection({ findings, small, target }: AutoscaleData): string {
-  const rows: [string, readonly number[]][] = [
-    ...findings.small.scales.map(({ weights }, i): [string, number[]] => [`optimum at ${small[i]} rows`, weights]),
-    [`predicted at ${target} rows`, findings.small.prediction!.weights],
-    ...(findings.target?.scales ?? []).map(({ weights }): [string, number[]] => [`optimum at ${target} rows`, weights]),
-  ];
-  return section(
-    'Prediction beside search',
-    'Domain weights. The last row is what a search at the target itself finds, which the prediction has not seen.',
-    table(
-      ['', ...findings.domains.map((domain) => e(domain))],
-      rows.map(([name, weights]) => [e(name), ...weights.map((weight) => weight.toFixed(3))]),
-    ),
-    'wide',
-  );
 }
 
 function usesSection({ mixtures, findings }: AutoscaleData): string {

@@ -16,27 +16,36 @@ export interface MixReportSource {
 
 /** The page of a mixture experiment. */
 export async function renderMixReport(analysis: MixtureAnalysis, source: MixReportSource): Promise<string> {
-  const { scales, domains } = analysis;
-  const measured = scales.filter(({ response }) => response !== null);
   return page({
     title: `${source.title}: mixtures`,
     source: `mixtures from ${source.title} · ${source.created}`,
     headline: mixtureHeadline(analysis),
     remarks: remarksOf(analysis),
-    sections: [
-      await weightsSection(analysis),
-      measured.length === 0
-        ? ''
-        : section(
-            'How the metric answers to each domain',
-            `Dots are runs with more or less of one domain${errorsKnown(measured) ? ', with two standard errors' : ''}; lines are the laws y = (x + a)^(−b) + c; the stroke is at the best amount. Each panel has the same axes, so a flat line is a domain that matters little.`,
-            figure(await responseCurves(measured, domains)),
-            'wide',
-          ),
-      ...(await Promise.all(measured.map((scale) => scaleSections(scale, analysis)))).flat(),
-      section('Made from', '', definitions(source.facts), 'wide'),
-    ],
+    sections: [...(await mixtureSections(analysis)), section('Made from', '', definitions(source.facts), 'wide')],
   });
+}
+
+/**
+ * What is known of mixtures: weights against scale, how the metric answers to each domain, and the laws.
+ * @param searched further scales that the prediction was not made from, to compare it with
+ */
+export async function mixtureSections(
+  analysis: MixtureAnalysis,
+  searched: readonly AnalyzedScale[] = [],
+): Promise<string[]> {
+  const measured = [...analysis.scales, ...searched].filter(({ response }) => response !== null);
+  return [
+    await weightsSection(analysis, searched),
+    measured.length === 0
+      ? ''
+      : section(
+          'How the metric answers to each domain',
+          `Dots are runs with more or less of one domain${errorsKnown(measured) ? ', with two standard errors' : ''}; lines are the laws y = (x + a)^(−b) + c; the stroke is at the best amount. Each panel has the same axes, so a flat line is a domain that matters little.`,
+          figure(await responseCurves(measured, analysis.domains)),
+          'wide',
+        ),
+    ...(await Promise.all(measured.map((scale) => scaleSections(scale, analysis)))).flat(),
+  ];
 }
 
 function remarksOf({ scales, prediction, warnings }: MixtureAnalysis): string[] {
@@ -56,18 +65,21 @@ function remarksOf({ scales, prediction, warnings }: MixtureAnalysis): string[] 
 const errorsKnown = (scales: AnalyzedScale[]): boolean =>
   scales.some(({ response }) => response!.responses.some(({ points }) => points.some(({ sigma }) => sigma !== null)));
 
-async function weightsSection(analysis: MixtureAnalysis): Promise<string> {
+async function weightsSection(analysis: MixtureAnalysis, searched: readonly AnalyzedScale[]): Promise<string> {
   const several = analysis.scales.length > 1;
-  const drawing = several ? figure(await weightCurves(analysis)) : '';
+  const drawing = several ? figure(await weightCurves(analysis, searched)) : '';
   return section(
     several ? 'Weights against scale' : 'The best mixture',
     several ? 'Each domain’s best amount grows by a factor of its own from scale to scale; the weights follow.' : '',
-    `${drawing}${weightsTable(analysis)}`,
+    `${drawing}${weightsTable(analysis, searched)}`,
     'wide',
   );
 }
 
-function weightsTable({ domains, scales, prediction, baselines }: MixtureAnalysis): string {
+function weightsTable(
+  { domains, scales, prediction, baselines }: MixtureAnalysis,
+  searched: readonly AnalyzedScale[],
+): string {
   const compared = Object.entries(baselines);
   const total = (list: number[]) => list.reduce((sum, n) => sum + n, 0);
   const rows = domains.map((domain, d) => [
@@ -80,6 +92,7 @@ function weightsTable({ domains, scales, prediction, baselines }: MixtureAnalysi
     ]),
     ...(prediction ? [percent(prediction.weights[d], 2), amount(prediction.quantities[d])] : []),
     ...(prediction?.epochs ? [prediction.epochs[d].toFixed(2)] : []),
+    ...searched.map(({ weights }) => percent(weights[d], 2)),
   ]);
   const head = [
     'domain',
@@ -91,6 +104,7 @@ function weightsTable({ domains, scales, prediction, baselines }: MixtureAnalysi
     ]),
     ...(prediction ? [`predicted at ${amount(prediction.target)}`, 'amount'] : []),
     ...(prediction?.epochs ? ['epochs'] : []),
+    ...searched.map(({ total }) => `searched at ${amount(total)}`),
   ];
   return table(head, rows);
 }
