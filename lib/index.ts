@@ -21,6 +21,7 @@ export {
   LanguageModel,
   type GradientOptions,
   type HvpOptions,
+  type LogitsOptions,
   type PerSampleRequest,
   type PerSampleResult,
   type WeightOptions,

@@ -5,6 +5,8 @@ import { corpusCorrupt } from './commands/corpus-corrupt.ts';
 import { corpusDemo } from './commands/corpus-demo.ts';
 import { doctor } from './commands/doctor.ts';
 import { evaluate } from './commands/evaluate.ts';
+import { generate } from './commands/generate.ts';
+import { questions } from './commands/questions.ts';
 import { explain } from './commands/explain.ts';
 import { ingest } from './commands/ingest.ts';
 import { order } from './commands/order.ts';
@@ -67,6 +69,8 @@ export const COMMANDS: CliCommand[] = [
   explain,
   train,
   evaluate,
+  questions,
+  generate,
   report,
   bench,
 ];

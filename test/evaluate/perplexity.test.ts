@@ -60,7 +60,7 @@ describe('evaluatePerplexity', () => {
     const model = await toyModel();
     expect((await evaluatePerplexity(model, short, [0, 1])).overall.samples).toBe(1);
     await expect(evaluatePerplexity(model, short, [0])).rejects.toThrow(
-      'rows: expected at least one sample of two tokens or more',
+      'rows: expected at least one sample that predicts a token',
     );
   });
 

@@ -1,0 +1,45 @@
+import { checkInteger } from '../check.ts';
+import { IGNORED_LABEL, type TokenRow } from '../data/batch.ts';
+import type { Samples } from '../data/samples.ts';
+import { concatenated } from './log-likelihood.ts';
+import type { EvaluatedSamples } from './perplexity.ts';
+
+/**
+ * Samples with tokens before each row that are read and get no loss: conditional inference as in MeCo (Gao et al. 2025).
+ * Every token of the row is predicted, the first one from the prefix; with an empty prefix it is not.
+ */
+export class PrefixedSamples implements EvaluatedSamples {
+  readonly #samples: Pick<Samples, 'tokens' | 'domain'>;
+  readonly #prefix: (row: number) => ArrayLike<number>;
+  readonly #rowTokens: number;
+
+  /**
+   * @param prefix of all rows, or of each
+   * @param rowTokens of a row at most, what is beyond is cut off: so that under prefixes of any length the same tokens
+   *   are predicted, and all of it fits into the model's window
+   */
+  constructor(
+    samples: Pick<Samples, 'tokens' | 'domain'>,
+    prefix: ArrayLike<number> | ((row: number) => ArrayLike<number>),
+    rowTokens = Infinity,
+  ) {
+    this.#samples = samples;
+    this.#prefix = typeof prefix === 'function' ? prefix : () => prefix;
+    this.#rowTokens = rowTokens === Infinity ? rowTokens : checkInteger('rowTokens', rowTokens, 1);
+  }
+
+  tokens(row: number): Int32Array {
+    return concatenated(this.#prefix(row), this.#samples.tokens(row).subarray(0, this.#rowTokens));
+  }
+
+  row(row: number): TokenRow {
+    const inputIds = this.tokens(row);
+    const labels = inputIds.slice();
+    labels.fill(IGNORED_LABEL, 0, this.#prefix(row).length);
+    return { inputIds, labels };
+  }
+
+  domain(row: number): string {
+    return this.#samples.domain(row);
+  }
+}
