@@ -37,8 +37,8 @@ export interface ChoiceOptions extends LossOptions {
   examples?: readonly ChoiceQuestion[];
   /** Default 0. */
   seed?: number;
-  /** Tokens before everything else, as the metadata of MeCo; they get no loss. */
-  prefix?: ArrayLike<number>;
+  /** Tokens before everything else, as the metadata of MeCo, of all questions or by a question's index; they get no loss. */
+  prefix?: ArrayLike<number> | ((question: number) => ArrayLike<number>);
 }
 
 /** One question's outcome. */
@@ -88,6 +88,7 @@ export async function evaluateChoices(
 ): Promise<ChoiceReport> {
   checkQuestions(questions);
   const { prefix = [], template = PLACEHOLDER } = options;
+  const prefixOf = typeof prefix === 'function' ? prefix : () => prefix;
   if (!template.includes(PLACEHOLDER)) throw invalid('template', `a text with ${PLACEHOLDER}`, template);
   const window = contextWindow(model.config);
   const requests = questions.flatMap((question, i) => {
@@ -95,7 +96,7 @@ export async function evaluateChoices(
     const context = tokenizer.encode(text);
     return question.choices.map((choice) => {
       const request = splitAfter(context, tokenizer.encode(`${text}${DELIMITER}${choice}`));
-      return fitted(request, prefix, window, `questions[${i}]`);
+      return fitted(request, prefixOf(i), window, `questions[${i}]`);
     });
   });
   const values = await logLikelihoods(model, requests, options);

@@ -1,18 +1,17 @@
 import { checkList, invalid } from '../check.ts';
-import type { Samples } from '../data/samples.ts';
 import type { Tokenizer } from '../data/tokenizer.ts';
 import { contextWindow } from '../model/context-window.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import { evaluateChoices, type ChoiceOptions, type ChoiceReport } from './choice.ts';
 import type { ChoiceQuestion } from './choice-questions.ts';
 import { concatenated } from './log-likelihood.ts';
-import { evaluatePerplexity, type PerplexityReport } from './perplexity.ts';
+import { evaluatePerplexity, type EvaluatedSamples, type PerplexityReport } from './perplexity.ts';
 import { PrefixedSamples } from './prefix.ts';
 
 /** What a model is judged by. */
 export interface EvaluationTasks {
   /** Loss and perplexity of rows, by domain. */
-  perplexity?: { samples: Pick<Samples, 'tokens' | 'domain' | 'length'>; rows: ArrayLike<number> };
+  perplexity?: { samples: EvaluatedSamples; rows: ArrayLike<number> };
   /** Multiple choice, by name. */
   choices?: Record<string, readonly ChoiceQuestion[]>;
 }
