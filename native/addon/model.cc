@@ -39,9 +39,9 @@ Napi::Function ModelObject::define(Napi::Env env) {
       env, "NativeModel",
       {InstanceMethod<&ModelObject::parameters>("parameters"), InstanceMethod<&ModelObject::zeros>("zeros"),
        InstanceMethod<&ModelObject::loss>("loss"), InstanceMethod<&ModelObject::logits>("logits"),
-       InstanceMethod<&ModelObject::backward>("backward"),
-       InstanceMethod<&ModelObject::jvp>("jvp"), InstanceMethod<&ModelObject::hvp>("hvp"),
-       InstanceMethod<&ModelObject::memory>("memory"), InstanceMethod<&ModelObject::dispose>("dispose")});
+       InstanceMethod<&ModelObject::backward>("backward"), InstanceMethod<&ModelObject::jvp>("jvp"),
+       InstanceMethod<&ModelObject::hvp>("hvp"), InstanceMethod<&ModelObject::memory>("memory"),
+       InstanceMethod<&ModelObject::dispose>("dispose")});
 }
 
 ModelObject::ModelObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {}

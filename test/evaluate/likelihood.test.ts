@@ -69,9 +69,9 @@ describeBackends('logits and likelihoods', ({ open, tolerance }) => {
       let at = 0;
       positions.forEach((places, row) => {
         const losses = places.map((t) => {
-          const z = logits[at++];
+          const z = Array.from<number>(logits[at++]);
           const largest = Math.max(...z);
-          const sum = z.reduce((total: number, x: number) => total + Math.exp(x - largest), 0);
+          const sum = z.reduce((total, x) => total + Math.exp(x - largest), 0);
           return largest + Math.log(sum) - z[labels[row * batch.time + t + shift]];
         });
         const mean = losses.reduce((sum, x) => sum + x, 0) / (losses.length || 1);
