@@ -39,7 +39,14 @@ export {
 export type { OptimizerState } from './model/optimizer-update.ts';
 export { VectorPool } from './model/vector-pool.ts';
 
-export { collate, IGNORED_LABEL, type Batch, type CollateOptions, type TokenRow } from './data/batch.ts';
+export {
+  collate,
+  IGNORED_LABEL,
+  predictedTokens,
+  type Batch,
+  type CollateOptions,
+  type TokenRow,
+} from './data/batch.ts';
 export type { BatchList } from './data/batch-list.ts';
 export { openCorpus, writeCorpus, type Corpus, type CorpusDocument } from './data/corpus.ts';
 export { corpusDocuments } from './data/corpus-documents.ts';
@@ -55,16 +62,36 @@ export type { PieceOptions } from './data/pieces.ts';
 export { readDocuments, type ReadOptions } from './data/readers.ts';
 export { loadTokenizer, trainTokenizer, type Tokenizer, type TrainTokenizerOptions } from './data/tokenizer.ts';
 export {
+  isPacked,
+  MIXED_DOMAIN,
   openSamples,
   splitOf,
   tokenizeCorpus,
   writeSamples,
+  type OpenSamplesOptions,
+  type PackedPiece,
+  type PackedSamples,
   type Samples,
   type Shard,
   type Split,
   type TokenizeOptions,
 } from './data/samples.ts';
 export { tokenizeInto, type TokenizationOptions } from './recipe/tokenization.ts';
+
+export { conditionDocument, type ConditionedDocument, type ConditionOptions } from './condition/condition-document.ts';
+export { packDocuments, packRows, type PackableDocument } from './condition/pack-documents.ts';
+export type { PackCounts } from './condition/pack/counts.ts';
+export type { PackedRow, PackOptions, PackStrategy } from './condition/pack/row-packer.ts';
+export { conditionInto, type ConditionIntoOptions, type ConditionReport } from './condition/condition-into.ts';
+export {
+  MetadataReader,
+  type MetadataCounts,
+  type MetadataOptions,
+  type MissingMetadata,
+} from './condition/metadata-reader.ts';
+export type { HostNames, MetadataForm } from './condition/metadata-forms.ts';
+export { countHosts, readHosts, topHosts, writeHosts, type HostEntry } from './condition/host-table.ts';
+export { hostOf, publicSuffixOf, registrableDomainOf } from './condition/url.ts';
 
 export { argsort, argsortAsync, type ArgsortOptions } from './order/argsort.ts';
 export { foldOrder, foldOrderAsync, foldPartitions, type FoldOptions } from './order/fold.ts';
@@ -157,6 +184,7 @@ export type { TokenSource } from './data/token-source.ts';
 export { rowLosses, type LossOptions } from './evaluate/losses.ts';
 export {
   cooldownSteps,
+  documentsIn,
   mixedThroughout,
   unseenRows,
   withCooldown,

@@ -1,6 +1,7 @@
 import type { CliCommand } from './command.ts';
 import { bench } from './commands/bench.ts';
 import { compare } from './commands/compare.ts';
+import { condition } from './commands/condition.ts';
 import { corpusCorrupt } from './commands/corpus-corrupt.ts';
 import { corpusDemo } from './commands/corpus-demo.ts';
 import { doctor } from './commands/doctor.ts';
@@ -48,6 +49,7 @@ export const COMMANDS: CliCommand[] = [
   corpusCorrupt,
   ingest,
   tokenize,
+  condition,
   scoreLqs,
   scoreFit,
   scoreApply,

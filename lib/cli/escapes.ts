@@ -1,21 +1,15 @@
-import { InvalidArgumentError } from 'commander';
-
 const ESCAPES: Record<string, string> = { n: '\n', t: '\t', r: '\r', '\\': '\\' };
 
-/** Text as it may be typed on a command line: \n, \t, \r and \\ stand for what they do in most languages. */
+/** Text of an option in which \n, \t, \r and \\ stand for line break, tab, return and backslash, as shells pass them on. */
 export function unescaped(text: string): string {
-  return text.replace(/\\(.?)/gs, (_, letter: string) => {
-    if (letter in ESCAPES) return ESCAPES[letter];
-    throw new InvalidArgumentError(`expected \\n, \\t, \\r or \\\\ after a backslash, got \\${letter}`);
-  });
+  return text.replace(/\\([ntr\\])/g, (_match, letter: string) => ESCAPES[letter]);
 }
 
 /** The reverse, for messages and tables. */
-export const escaped = (text: string): string =>
-  text.replace(
-    /[\n\t\r\\]/g,
-    (character) => `\\${Object.keys(ESCAPES).find((letter) => ESCAPES[letter] === character)!}`,
-  );
+export function escaped(text: string): string {
+  const letterOf = (character: string) => Object.keys(ESCAPES).find((letter) => ESCAPES[letter] === character)!;
+  return text.replace(/[\n\t\r\\]/g, (character) => `\\${letterOf(character)}`);
+}
 
 /** Parser of an option that may be given several times. */
 export function collect(parse: (text: string) => string = String) {

@@ -6,9 +6,18 @@ import { formatTable } from './table.ts';
 export function formatMeco(data: MecoData): string {
   const names = data.arms.map(({ name }) => name);
   const tables = [
-    formatTable(['loss', 'before the text', ...names], data.losses.map((row) => line(row, 1, 3))),
-    formatTable(['what metadata do', 'before the text', ...names], data.steering.map((row) => line(row, 1, 3))),
-    formatTable(['right answers, %', 'before the text', ...names], data.choices.map((row) => line(row, 100, 1))),
+    formatTable(
+      ['loss', 'before the text', ...names],
+      data.losses.map((row) => line(row, 1, 3)),
+    ),
+    formatTable(
+      ['what metadata do', 'before the text', ...names],
+      data.steering.map((row) => line(row, 1, 3)),
+    ),
+    formatTable(
+      ['right answers, %', 'before the text', ...names],
+      data.choices.map((row) => line(row, 100, 1)),
+    ),
   ];
   return [...tables.flatMap((table) => [table, '']), data.headline, ...data.remarks].join('\n');
 }

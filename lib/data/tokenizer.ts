@@ -17,6 +17,8 @@ import { PieceEncoder } from './piece-encoder.ts';
 export interface Tokenizer {
   /** One more than the highest token id. */
   readonly vocabularySize: number;
+  /** The token that begins a document, where there is one; as in GPT-2, it may be the one that ends documents. */
+  readonly beginOfTextId: number | null;
   /** The token that ends a document, where there is one. */
   readonly endOfTextId: number | null;
   /** Ids of the text itself; no begin or end token is added. A special token spelled out in the text becomes its id. */
@@ -33,6 +35,8 @@ export interface Tokenizer {
 const END_OF_TEXT = '<|endoftext|>';
 /** What end-of-document tokens are called, tried in this order when tokenizer_config.json does not say. */
 const END_OF_TEXT_NAMES = [END_OF_TEXT, '<|end_of_text|>', '</s>', '<eos>', '[SEP]'];
+/** What begin-of-document tokens are called, likewise; GPT-2 has one token for both. */
+const BEGIN_OF_TEXT_NAMES = ['<|begin_of_text|>', '<s>', '<bos>', '[CLS]', END_OF_TEXT];
 
 type TokenizerFile = Record<string, unknown>;
 type TokenizerSettings = Record<string, unknown>;
@@ -76,6 +80,7 @@ async function readJson(path: string, fallback?: Record<string, unknown>): Promi
 
 class LoadedTokenizer implements Tokenizer {
   readonly vocabularySize: number;
+  readonly beginOfTextId: number | null;
   readonly endOfTextId: number | null;
   readonly #definition: TokenizerFile;
   readonly #settings: TokenizerSettings;
@@ -89,10 +94,15 @@ class LoadedTokenizer implements Tokenizer {
     this.#tokenizer = new HuggingFace(definition, { ...settings, clean_up_tokenization_spaces: false });
     this.#pieces = PieceEncoder.of(this.#tokenizer, settings);
     this.vocabularySize = this.#tokenizer.model.vocab.length;
-    const { eos_token: named } = settings as { eos_token?: string | { content: string } };
-    const names = named ? [typeof named === 'string' ? named : named.content] : END_OF_TEXT_NAMES;
-    const ids = names.map((name) => this.#tokenizer.token_to_id(name));
-    this.endOfTextId = ids.find((id) => id !== undefined) ?? null;
+    this.beginOfTextId = this.#special(settings.bos_token, BEGIN_OF_TEXT_NAMES);
+    this.endOfTextId = this.#special(settings.eos_token, END_OF_TEXT_NAMES);
+  }
+
+  /** The id of a token by the name that the settings give it, else by its usual ones. */
+  #special(setting: unknown, usual: readonly string[]): number | null {
+    const named = setting as string | { content: string } | null | undefined;
+    const names = named ? [typeof named === 'string' ? named : named.content] : usual;
+    return names.map((name) => this.#tokenizer.token_to_id(name)).find((id) => id !== undefined) ?? null;
   }
 
   encode(text: string): Int32Array {

@@ -1,5 +1,5 @@
 import { checkInteger } from '../check.ts';
-import { collate, IGNORED_LABEL, type TokenRow } from '../data/batch.ts';
+import { collate } from '../data/batch.ts';
 import { rowOf, type TokenSource } from '../data/token-source.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 
@@ -9,15 +9,6 @@ export interface LossOptions {
   signal?: AbortSignal;
   /** Counted in rows. */
   onProgress?: (progress: { done: number; total: number }) => void;
-}
-
-/** Tokens of a row that the next-token loss is taken of: those after the first of its document that have a label. */
-export function predictedTokens({ inputIds, labels = inputIds, documentIds }: TokenRow): number {
-  let count = 0;
-  for (let t = 1; t < inputIds.length; t++) {
-    if (labels[t] !== IGNORED_LABEL && documentIds?.[t] === documentIds?.[t - 1]) count++;
-  }
-  return count;
 }
 
 /**

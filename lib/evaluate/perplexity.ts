@@ -1,7 +1,8 @@
 import { invalid } from '../check.ts';
 import type { LanguageModel } from '../model/language-model.ts';
+import { predictedTokens } from '../data/batch.ts';
 import { rowOf, type TokenSource } from '../data/token-source.ts';
-import { predictedTokens, rowLosses, type LossOptions } from './losses.ts';
+import { rowLosses, type LossOptions } from './losses.ts';
 
 /** Next-token prediction over a set of samples. */
 export interface Perplexity {

@@ -1,4 +1,5 @@
 import { checkFinite, checkInteger, checkObject, invalid } from '../check.ts';
+import type { Samples } from '../data/samples.ts';
 import type { TokenSource } from '../data/token-source.ts';
 import { planInOrder, type Plan } from '../order/plan.ts';
 import { JoinedSource } from './joined-source.ts';
@@ -85,6 +86,11 @@ export function mixedThroughout(options: CooldownOptions): StagedRun {
     plan.weights[i] = plans[part].weights[place];
   }
   return { samples, plan, steps, batchSize };
+}
+
+/** The documents of each row of a table, by their rows of the corpus. */
+export function documentsIn(samples: Pick<Samples, 'document' | 'pieces'>): (row: number) => number[] {
+  return (row) => samples.pieces?.(row).map(({ document }) => document) ?? [samples.document(row)];
 }
 
 /**

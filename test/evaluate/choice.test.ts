@@ -128,7 +128,9 @@ describe('evaluateChoices', () => {
     ]);
     results[0].logLikelihoods.forEach((x, i) => expect(x).toBeCloseTo(expected[i], 10));
     const long = [{ question: 'a', choices: ['k', 'lmnopqrstu'], answer: 0 }];
-    await expect(evaluateChoices(narrow, tokenizer, long)).rejects.toThrow('questions[0]: expected choices of at most 8');
+    await expect(evaluateChoices(narrow, tokenizer, long)).rejects.toThrow(
+      'questions[0]: expected choices of at most 8',
+    );
   });
 
   it('refuses what it cannot ask', async () => {
@@ -155,7 +157,10 @@ describe('readQuestions', () => {
     [{ choices: ['a', 'b'], answer: 0 }, 'question: expected a text, got undefined'],
     [{ question: 'q', choices: ['a'], answer: 0 }, 'choices: expected two texts or more'],
     [{ question: 'q', choices: ['a', 3], answer: 0 }, 'choices[1]: expected a text, got 3'],
-    [{ question: 'q', choices: ['a', 'b'], answer: 2 }, 'answer: expected an index in [0, 1], a letter A to B, or the text'],
+    [
+      { question: 'q', choices: ['a', 'b'], answer: 2 },
+      'answer: expected an index in [0, 1], a letter A to B, or the text',
+    ],
     [{ question: 'q', choices: ['a', 'b'], answer: 'C' }, 'answer: expected an index in [0, 1]'],
     [{ question: 'q', choices: ['a', 'b'], answer: '1' }, 'answer: expected an index in [0, 1]'],
     [{ question: 'q', choices: ['a', 'b'] }, 'answer: expected an index'],

@@ -83,7 +83,10 @@ describeBackends('logits and likelihoods', ({ open, tolerance }) => {
 
   it('padding, and what follows a position, change nothing', async () => {
     const model = await load('llama');
-    const rows = [[5, 6, 7], [8, 9, 10, 11, 12]].map((inputIds) => ({ inputIds }));
+    const rows = [
+      [5, 6, 7],
+      [8, 9, 10, 11, 12],
+    ].map((inputIds) => ({ inputIds }));
     const [, whole] = await model.logits(collate(rows));
     const [early, last] = await model.logits(collate([rows[1]]), { positions: [[2, 4]] });
     const [cut] = await model.logits(collate([{ inputIds: [8, 9, 10] }]));

@@ -68,9 +68,9 @@ describe('generate', () => {
     const encoder = await LanguageModel.fromPretrained(new Fixture('encoder').modelDirectory, { backend: toyBackend });
     await expect(generate(encoder, [[1]])).rejects.toThrow('expected a model that predicts the next token');
     const reason = new Error('enough');
-    await expect(
-      generate(model, [[1]], { maxTokens: 500, signal: AbortSignal.timeout(1), seed: 0 }),
-    ).rejects.toThrow(/abort|timeout/i);
+    await expect(generate(model, [[1]], { maxTokens: 500, signal: AbortSignal.timeout(1), seed: 0 })).rejects.toThrow(
+      /abort|timeout/i,
+    );
     await expect(generate(model, [[1]], { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
   });
 });

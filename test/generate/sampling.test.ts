@@ -73,6 +73,14 @@ describe('drawToken', () => {
   });
 
   it('takes the last token where rounding leaves a gap', () => {
-    expect(drawToken([{ id: 7, probability: 0.3 }, { id: 2, probability: 0.6999 }], 0.99999)).toBe(2);
+    expect(
+      drawToken(
+        [
+          { id: 7, probability: 0.3 },
+          { id: 2, probability: 0.6999 },
+        ],
+        0.99999,
+      ),
+    ).toBe(2);
   });
 });

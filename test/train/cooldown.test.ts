@@ -4,7 +4,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { IGNORED_LABEL, type TokenRow } from '../../lib/data/batch.ts';
 import { planInOrder } from '../../lib/order/plan.ts';
-import { cooldownSteps, mixedThroughout, unseenRows, withCooldown, type CooldownOptions } from '../../lib/train/cooldown.ts';
+import {
+  cooldownSteps,
+  mixedThroughout,
+  unseenRows,
+  withCooldown,
+  type CooldownOptions,
+} from '../../lib/train/cooldown.ts';
 import { digestParameters } from '../../lib/train/fingerprint.ts';
 import type { TrainingLogEntry } from '../../lib/train/log.ts';
 import { planBatch } from '../../lib/train/sample-loader.ts';
@@ -149,7 +155,13 @@ describeBackends('a run with a cooldown', ({ open }) => {
     });
     await train(plain);
 
-    const numbers = ({ step, loss, lr, gradientNorm, tokens }: TrainingLogEntry) => [step, loss, lr, gradientNorm, tokens];
+    const numbers = ({ step, loss, lr, gradientNorm, tokens }: TrainingLogEntry) => [
+      step,
+      loss,
+      lr,
+      gradientNorm,
+      tokens,
+    ];
     expect(entries.map(numbers)).toEqual(whole.map(numbers));
     expect(digestParameters(staged.model.parameters)).toBe(digestParameters(plain.model.parameters));
     // At the boundary: learning rate, parameters, both moments and their step, bit by bit.
@@ -189,7 +201,10 @@ describeBackends('a run with a cooldown', ({ open }) => {
 
   it('refuses stages that are none', async () => {
     const { plan } = withCooldown(options());
-    const stages = [{ start: 0, first: 0 }, { start: 3, first: 99 }];
+    const stages = [
+      { start: 0, first: 0 },
+      { start: 3, first: 99 },
+    ];
     await expect(train(await run({ plan: { ...plan, stages } }))).rejects.toThrow('plan.stages[1].first');
   });
 });

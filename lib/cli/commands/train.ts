@@ -1,7 +1,7 @@
 import { dirname, join, resolve } from 'node:path';
 import type { Backend } from '../../backend/types.ts';
-import { CONDITION_FILES } from '../../condition/condition-into.ts';
-import { documentsIn, openSamples, type Samples } from '../../data/samples.ts';
+import { CONDITION_FILES } from '../../condition/condition-work.ts';
+import { openSamples, type Samples } from '../../data/samples.ts';
 import { readJsonObject } from '../../files.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import { LanguageModel } from '../../model/language-model.ts';
@@ -12,7 +12,7 @@ import { InRunScores } from '../../score/in-run.ts';
 import { loadScorer } from '../../score/scorer-files.ts';
 import { GreedyFilter } from '../../select/greedy-filter.ts';
 import { candidatesFor, RaterFilter } from '../../select/rater-filter.ts';
-import { mixedThroughout, unseenRows, withCooldown, type StagedRun } from '../../train/cooldown.ts';
+import { documentsIn, mixedThroughout, unseenRows, withCooldown, type StagedRun } from '../../train/cooldown.ts';
 import {
   backendOptions,
   claimOutput,
@@ -89,7 +89,11 @@ export const train = defineCommand<
       positiveInteger,
     ),
     option('--target-refresh <n>', 'steps from one target gradient to the next', positiveInteger, 2),
-    option('--cooldown <share>', 'share of the steps, the last ones, on plain rows of documents not seen before', number),
+    option(
+      '--cooldown <share>',
+      'share of the steps, the last ones, on plain rows of documents not seen before',
+      number,
+    ),
     option('--plain <path>', 'the plain rows of --cooldown (default: plain, beside the samples)'),
     option('--mixed', 'mix the plain rows of --cooldown in throughout instead').default(false),
     ...backendOptions,

@@ -12,10 +12,15 @@ export function headline({ losses, choices, steering }: Result): string {
   const parts = [
     losses[0].arms.length > 1 ? comparison(losses[0], name, 'nats', { better: 'lower', digits: 3 }) : '',
     losses[0].arms.length > 1
-      ? comparison(choices.find(({ measure }) => measure === 'per character')!, name, 'points', {
-          better: 'higher',
-          digits: 1,
-        })
+      ? comparison(
+          choices.find(({ measure }) => measure === 'per character')!,
+          name,
+          'points',
+          {
+            better: 'higher',
+            digits: 1,
+          },
+        )
       : '',
     steeringWords(steering[0], name),
   ].filter(Boolean);
