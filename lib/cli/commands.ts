@@ -1,10 +1,13 @@
 import type { CliCommand } from './command.ts';
 import { bench } from './commands/bench.ts';
 import { compare } from './commands/compare.ts';
+import { condition } from './commands/condition.ts';
 import { corpusCorrupt } from './commands/corpus-corrupt.ts';
 import { corpusDemo } from './commands/corpus-demo.ts';
 import { doctor } from './commands/doctor.ts';
 import { evaluate } from './commands/evaluate.ts';
+import { generate } from './commands/generate.ts';
+import { questions } from './commands/questions.ts';
 import { explain } from './commands/explain.ts';
 import { ingest } from './commands/ingest.ts';
 import { mixFit } from './commands/mix-fit.ts';
@@ -53,6 +56,7 @@ export const COMMANDS: CliCommand[] = [
   corpusCorrupt,
   ingest,
   tokenize,
+  condition,
   scoreLqs,
   scoreFit,
   scoreApply,
@@ -80,6 +84,8 @@ export const COMMANDS: CliCommand[] = [
   explain,
   train,
   evaluate,
+  questions,
+  generate,
   report,
   bench,
 ];

@@ -5,17 +5,22 @@ import type { Samples } from '../data/samples.ts';
 import { loadTokenizer } from '../data/tokenizer.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import { number, option } from './command.ts';
-import { UsageError } from './io.ts';
-import { tokenizerBeside } from './tokenizers.ts';
+import { tokenizerNear } from './tokenizers.ts';
 
 export interface MaskFlags {
   tokenizer?: string;
   maskShare: number;
 }
 
+export const maskShareOption: Option = option(
+  '--mask-share <p>',
+  'share of the tokens that an encoder has to predict',
+  number,
+  0.15,
+);
 export const maskOptions: Option[] = [
-  option('--tokenizer <path>', 'of the samples, whose mask an encoder needs (default: what lies beside them)'),
-  option('--mask-share <p>', 'share of the tokens that an encoder has to predict', number, 0.15),
+  option('--tokenizer <path>', 'of the samples, whose mask an encoder needs (default: near the samples)'),
+  maskShareOption,
 ];
 
 /**
@@ -28,10 +33,7 @@ export async function samplesFor(
   { path, flags, seed }: { path: string; flags: MaskFlags; seed: number },
 ): Promise<Samples> {
   if (model.objective === 'next-token') return samples;
-  const found = tokenizerBeside(path, flags.tokenizer);
-  if (found === undefined) {
-    throw new UsageError('no tokenizer.json beside the samples: give --tokenizer, the one they were made with');
-  }
+  const found = tokenizerNear([path], flags.tokenizer);
   const { maskId, specialIds, vocabularySize } = await loadTokenizer(found);
   if (maskId === null) {
     throw invalid(`${found}: mask token`, `one, which ${model.config.model_type} needs`, 'none', {

@@ -2,6 +2,7 @@ import { checkFinite, checkInteger } from '../check.ts';
 import { randomUint32, randomUniforms, streamOf } from '../random.ts';
 import { IGNORED_LABEL, type TokenRow } from './batch.ts';
 import type { Samples, Split } from './samples.ts';
+import { rowOf } from './token-source.ts';
 import type { Shard } from './shards.ts';
 
 export interface MaskingOptions {
@@ -26,7 +27,8 @@ const PASS_STREAMS = 2 ** 32;
 /**
  * Samples for training an encoder to predict masked tokens (Devlin et al. 2019). Each token that is not special is chosen
  * with probability `share`, and where that chooses none, the token nearest to being chosen; of the chosen ones 80 % are
- * shown as the mask, 10 % as a token drawn uniformly from the vocabulary, 10 % as they are. Labels are −100 elsewhere.
+ * shown as the mask, 10 % as a token drawn uniformly from the vocabulary, 10 % as they are. Labels are −100 elsewhere;
+ * where the samples' own are, nothing is chosen.
  * A row's masks are a function of the seed, the row and the number of times that it was read before, so that every pass
  * draws them anew (Liu et al. 2019) and a resumed training draws the same; evaluation, which reads all rows for the first
  * time, has fixed ones.
@@ -91,21 +93,22 @@ export class MaskedSamples implements Samples {
 
   /** The row with its masks of the `epoch`-th time that it is read. */
   row(row: number, epoch: number): TokenRow {
-    const tokens = this.#samples.tokens(row);
+    const whole = rowOf(this.#samples, row);
+    const { inputIds: tokens, labels: given } = whole;
     const draws = this.#draws(row, epoch, tokens.length);
     const inputIds = Int32Array.from(tokens);
     const labels = new Int32Array(tokens.length).fill(IGNORED_LABEL);
     let nearest = -1;
     let chosen = 0;
     for (let t = 0; t < tokens.length; t++) {
-      if (this.#special.has(tokens[t])) continue;
+      if (this.#special.has(tokens[t]) || given?.[t] === IGNORED_LABEL) continue;
       if (nearest < 0 || draws[t] < draws[nearest]) nearest = t;
       if (draws[t] >= this.#share) continue;
       chosen++;
       this.#hide(inputIds, labels, t, draws[t] / this.#share);
     }
     if (chosen === 0 && nearest >= 0) this.#hide(inputIds, labels, nearest, draws[tokens.length]);
-    return { inputIds, labels };
+    return { ...whole, inputIds, labels };
   }
 
   /** @param kind uniform in [0, 1): what becomes of the token at `t` */

@@ -17,6 +17,8 @@ import { PieceEncoder } from './piece-encoder.ts';
 export interface Tokenizer {
   /** One more than the highest token id. */
   readonly vocabularySize: number;
+  /** The token that begins a document, where there is one; as in GPT-2, it may be the one that ends documents. */
+  readonly beginOfTextId: number | null;
   /** The token that ends a document, where there is one. */
   readonly endOfTextId: number | null;
   /** The token that hides others from an encoder, where there is one. */
@@ -37,6 +39,8 @@ export interface Tokenizer {
 const END_OF_TEXT = '<|endoftext|>';
 /** What end-of-document tokens are called, tried in this order when tokenizer_config.json does not say. */
 const END_OF_TEXT_NAMES = [END_OF_TEXT, '<|end_of_text|>', '</s>', '<eos>', '[SEP]'];
+/** What begin-of-document tokens are called, likewise; GPT-2 has one token for both. */
+const BEGIN_OF_TEXT_NAMES = ['<|begin_of_text|>', '<s>', '<bos>', '[CLS]', END_OF_TEXT];
 
 const MASK = '<|mask|>';
 /** What masks are called, likewise. */
@@ -116,6 +120,7 @@ const specialToken = (id: number, content: string): AddedToken => ({
 
 class LoadedTokenizer implements Tokenizer {
   readonly vocabularySize: number;
+  readonly beginOfTextId: number | null;
   readonly endOfTextId: number | null;
   readonly maskId: number | null;
   readonly specialIds: readonly number[];
@@ -131,18 +136,18 @@ class LoadedTokenizer implements Tokenizer {
     this.#tokenizer = new HuggingFace(definition, { ...settings, clean_up_tokenization_spaces: false });
     this.#pieces = PieceEncoder.of(this.#tokenizer, settings);
     this.vocabularySize = this.#tokenizer.model.vocab.length;
-    this.endOfTextId = this.#idOf(settings.eos_token, END_OF_TEXT_NAMES);
-    this.maskId = this.#idOf(settings.mask_token, MASK_NAMES);
-    const special = [...this.#tokenizer.all_special_ids, this.endOfTextId, this.maskId].filter((id) => id !== null);
-    this.specialIds = [...new Set(special)].sort((a, b) => a - b);
+    this.beginOfTextId = this.#special(settings.bos_token, BEGIN_OF_TEXT_NAMES);
+    this.endOfTextId = this.#special(settings.eos_token, END_OF_TEXT_NAMES);
+    this.maskId = this.#special(settings.mask_token, MASK_NAMES);
+    const special = [...this.#tokenizer.all_special_ids, this.beginOfTextId, this.endOfTextId, this.maskId];
+    this.specialIds = [...new Set(special.filter((id) => id !== null))].sort((p, q) => p - q);
   }
 
-  /** The id of a token as tokenizer_config.json names it, or of the first known name. */
-  #idOf(setting: unknown, known: string[]): number | null {
+  /** The id of a token by the name that the settings give it, else by its usual ones. */
+  #special(setting: unknown, usual: readonly string[]): number | null {
     const named = setting as string | { content: string } | null | undefined;
-    const names = named ? [typeof named === 'string' ? named : named.content] : known;
-    const ids = names.map((name) => this.#tokenizer.token_to_id(name));
-    return ids.find((id) => id !== undefined) ?? null;
+    const names = named ? [typeof named === 'string' ? named : named.content] : usual;
+    return names.map((name) => this.#tokenizer.token_to_id(name)).find((id) => id !== undefined) ?? null;
   }
 
   encode(text: string): Int32Array {

@@ -1,5 +1,5 @@
 import { checkInteger } from '../check.ts';
-import { collate, IGNORED_LABEL, type TokenRow } from '../data/batch.ts';
+import { collate } from '../data/batch.ts';
 import { rowOf, type TokenSource } from '../data/token-source.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 
@@ -9,19 +9,6 @@ export interface LossOptions {
   signal?: AbortSignal;
   /** Counted in rows. */
   onProgress?: (progress: { done: number; total: number }) => void;
-}
-
-/**
- * Tokens of a row that the loss is taken of: those that have a label; where the next token is predicted, but for the first
- * of each document.
- */
-export function predictedTokens({ inputIds, labels = inputIds, documentIds }: TokenRow, masked = false): number {
-  if (masked) return Array.prototype.filter.call(labels, (label) => label !== IGNORED_LABEL).length;
-  let count = 0;
-  for (let t = 1; t < inputIds.length; t++) {
-    if (labels[t] !== IGNORED_LABEL && documentIds?.[t] === documentIds?.[t - 1]) count++;
-  }
-  return count;
 }
 
 /**

@@ -1,7 +1,8 @@
 import { invalid } from '../check.ts';
+import { labelledTokens, predictedTokens } from '../data/batch.ts';
 import { rowOf, type TokenSource } from '../data/token-source.ts';
 import type { LanguageModel } from '../model/language-model.ts';
-import { predictedTokens, rowLosses, type LossOptions } from './losses.ts';
+import { rowLosses, type LossOptions } from './losses.ts';
 
 /** Prediction of next or masked tokens over a set of samples. */
 export interface Perplexity {
@@ -42,8 +43,8 @@ export async function evaluatePerplexity(
   options: PerplexityOptions = {},
 ): Promise<PerplexityReport> {
   if (!samples.row) model.checkPredictsNext('evaluatePerplexity');
-  const masked = model.objective === 'masked-token';
-  const predicted = Array.from(rows, (row) => ({ row, tokens: predictedTokens(rowOf(samples, row), masked) }));
+  const count = model.objective === 'masked-token' ? labelledTokens : predictedTokens;
+  const predicted = Array.from(rows, (row) => ({ row, tokens: count(rowOf(samples, row)) }));
   const predicting = predicted.filter(({ tokens }) => tokens > 0);
   if (predicting.length === 0) throw invalid('rows', 'at least one sample that predicts a token', rows);
   const kept = predicting.map(({ row }) => row);

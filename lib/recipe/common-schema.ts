@@ -44,6 +44,13 @@ export const corpus = z.discriminatedUnion('source', [
     cacheDir: z.string().min(1).default('.cache').describe('where downloaded packages are kept'),
   }),
   z.strictObject({
+    source: z
+      .literal('packages')
+      .describe('package descriptions with their homepages; elsewhere than on Debian as demo'),
+    corrupt,
+    cacheDir: z.string().min(1).default('.cache').describe('where package lists are kept'),
+  }),
+  z.strictObject({
     source: z.literal('files'),
     corrupt,
     cacheDir: z.string().min(1).default('.cache').describe('where texts of other languages are kept, to corrupt with'),

@@ -1,4 +1,4 @@
-import { mkdir, readFile, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeTextAtomically } from '../atomic-file.ts';
 import { invalid } from '../check.ts';
@@ -9,7 +9,7 @@ import { tokenizedDocuments, type TokenizeOptions } from '../data/samples.ts';
 import { ShardFolder } from '../data/shard-folder.ts';
 import { loadTokenizer, trainTokenizer, type Tokenizer } from '../data/tokenizer.ts';
 import { fileError, readJsonObject } from '../files.ts';
-import { checkSameRun, digest, type Fingerprint } from '../train/fingerprint.ts';
+import { checkSameRun, digestCorpus, digestTokenizer, type Fingerprint } from '../train/fingerprint.ts';
 import { trainingTexts } from './data-stages.ts';
 
 export interface TokenizationOptions extends Omit<TokenizeOptions, 'onProgress' | 'maxSamplesPerDocument'> {
@@ -39,7 +39,6 @@ interface TokenizationState {
 const STATE = 'state.json';
 /** The file that a saved tokenizer has last. */
 const TOKENIZER_SAVED = 'tokenizer_config.json';
-const HASHED_DOCUMENTS = 64;
 
 /**
  * Tokenizes a corpus into a folder: tokenizer.json, tokenizer_config.json and samples.arrow, or with `shardRows` the
@@ -133,13 +132,10 @@ async function tokenizerIn(work: string, corpus: Corpus, options: TokenizationOp
 
 async function fingerprintOf(corpus: Corpus, options: TokenizationOptions): Promise<Fingerprint> {
   const { tokenizer, vocabulary, mask, length, minTokens, seed, fractions, limit, shardRows } = options;
-  const stride = Math.max(1, Math.floor(corpus.count / HASHED_DOCUMENTS));
-  const hashed = [];
-  for (let i = 0; i < corpus.count; i += stride) hashed.push(corpus.id(i), corpus.text(i), corpus.domain(i));
   return {
     documents: corpus.count,
-    corpus: digest(hashed),
-    tokenizer: tokenizer === undefined ? `trained, ${vocabulary} tokens` : await tokenizerDigest(tokenizer),
+    corpus: digestCorpus(corpus),
+    tokenizer: tokenizer === undefined ? `trained, ${vocabulary} tokens` : await digestTokenizer(tokenizer),
     length,
     minTokens: minTokens ?? 'default',
     seed,
@@ -148,13 +144,4 @@ async function fingerprintOf(corpus: Corpus, options: TokenizationOptions): Prom
     shardRows: shardRows ?? 'one file',
     ...(mask && { mask: 'added' }),
   };
-}
-
-async function tokenizerDigest(path: string): Promise<string> {
-  try {
-    const file = (await stat(path)).isDirectory() ? join(path, 'tokenizer.json') : path;
-    return digest([await readFile(file)]);
-  } catch (error) {
-    throw fileError('read', path, error);
-  }
 }
