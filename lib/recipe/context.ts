@@ -3,12 +3,13 @@ import { openBackend } from '../backend/open.ts';
 import type { Backend } from '../backend/types.ts';
 import { openCorpus, type Corpus } from '../data/corpus.ts';
 import { openSamples, type Samples } from '../data/samples.ts';
+import type { BaseRecipe } from './method.ts';
 import type { Recipe } from './schema.ts';
 import type { Stage } from './stage.ts';
 
 /** What the stages of one run share. Files and the backend are opened when first needed. */
-export class RunContext {
-  readonly recipe: Recipe;
+export class RunContext<R extends BaseRecipe = Recipe> {
+  readonly recipe: R;
   readonly dir: string;
   /** What relative paths of the recipe start from. */
   readonly recipeDir: string;
@@ -21,7 +22,7 @@ export class RunContext {
   #samples: Promise<Samples> | undefined;
 
   constructor(options: {
-    recipe: Recipe;
+    recipe: R;
     dir: string;
     recipeDir: string;
     signal?: AbortSignal;
