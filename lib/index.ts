@@ -21,6 +21,7 @@ export {
   LanguageModel,
   type GradientOptions,
   type HvpOptions,
+  type LogitsOptions,
   type PerSampleRequest,
   type PerSampleResult,
   type WeightOptions,
@@ -225,6 +226,17 @@ export type {
 } from './train/hooks.ts';
 export type { TokenSource } from './data/token-source.ts';
 export { rowLosses, type LossOptions } from './evaluate/losses.ts';
+export {
+  cooldownSteps,
+  documentsIn,
+  mixedThroughout,
+  unseenRows,
+  withCooldown,
+  type CooldownOptions,
+  type PlannedRows,
+  type StagedRun,
+} from './train/cooldown.ts';
+export type { PlanStage, StagedPlan } from './train/stages.ts';
 export type { ScheduleConfig } from './train/schedule.ts';
 export {
   crossValidatedLasso,
@@ -260,6 +272,33 @@ export {
   type PerplexityOptions,
   type PerplexityReport,
 } from './evaluate/perplexity.ts';
+
+export {
+  evaluateChoices,
+  NORMALIZATIONS,
+  type ChoiceOptions,
+  type ChoiceReport,
+  type ChoiceResult,
+  type Normalization,
+} from './evaluate/choice.ts';
+export { parseQuestion, readQuestions, type ChoiceQuestion } from './evaluate/choice-questions.ts';
+export {
+  continuationQuestions,
+  type ContinuationQuestion,
+  type ContinuationQuestionOptions,
+  type QuestionDocument,
+} from './evaluate/continuation-questions.ts';
+export {
+  evaluateUnderPrefixes,
+  prefixTokens,
+  type EvaluationTasks,
+  type PrefixEvaluation,
+  type PrefixOptions,
+} from './evaluate/harness.ts';
+export { logLikelihoods, type Continuation } from './evaluate/log-likelihood.ts';
+export { PrefixedSamples } from './evaluate/prefix.ts';
+export { generate, type GeneratedText, type GenerateOptions } from './generate/generate.ts';
+export type { SamplingOptions } from './generate/sampling.ts';
 
 export {
   perSampleLinear,

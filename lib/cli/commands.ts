@@ -6,12 +6,16 @@ import { corpusCorrupt } from './commands/corpus-corrupt.ts';
 import { corpusDemo } from './commands/corpus-demo.ts';
 import { doctor } from './commands/doctor.ts';
 import { evaluate } from './commands/evaluate.ts';
+import { generate } from './commands/generate.ts';
+import { questions } from './commands/questions.ts';
 import { explain } from './commands/explain.ts';
 import { ingest } from './commands/ingest.ts';
 import { mixFit } from './commands/mix-fit.ts';
 import { mixOptimize } from './commands/mix-optimize.ts';
+import { mixPlan } from './commands/mix-plan.ts';
 import { mixPredict } from './commands/mix-predict.ts';
 import { mixReport } from './commands/mix-report.ts';
+import { mixRun } from './commands/mix-run.ts';
 import { order } from './commands/order.ts';
 import { plan } from './commands/plan.ts';
 import { rateExplain } from './commands/rate-explain.ts';
@@ -38,7 +42,7 @@ import { train } from './commands/train.ts';
 /** What words that begin several commands stand for. */
 export const GROUPS: Record<string, string> = {
   corpus: 'Corpora that are fetched or spoiled on purpose.',
-  mix: 'Domain mixtures by scale (AutoScale): laws, the best mixture, its prediction, a page.',
+  mix: 'Domain mixtures by scale (AutoScale): searches, laws, the best mixture, its prediction, plans, a page.',
   rate: 'A DataRater: train it, rate rows with it, keep the best ones, see what its scores mean.',
   score: 'What rows are worth: score them, train a scorer, apply it.',
 };
@@ -68,16 +72,20 @@ export const COMMANDS: CliCommand[] = [
   rateFilter,
   rateExplain,
   rateSweep,
+  mixRun,
   mixFit,
   mixOptimize,
   mixPredict,
   mixReport,
+  mixPlan,
   select,
   order,
   plan,
   explain,
   train,
   evaluate,
+  questions,
+  generate,
   report,
   bench,
 ];

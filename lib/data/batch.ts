@@ -58,6 +58,11 @@ export function predictedTokens({ inputIds, labels = inputIds, documentIds }: To
   return predicted;
 }
 
+/** Tokens that an encoder of masked tokens predicts in a row: all that have a label. */
+export function labelledTokens({ inputIds, labels = inputIds }: TokenRow): number {
+  return Array.from(labels).filter((label) => label !== IGNORED_LABEL).length;
+}
+
 /**
  * Puts rows of any lengths into one batch, padded on the right.
  * @throws GradfoldError INVALID_ARGUMENT naming the row: no rows, a row longer than `length`, labels, documentIds or

@@ -5,8 +5,8 @@ import { collate, type Batch, type TokenRow } from './batch.ts';
 export interface TokenSource {
   tokens(row: number): ArrayLike<number>;
   /**
-   * The whole row, where there is more to it than tokens: labels, document ids, token types. `epoch` counts the passes
-   * over the data completed before, so that masks may be drawn anew in each.
+   * The whole row, where there is more to it than tokens: labels, document ids, token types. `epoch` counts how often
+   * training has read the row before, so that masks may be drawn anew each time.
    */
   row?(row: number, epoch: number): TokenRow;
   /** Says that the labels of `row` are next tokens, which a model of masked tokens cannot take. */

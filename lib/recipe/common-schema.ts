@@ -52,6 +52,13 @@ export const corpus = z.discriminatedUnion('source', [
     cacheDir: z.string().min(1).default('.cache').describe('where downloaded packages are kept'),
   }),
   z.strictObject({
+    source: z
+      .literal('packages')
+      .describe('package descriptions with their homepages; elsewhere than on Debian as demo'),
+    corrupt,
+    cacheDir: z.string().min(1).default('.cache').describe('where package lists are kept'),
+  }),
+  z.strictObject({
     source: z.literal('files'),
     corrupt,
     cacheDir: z.string().min(1).default('.cache').describe('where texts of other languages are kept, to corrupt with'),
@@ -74,6 +81,7 @@ export const tokenizer = z
   .strictObject({
     path: z.string().min(1).optional().describe('a Hugging Face tokenizer.json; trained on the corpus when absent'),
     vocabulary: z.int().min(257).default(4096).describe('size when trained'),
+    mask: z.boolean().default(false).describe('with a mask token, which an encoder needs'),
   })
   .prefault({});
 

@@ -16,6 +16,8 @@ export interface TokenizationOptions extends Omit<TokenizeOptions, 'onProgress' 
   /** A tokenizer.json or its folder; without it one of `vocabulary` tokens is trained on the training split. */
   tokenizer?: string;
   vocabulary: number;
+  /** With a mask token, which an encoder needs. */
+  mask?: boolean;
   /** Rows of a shard; without it there is one file. */
   shardRows?: number;
   onProgress?(what: 'train tokenizer' | 'tokenize', done: number, total: number, unit: string): void;
@@ -113,12 +115,13 @@ function writeState(work: string, state: TokenizationState): Promise<void> {
 
 /** The tokenizer that lies in the folder; made first where there is none yet. */
 async function tokenizerIn(work: string, corpus: Corpus, options: TokenizationOptions): Promise<Tokenizer> {
-  const { tokenizer, vocabulary, seed, fractions, signal, onProgress } = options;
+  const { tokenizer, vocabulary, mask, seed, fractions, signal, onProgress } = options;
   if (!(await readdir(work)).includes(TOKENIZER_SAVED)) {
     const made = tokenizer
-      ? await loadTokenizer(tokenizer)
+      ? await loadTokenizer(tokenizer, { mask })
       : trainTokenizer(trainingTexts(corpus, seed, fractions), {
           vocabularySize: vocabulary,
+          mask,
           signal,
           onProgress: (share) => onProgress?.('train tokenizer', Math.round(100 * share), 100, '%'),
         });
@@ -128,7 +131,7 @@ async function tokenizerIn(work: string, corpus: Corpus, options: TokenizationOp
 }
 
 async function fingerprintOf(corpus: Corpus, options: TokenizationOptions): Promise<Fingerprint> {
-  const { tokenizer, vocabulary, length, minTokens, seed, fractions, limit, shardRows } = options;
+  const { tokenizer, vocabulary, mask, length, minTokens, seed, fractions, limit, shardRows } = options;
   return {
     documents: corpus.count,
     corpus: digestCorpus(corpus),
@@ -139,5 +142,6 @@ async function fingerprintOf(corpus: Corpus, options: TokenizationOptions): Prom
     fractions: JSON.stringify(fractions),
     limit: limit ?? 'none',
     shardRows: shardRows ?? 'one file',
+    ...(mask && { mask: 'added' }),
   };
 }

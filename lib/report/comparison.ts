@@ -49,7 +49,7 @@ function lossCell({ plans }: DomainRow, i: number): string {
   return `<td class="${verdictClass(difference)}">${signed(difference.mean)} ± ${difference.sd.toFixed(3)}<small>${mean.toFixed(3)}</small></td>`;
 }
 
-const verdictClass = ({ clear, mean }: Difference): string => (clear ? (mean < 0 ? 'good' : 'bad') : '');
+export const verdictClass = ({ clear, mean }: Difference): string => (clear ? (mean < 0 ? 'good' : 'bad') : '');
 
 function reachCell({ mean, sd, speed }: ReachRow): string {
   if (mean === null) return '–';

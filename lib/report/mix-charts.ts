@@ -16,7 +16,10 @@ const colorsOf = (names: string[]) => ({
 const CURVE_POINTS = 80;
 
 /** Weight of each domain over the total, drawn through the scales and on to the target. */
-export function weightCurves({ domains, scales, prediction }: MixtureAnalysis): Promise<string> {
+export function weightCurves(
+  { domains, scales, prediction }: MixtureAnalysis,
+  searched: readonly AnalyzedScale[] = [],
+): Promise<string> {
   const totals = scales.map(({ quantities }) => quantities.reduce((sum, n) => sum + n, 0));
   const [low, high] = [Math.min(...totals), Math.max(...totals, prediction?.target ?? 0)];
   const steps = Array.from({ length: CURVE_POINTS + 1 }, (_, i) => low * (high / low) ** (i / CURVE_POINTS));
@@ -28,6 +31,7 @@ export function weightCurves({ domains, scales, prediction }: MixtureAnalysis): 
   const points = [
     ...scales.flatMap(({ weights }, s) => at(totals[s], weights, 'best by the laws')),
     ...(prediction ? at(prediction.target, prediction.weights, 'predicted') : []),
+    ...searched.flatMap(({ total, weights }) => at(total, weights, 'searched there')),
   ];
   const x = {
     field: 'total',
@@ -46,7 +50,10 @@ export function weightCurves({ domains, scales, prediction }: MixtureAnalysis): 
   const shape = {
     field: 'kind',
     type: 'nominal',
-    scale: { domain: ['best by the laws', 'predicted'], range: ['circle', 'diamond'] },
+    scale: {
+      domain: ['best by the laws', 'predicted', ...(searched.length > 0 ? ['searched there'] : [])],
+      range: ['circle', 'diamond', 'cross'],
+    },
     legend: prediction ? { labelLimit: 0, symbolFillColor: 'var(--muted)', symbolStrokeColor: 'var(--muted)' } : null,
   };
   return draw({

@@ -1,6 +1,6 @@
 import type { AnalyzedScale, MixtureAnalysis } from '../mix/analysis.ts';
 import { amount } from '../mix/amount.ts';
-import { howFitted, mixtureHeadline, percent, predictedChange } from '../mix/describe.ts';
+import { howFitted, mixtureHeadline, percent, predictedChange, predictionErrors } from '../mix/describe.ts';
 import type { ScaleResponse } from '../mix/response.ts';
 import { definitions, figure, section, table } from './html.ts';
 import { responseCurves, responseHeatmap, weightCurves } from './mix-charts.ts';
@@ -17,30 +17,40 @@ export interface MixReportSource {
 
 /** The page of a mixture experiment. */
 export async function renderMixReport(analysis: MixtureAnalysis, source: MixReportSource): Promise<string> {
-  const { scales, domains } = analysis;
-  const measured = scales.filter(({ response }) => response !== null);
   return page({
     title: `${source.title}: mixtures`,
     source: `mixtures from ${source.title} · ${source.created}`,
     headline: mixtureHeadline(analysis),
     remarks: remarksOf(analysis),
-    sections: [
-      await weightsSection(analysis),
-      measured.length === 0
-        ? ''
-        : section(
-            'How the metric answers to each domain',
-            `Dots are runs with more or less of one domain${errorsKnown(measured) ? ', with two standard errors' : ''}; lines are the laws y = (x + a)^(−b) + c; the stroke is at the best amount. Each panel has the same axes, so a flat line is a domain that matters little.`,
-            figure(await responseCurves(measured, domains)),
-            'wide',
-          ),
-      ...(await Promise.all(measured.map((scale) => scaleSections(scale, analysis)))).flat(),
-      section('Made from', '', definitions(source.facts), 'wide'),
-    ],
+    sections: [...(await mixtureSections(analysis)), section('Made from', '', definitions(source.facts), 'wide')],
   });
 }
 
-function remarksOf({ scales, prediction, warnings }: MixtureAnalysis): string[] {
+/**
+ * What is known of mixtures: weights against scale, how the metric answers to each domain, and the laws.
+ * @param searched further scales that the prediction was not made from, to compare it with
+ */
+export async function mixtureSections(
+  analysis: MixtureAnalysis,
+  searched: readonly AnalyzedScale[] = analysis.searched,
+): Promise<string[]> {
+  const measured = [...analysis.scales, ...searched].filter(({ response }) => response !== null);
+  return [
+    await weightsSection(analysis, searched),
+    measured.length === 0
+      ? ''
+      : section(
+          'How the metric answers to each domain',
+          `Dots are runs with more or less of one domain${errorsKnown(measured) ? ', with two standard errors' : ''}; lines are the laws y = (x + a)^(−b) + c; the stroke is at the best amount. Each panel has the same axes, so a flat line is a domain that matters little.`,
+          figure(await responseCurves(measured, analysis.domains)),
+          'wide',
+        ),
+    ...(await Promise.all(measured.map((scale) => scaleSections(scale, analysis)))).flat(),
+  ];
+}
+
+function remarksOf(analysis: MixtureAnalysis): string[] {
+  const { scales, prediction, warnings } = analysis;
   const gains = scales.flatMap((scale) => {
     const change = predictedChange(scale);
     return change === null ? [] : [`${change} at ${amount(scale.total)}`];
@@ -50,6 +60,7 @@ function remarksOf({ scales, prediction, warnings }: MixtureAnalysis): string[] 
     ...(prediction && scales.length > 2
       ? [`The curve misses the best amounts of the scales by ${percent(prediction.residual)} (root mean square).`]
       : []),
+    ...predictionErrors(analysis).map((error) => `${error}.`),
     ...warnings.map((warning) => `${warning[0].toUpperCase()}${warning.slice(1)}.`),
   ];
 }
@@ -57,18 +68,21 @@ function remarksOf({ scales, prediction, warnings }: MixtureAnalysis): string[] 
 const errorsKnown = (scales: AnalyzedScale[]): boolean =>
   scales.some(({ response }) => response!.responses.some(({ points }) => points.some(({ sigma }) => sigma !== null)));
 
-async function weightsSection(analysis: MixtureAnalysis): Promise<string> {
+async function weightsSection(analysis: MixtureAnalysis, searched: readonly AnalyzedScale[]): Promise<string> {
   const several = analysis.scales.length > 1;
-  const drawing = several ? figure(await weightCurves(analysis)) : '';
+  const drawing = several ? figure(await weightCurves(analysis, searched)) : '';
   return section(
     several ? 'Weights against scale' : 'The best mixture',
     several ? 'Each domain’s best amount grows by a factor of its own from scale to scale; the weights follow.' : '',
-    `${drawing}${weightsTable(analysis)}`,
+    `${drawing}${weightsTable(analysis, searched)}`,
     'wide',
   );
 }
 
-function weightsTable({ domains, scales, prediction, baselines }: MixtureAnalysis): string {
+function weightsTable(
+  { domains, scales, prediction, baselines }: MixtureAnalysis,
+  searched: readonly AnalyzedScale[],
+): string {
   const bases = scales.flatMap(({ base }) => (base ? [shares(base)] : []));
   const own = bases.filter((base) => !isSame(base, baselines.uniform)).slice(0, 1);
   const compared = [...Object.entries(baselines), ...own.map((base): [string, number[]] => ['base', base])];
@@ -81,6 +95,7 @@ function weightsTable({ domains, scales, prediction, baselines }: MixtureAnalysi
     ]),
     ...(prediction ? [percent(prediction.weights[d], 2), amount(prediction.quantities[d])] : []),
     ...(prediction?.epochs ? [prediction.epochs[d].toFixed(2)] : []),
+    ...searched.map(({ weights }) => percent(weights[d], 2)),
   ]);
   const head = [
     'domain',
@@ -88,6 +103,7 @@ function weightsTable({ domains, scales, prediction, baselines }: MixtureAnalysi
     ...scales.flatMap((scale) => [`best at ${amount(scale.total)}`, ...(scale.descent ? ['by descent'] : [])]),
     ...(prediction ? [`predicted at ${amount(prediction.target)}`, 'amount'] : []),
     ...(prediction?.epochs ? ['epochs'] : []),
+    ...searched.map(({ total }) => `searched at ${amount(total)}`),
   ];
   return table(head, rows);
 }

@@ -91,7 +91,7 @@ function documentCard(row: DocumentRow): string {
 }
 
 /** Wall time by stage. */
-export function costSection({ cost }: ReportData): string {
+export function costSection({ cost }: Pick<ReportData, 'cost'>): string {
   const total = cost.reduce((sum, { seconds }) => sum + seconds, 0);
   return table(
     [],

@@ -1,0 +1,119 @@
+import { readFile } from 'node:fs/promises';
+import { stringify } from 'yaml';
+import { summarize } from '../../evaluate/statistics.ts';
+import type { MeasureRow, MecoData } from '../../report/meco-data.ts';
+import type { RunFacts } from '../method.ts';
+import type { Stamp } from '../stage.ts';
+import { stageCosts } from '../summary/costs.ts';
+import { differencesTo, spread } from '../summary/domains.ts';
+import type { MecoEvaluation, MecoText } from './evaluation-stages.ts';
+import { MECO_FILES, rowsStage, trainingStage, type MecoContext } from './files.ts';
+import { CONDITIONS, type Condition } from './held-out.ts';
+import type { Arm } from './schema.ts';
+import { headline, remarks } from './words.ts';
+
+const DESCRIPTIONS: Record<Arm, string> = {
+  standard: 'plain rows',
+  meco: 'rows with metadata, then plain ones (cooldown)',
+  mixed: 'the same shares of both, mixed throughout',
+  'metadata-only': 'rows with metadata to the end, no cooldown',
+};
+
+export const CONDITION_WORDS: Record<Condition, string> = {
+  none: 'no metadata',
+  own: 'its own metadata',
+  other: 'metadata of another text',
+};
+
+/** Of the accuracies, the two that the field reports: acc and acc_norm of lm-evaluation-harness. */
+const SHOWN = { raw: 'raw', character: 'per character' } as const;
+
+/** Gathers what the page and the terminal show. */
+export async function summarizeMeco(
+  context: MecoContext,
+  stamps: Record<string, Stamp>,
+  facts: RunFacts,
+): Promise<MecoData> {
+  const { recipe } = context;
+  const { seeds, steps } = recipe.train;
+  const read = async <T>(file: string) => JSON.parse(await readFile(context.path(file), 'utf8')) as T;
+  const evaluations = await read<MecoEvaluation[]>(MECO_FILES.evaluation);
+  const [{ conditions }] = evaluations;
+  const questions = Number(stamps.evaluate.facts.questions);
+  const all = 'all held-out text';
+  const groups = Object.keys(conditions.none.groups).sort(
+    (a, b) => conditions.none.groups[b].tokens - conditions.none.groups[a].tokens,
+  );
+  const losses = CONDITIONS.flatMap((condition) => [
+    rowOf(all, condition, conditions[condition].overall.tokens, (x) => x.conditions[condition].overall.loss),
+    ...groups.map((group) =>
+      rowOf(
+        group,
+        condition,
+        conditions[condition].groups[group].tokens,
+        (x) => x.conditions[condition].groups[group].loss,
+      ),
+    ),
+  ]);
+  const choices = CONDITIONS.flatMap((condition) =>
+    Object.entries(SHOWN).map(([name, words]) =>
+      rowOf(words, condition, questions, (x) => x.conditions[condition].accuracy[name as keyof typeof SHOWN]),
+    ),
+  );
+  const steering = CONDITIONS.slice(1).map((condition) => steeringRow(condition));
+  const tokens = Number(stamps[trainingStage(recipe.arms[0], seeds[0])].facts.tokens);
+  const result = { losses, choices, steering };
+  return {
+    method: 'meco',
+    name: recipe.name,
+    headline: headline(result),
+    remarks: remarks(result, {
+      tokens,
+      seeds: seeds.length,
+      rows: stamps[rowsStage('meco')].facts,
+      chance: 1 / recipe.evaluate.questions.choices,
+    }),
+    arms: recipe.arms.map((name) => ({ name, description: DESCRIPTIONS[name] })),
+    seeds,
+    steps,
+    tokens,
+    ...result,
+    questions: { count: questions, choices: recipe.evaluate.questions.choices },
+    texts: await read<MecoText[]>(MECO_FILES.texts),
+    prompt: recipe.evaluate.prompt,
+    cost: stageCosts(stamps),
+    recipe: stringify(recipe),
+    ...facts,
+    created: new Date().toISOString().slice(0, 10),
+  };
+
+  function valuesOf(valueOf: (evaluation: MecoEvaluation) => number): number[][] {
+    return recipe.arms.map((arm) => evaluations.filter((each) => each.arm === arm).map(valueOf));
+  }
+
+  function rowOf(
+    measure: string,
+    condition: Condition,
+    count: number,
+    valueOf: (evaluation: MecoEvaluation) => number,
+  ): MeasureRow {
+    const values = valuesOf(valueOf);
+    const differences = [null, ...differencesTo(values[0], values.slice(1))];
+    return { measure, condition: CONDITION_WORDS[condition], count, arms: armsOf(values, differences) };
+  }
+
+  function steeringRow(condition: Condition): MeasureRow {
+    const lossUnder = (under: Condition) => valuesOf((x) => x.conditions[under].overall.loss);
+    const [without, under] = [lossUnder('none'), lossUnder(condition)];
+    const differences = recipe.arms.map((_, i) => differencesTo(without[i], [under[i]])[0]);
+    const { tokens: count } = conditions[condition].overall;
+    return { measure: all, condition: CONDITION_WORDS[condition], count, arms: armsOf(under, differences) };
+  }
+
+  function armsOf(values: number[][], differences: MeasureRow['arms'][number]['difference'][]): MeasureRow['arms'] {
+    return recipe.arms.map((arm, i) => {
+      const { mean, standardDeviation } = summarize(values[i]);
+      return { arm, mean, sd: spread(standardDeviation), difference: differences[i] };
+    });
+  }
+}

@@ -1,0 +1,76 @@
+import type { MeasureRow, MecoData } from '../../report/meco-data.ts';
+import { signed } from '../../report/text.ts';
+import type { Facts } from '../stage.ts';
+import { SIGNIFICANCE } from '../summary/domains.ts';
+
+type Result = Pick<MecoData, 'losses' | 'choices' | 'steering'>;
+
+/** What was found of MeCo, whichever way it falls: loss without metadata, right answers without, and what metadata do. */
+export function headline({ losses, choices, steering }: Result): string {
+  const arm = losses[0].arms.find(({ arm }) => arm === 'meco') ?? losses[0].arms.at(-1)!;
+  const { arm: name } = arm;
+  const parts = [
+    losses[0].arms.length > 1 ? comparison(losses[0], name, 'nats', { better: 'lower', digits: 3 }) : '',
+    losses[0].arms.length > 1
+      ? comparison(
+          choices.find(({ measure }) => measure === 'per character')!,
+          name,
+          'points',
+          {
+            better: 'higher',
+            digits: 1,
+          },
+        )
+      : '',
+    steeringWords(steering[0], name),
+  ].filter(Boolean);
+  const text = parts.join('; ');
+  return `${text[0].toUpperCase()}${text.slice(1)}.`;
+}
+
+/** One arm against the baseline on one row. */
+function comparison(
+  row: MeasureRow,
+  name: string,
+  unit: 'nats' | 'points',
+  { better, digits }: { better: 'lower' | 'higher'; digits: number },
+): string {
+  const baseline = row.arms[0].arm;
+  const { mean, sd, clear } = row.arms.find(({ arm }) => arm === name)!.difference!;
+  const scale = unit === 'points' ? 100 : 1;
+  const size = `${signed(scale * mean, digits)} ± ${(scale * sd).toFixed(digits)} ${unit}`;
+  const what = unit === 'nats' ? 'in loss without metadata' : 'in multiple choice without metadata';
+  if (!clear) return `${what} ${name} and ${baseline} cannot be told apart (${size})`;
+  const wins = better === 'lower' ? mean < 0 : mean > 0;
+  return `${what} ${name} ${wins ? 'beats' : 'loses to'} ${baseline} (${size})`;
+}
+
+/** What a text's own metadata do to its loss under a model that was trained with them. */
+function steeringWords(row: MeasureRow, name: string): string {
+  const { mean, sd, clear } = row.arms.find(({ arm }) => arm === name)!.difference!;
+  const size = `${signed(mean)} ± ${sd.toFixed(3)} nats`;
+  if (!clear) return `a text’s own metadata change its loss under ${name} by ${size}, which is not clear`;
+  return `a text’s own metadata ${mean < 0 ? 'lower' : 'raise'} its loss under ${name} (${size})`;
+}
+
+/** How the numbers came about, and what they do not show. */
+export function remarks(
+  { choices }: Result,
+  run: { tokens: number; seeds: number; rows: Facts; chance: number },
+): string[] {
+  const { documents, withMetadata, withoutMetadata } = run.rows;
+  const answers = choices[0].arms.map(({ mean }) => mean);
+  const margin = 2 * Math.sqrt((run.chance * (1 - run.chance)) / choices[0].count);
+  const nearChance = answers.every((x) => Math.abs(x - run.chance) < margin);
+  return [
+    `Every arm trains on ${run.tokens.toLocaleString('en')} tokens from the same initial weights, metadata counted: arms with metadata read so much less text. ${run.seeds} seed${run.seeds === 1 ? '' : 's'}; ± is one standard deviation over seeds, and differences are paired by seed.`,
+    run.seeds > 1
+      ? `A difference counts as clear when its paired t-test has p < ${SIGNIFICANCE}, on one row corrected for the number of arms (Holm).`
+      : 'One seed shows no spread: nothing here can be told from chance.',
+    `Metadata were there for ${Number(withMetadata).toLocaleString('en')} of ${Number(documents).toLocaleString('en')} documents, missing or malformed for ${Number(withoutMetadata).toLocaleString('en')}.`,
+    'The same tokens are predicted under all conditions; metadata and the begin token get no loss.',
+    'The questions ask which continuation follows a passage of held-out text, with continuations of other documents beside it. They are made from the corpus, and measure no knowledge.',
+    nearChance ? `All arms answer within two standard errors of chance (${(100 * run.chance).toFixed(0)} %).` : '',
+    'Gao et al. (2025) find the gain of MeCo in downstream tasks at 1.6 billion parameters, not in perplexity. A model this small says little about that.',
+  ].filter(Boolean);
+}
