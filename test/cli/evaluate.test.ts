@@ -64,7 +64,7 @@ describe('train --cooldown', () => {
     const { status, stderr } = await gradfold(
       training('seen', '--cooldown', '0.2', '--plain', at('rows/conditioned'), '--steps', '300'),
     );
-    expect(stderr).toContain('plain rows: expected some of documents that the first stage does not read, got none');
+    expect(stderr).toContain('plain rows: expected some of documents that the first stage does not read');
     expect(status).toBe(1);
   });
 
