@@ -33,10 +33,7 @@ export async function dataStages(context: RunContext<DataRecipe>): Promise<DataS
 }
 
 /** @param shares of the splits that documents will be divided into */
-export async function corpusStage(
-  context: RunContext<CorpusRecipe>,
-  shares: Shares,
-): Promise<DataStage<CorpusRecipe>> {
+export async function corpusStage(context: RunContext<CorpusRecipe>, shares: Shares): Promise<DataStage<CorpusRecipe>> {
   const { recipe, limit } = context;
   const { corpus } = recipe;
   const files = corpus.source === 'files' ? corpus.files.map((file) => context.recipePath(file)) : [];
@@ -152,7 +149,8 @@ function documentsOf(
     corpus.source === 'packages'
       ? packagesOrDemo(options, note)
       : demoCorpus({ ...options, withDebian: corpus.withDebian });
-  return limit === undefined ? documents : takeEvenly(documents, limit);
+  const most = Math.min(limit ?? Infinity, (corpus.source === 'packages' && corpus.documents) || Infinity);
+  return most === Infinity ? documents : takeEvenly(documents, most);
 }
 
 /** Package descriptions, or the default corpus where there are none to be had. */
