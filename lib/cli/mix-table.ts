@@ -1,5 +1,6 @@
 import type { AnalyzedScale, MixtureAnalysis } from '../mix/analysis.ts';
-import { amount, howFitted, percent, predictedChange } from '../mix/describe.ts';
+import { amount } from '../mix/amount.ts';
+import { howFitted, percent, predictedChange } from '../mix/describe.ts';
 import type { MixtureResponse, ScaleResponse } from '../mix/response.ts';
 import { signed } from '../report/text.ts';
 import { formatTable } from './table.ts';
@@ -39,7 +40,8 @@ function formatScaleResponse({ total, baseMetric, runs, base, responses }: Scale
 
 /** A table of the best mixture for each scale. */
 export function formatOptima({ domains, scales, warnings }: MixtureAnalysis): string {
-  return [...scales.map((scale) => formatOptimum(scale, domains)), ...noted(warnings)].join('\n\n');
+  const tables = scales.map((scale) => formatOptimum(scale, domains));
+  return [...tables, ...(warnings.length > 0 ? [noted(warnings).join('\n')] : [])].join('\n\n');
 }
 
 function formatOptimum(scale: AnalyzedScale, domains: string[]): string {

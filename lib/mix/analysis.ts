@@ -1,5 +1,6 @@
 import { checkFinite, invalid } from '../check.ts';
 import { proportionalWeights, uniformWeights } from './baselines.ts';
+import { amount } from './amount.ts';
 import { descendMixture } from './mixture-descent.ts';
 import { optimizeMixture, type Mixture } from './mixture.ts';
 import { predictMixture, type MixturePrediction } from './predict.ts';
@@ -102,7 +103,7 @@ export function analyzeMixture(input: MixtureInput, options: AnalysisOptions = {
     prediction,
     baselines: {
       uniform: uniformWeights(domains.length),
-      ...(sizes ? { 'proportional to size': proportionalWeights(sizes) } : {}),
+      ...(sizes ? { 'by size': proportionalWeights(sizes) } : {}),
     },
     warnings: [...scales.flatMap((scale) => scaleWarnings(scale, domains)), ...(prediction?.warnings ?? [])],
   };
@@ -169,15 +170,15 @@ function checkDomain(what: string, name: string, domains: string[]): void {
 /** Domains whose optimum is outside of what was measured, where the law is a guess. */
 function scaleWarnings({ response, optimum, total }: AnalyzedScale, domains: string[]): string[] {
   if (!response || !optimum) return [];
-  return response.responses.flatMap(({ domain, points }, d) => {
+  const outside = response.responses.flatMap(({ points }, d) => {
     const x = optimum.multiples[d];
     const [low, high] = [points[0].x, points.at(-1)!.x];
-    if (x >= low * (1 - 1e-9) && x <= high * (1 + 1e-9)) return [];
-    const measured = `${short(low)} to ${short(high)} times its base amount`;
-    return [
-      `at scale ${short(total)}: ${domains[d] ?? domain} at ${x.toFixed(2)} is outside of what was measured, ${measured}`,
-    ];
+    return x < low * (1 - SLACK) || x > high * (1 + SLACK) ? [`${domains[d]} (× ${x.toFixed(2)})`] : [];
   });
+  return outside.length === 0
+    ? []
+    : [`at scale ${amount(total)} these best amounts are outside of what was measured: ${outside.join(', ')}`];
 }
 
-const short = (x: number): string => String(Number(x.toPrecision(4)));
+/** Rounding by which an amount may be outside. */
+const SLACK = 1e-9;

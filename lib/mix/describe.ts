@@ -1,16 +1,9 @@
 import type { AnalyzedScale, MixtureAnalysis } from './analysis.ts';
+import { amount } from './amount.ts';
 import { DIAGNOSES, FALLBACKS, type ScalingLawFit } from './scaling-law.ts';
 
 /** 28.6 % */
 export const percent = (share: number, digits = 1): string => `${(100 * share).toFixed(digits)} %`;
-
-/** An amount as short as it is told apart: 1.2e9, 350000, 0.2. */
-export function amount(x: number, digits = 4): string {
-  const rounded = Number(x.toPrecision(digits));
-  return rounded !== 0 && (Math.abs(rounded) >= 1e6 || Math.abs(rounded) < 1e-3)
-    ? rounded.toExponential().replace('e+', 'e')
-    : String(rounded);
-}
 
 /** The domains of largest weight: 26.5 % c4, 23.2 % common_crawl. */
 export function largestWeights(domains: readonly string[], weights: readonly number[], count = 3): string {

@@ -1,4 +1,5 @@
 import { checkFinite, checkLength, checkList, checkObject, invalid } from '../check.ts';
+import { amount } from './amount.ts';
 import { checkLaw, logGain, type ScalingLaw } from './law.ts';
 import { bisect } from './roots.ts';
 
@@ -157,12 +158,12 @@ function checkReach({ base, floor, caps, total }: MixtureTerms): void {
   const least = base.reduce((sum, q, d) => sum + q * floor[d], 0);
   const most = base.reduce((sum, q, d) => sum + q * caps[d], 0);
   if (total < least * (1 - SLACK)) {
-    throw invalid('total', `at least ${least}, which the floors add up to`, total, {
+    throw invalid('total', `at least ${amount(least, 12)}, which the floors add up to`, total, {
       fix: 'lower the floor or raise the total',
     });
   }
   if (total > most * (1 + SLACK)) {
-    throw invalid('total', `at most ${most}, which the caps add up to`, total, {
+    throw invalid('total', `at most ${amount(most, 12)}, which the caps add up to`, total, {
       fix: 'raise the caps or lower the total',
     });
   }

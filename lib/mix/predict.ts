@@ -169,7 +169,7 @@ function distanceWarnings(t: number, last: number): string[] {
 function epochWarnings(epochs: number[] | null, domains: readonly string[]): string[] {
   return (epochs ?? []).flatMap((count, d) =>
     count > 1 + SLACK
-      ? [`${domains[d]} would be gone through ${count.toFixed(2)} times: its amount is beyond its size`]
+      ? [`the amount of ${domains[d]} is ${count.toFixed(2)} times what there is, so it would be repeated`]
       : [],
   );
 }

@@ -29,16 +29,13 @@ export function lawsThrough([first, middle, last]: readonly [Point, Point, Point
 // The curve is walked along s = ln((a − least a) / span of x).
 const FIRST = Math.log(1e-9);
 const LAST = Math.log(1e7);
-const STEPS = 240;
+const STEPS = 120;
 
 /** Where the fall is largest along the curve. */
 function highest(excess: (s: number) => number): number {
   const width = (LAST - FIRST) / STEPS;
-  let best = FIRST;
-  for (let i = 1; i <= STEPS; i++) {
-    const s = FIRST + i * width;
-    if (excess(s) > excess(best)) best = s;
-  }
+  const values = Array.from({ length: STEPS + 1 }, (_, i) => excess(FIRST + i * width));
+  const best = FIRST + values.indexOf(Math.max(...values)) * width;
   return minimize((s) => -excess(s), Math.max(FIRST, best - width), Math.min(LAST, best + width));
 }
 

@@ -1,5 +1,6 @@
 import type { AnalyzedScale, MixtureAnalysis } from '../mix/analysis.ts';
-import { amount, percent } from '../mix/describe.ts';
+import { amount } from '../mix/amount.ts';
+import { percent } from '../mix/describe.ts';
 import { predictMixture } from '../mix/predict.ts';
 import type { ScaleResponse } from '../mix/response.ts';
 import { lawValue } from '../mix/scaling-law.ts';
@@ -53,14 +54,18 @@ export function weightCurves(
       domain: ['best by the laws', 'predicted', ...(searched.length > 0 ? ['searched there'] : [])],
       range: ['circle', 'diamond', 'cross'],
     },
-    ...(prediction ? {} : { legend: null }),
+    legend: prediction ? { labelLimit: 0, symbolFillColor: 'var(--muted)', symbolStrokeColor: 'var(--muted)' } : null,
   };
   return draw({
-    width: 700,
-    height: 300,
+    width: 860,
+    height: 320,
     layer: [
       { data: { values: curve }, mark: { type: 'line', strokeWidth: 2.2 }, encoding: { x, y, color } },
-      { data: { values: points }, mark: { type: 'point', filled: true, size: 60 }, encoding: { x, y, color, shape } },
+      {
+        data: { values: points },
+        mark: { type: 'point', filled: true, size: 80, opacity: 1 },
+        encoding: { x, y, color, shape },
+      },
     ],
   });
 }
@@ -78,20 +83,21 @@ export function responseCurves(scales: readonly AnalyzedScale[], domains: string
   const names = measured.map(({ scale }) => amount(scale.total));
   const line: CurvePoint[] = [];
   const points: (CurvePoint & { low: number; high: number })[] = [];
-  const best: { domain: string; scale: string; x: number; y: number }[] = [];
+  const best: CurvePoint[] = [];
   for (const { scale, response } of measured) {
     const name = amount(scale.total);
     response.responses.forEach(({ domain, points: own, fit }, d) => {
       for (const { x, y, sigma } of own) {
         points.push({ domain, scale: name, x, y, low: y - 2 * (sigma ?? 0), high: y + 2 * (sigma ?? 0) });
       }
-      const [low, high] = [own[0].x, own.at(-1)!.x];
-      for (let i = 0; i <= CURVE_POINTS; i++) {
-        const x = low * 0.8 * ((high * 1.25) / (low * 0.8)) ** (i / CURVE_POINTS);
-        line.push({ domain, scale: name, x, y: lawValue(fit, x) });
-      }
       const x = scale.optimum?.multiples[d];
-      if (x !== undefined) best.push({ domain, scale: name, x, y: lawValue(fit, x) });
+      if (x !== undefined && x > 0) best.push({ domain, scale: name, x, y: lawValue(fit, x) });
+      const ends = [own[0].x, own.at(-1)!.x, x || 1];
+      const [low, high] = [0.9 * Math.min(...ends), 1.1 * Math.max(...ends)];
+      for (let i = 0; i <= CURVE_POINTS; i++) {
+        const at = low * (high / low) ** (i / CURVE_POINTS);
+        line.push({ domain, scale: name, x: at, y: lawValue(fit, at) });
+      }
     });
   }
   const x = {
@@ -140,8 +146,8 @@ function layers(parts: { values: object[]; mark: object; encoding: object }[]): 
   return {
     data: { values: parts.flatMap(({ values }, layer) => values.map((value) => ({ ...value, layer }))) },
     spec: {
-      width: 220,
-      height: 130,
+      width: 270,
+      height: 140,
       layer: parts.map(({ mark, encoding }, layer) => ({
         transform: [{ filter: `datum.layer === ${layer}` }],
         mark,

@@ -1,5 +1,6 @@
 import type { AnalyzedScale, MixtureAnalysis } from '../mix/analysis.ts';
-import { amount, howFitted, mixtureHeadline, percent, predictedChange } from '../mix/describe.ts';
+import { amount } from '../mix/amount.ts';
+import { howFitted, mixtureHeadline, percent, predictedChange } from '../mix/describe.ts';
 import type { ScaleResponse } from '../mix/response.ts';
 import { definitions, figure, section, table } from './html.ts';
 import { responseCurves, responseHeatmap, weightCurves } from './mix-charts.ts';
@@ -58,7 +59,7 @@ function remarksOf({ scales, prediction, warnings }: MixtureAnalysis): string[] 
     ...(prediction && scales.length > 2
       ? [`The curve misses the best amounts of the scales by ${percent(prediction.residual)} (root mean square).`]
       : []),
-    ...warnings,
+    ...warnings.map((warning) => `${warning[0].toUpperCase()}${warning.slice(1)}.`),
   ];
 }
 
@@ -80,13 +81,13 @@ function weightsTable(
   { domains, scales, prediction, baselines }: MixtureAnalysis,
   searched: readonly AnalyzedScale[],
 ): string {
-  const compared = Object.entries(baselines);
-  const total = (list: number[]) => list.reduce((sum, n) => sum + n, 0);
+  const bases = scales.flatMap(({ base }) => (base ? [shares(base)] : []));
+  const own = bases.filter((base) => !isSame(base, baselines.uniform)).slice(0, 1);
+  const compared = [...Object.entries(baselines), ...own.map((base): [string, number[]] => ['base', base])];
   const rows = domains.map((domain, d) => [
     e(domain),
     ...compared.map(([, weights]) => percent(weights[d])),
-    ...scales.flatMap(({ weights, base, optimum, descent }) => [
-      ...(base ? [percent(base[d] / total(base))] : []),
+    ...scales.flatMap(({ weights, optimum, descent }) => [
       `${percent(weights[d], 2)}${boundTag(optimum?.atFloor[d], optimum?.atCap[d])}`,
       ...(descent ? [percent(descent.weights[d], 2)] : []),
     ]),
@@ -97,17 +98,20 @@ function weightsTable(
   const head = [
     'domain',
     ...compared.map(([name]) => e(name)),
-    ...scales.flatMap((scale) => [
-      ...(scale.base ? [`base at ${amount(scale.total)}`] : []),
-      `best at ${amount(scale.total)}`,
-      ...(scale.descent ? ['by descent'] : []),
-    ]),
+    ...scales.flatMap((scale) => [`best at ${amount(scale.total)}`, ...(scale.descent ? ['by descent'] : [])]),
     ...(prediction ? [`predicted at ${amount(prediction.target)}`, 'amount'] : []),
     ...(prediction?.epochs ? ['epochs'] : []),
     ...searched.map(({ total }) => `searched at ${amount(total)}`),
   ];
   return table(head, rows);
 }
+
+const shares = (amounts: number[]): number[] => {
+  const sum = amounts.reduce((total, n) => total + n, 0);
+  return amounts.map((n) => n / sum);
+};
+
+const isSame = (p: number[], q: number[]): boolean => p.every((share, d) => Math.abs(share - q[d]) < 1e-12);
 
 const boundTag = (atFloor = false, atCap = false): string =>
   atFloor || atCap ? ` <span class="tag">${atFloor ? 'floor' : 'cap'}</span>` : '';

@@ -102,7 +102,7 @@ test('warnings: beyond one step, and domains that would be repeated', () => {
   const scales = [{ quantities: [1, 1] }, { quantities: [4, 2] }];
   const near = predictMixture({ scales, target: 20, sizes: [100, 3], domains: ['prose', 'code'] });
   expect(near.epochs).toEqual([16 / 100, 4 / 3].map((x) => expect.closeTo(x, 12) as number));
-  expect(near.warnings).toEqual(['code would be gone through 1.33 times: its amount is beyond its size']);
+  expect(near.warnings).toEqual(['the amount of code is 1.33 times what there is, so it would be repeated']);
   expect(near.growth.map((x) => Number(x.toFixed(10)))).toEqual([4, 2]);
   expect(predictMixture({ scales, target: 272 }).warnings).toEqual([
     expect.stringMatching(/3\.0 steps of extrapolation above/),

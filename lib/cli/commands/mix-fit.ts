@@ -8,8 +8,7 @@ import { formatResponses } from '../mix-table.ts';
 
 export const mixFit = defineCommand<ResponseFlags & { out?: string; force: boolean }>({
   usage: 'mix fit <results...>',
-  description:
-    'Fit a scaling law for each domain to the results of runs with more and less of it, yours or those of mix run.',
+  description: 'Fit a scaling law for each domain to the results of runs with more and less of it.',
   example: 'gradfold mix fit results.csv --out laws.json',
   options: [option('-o, --out <path>', 'where the laws go, for mix optimize'), forceOption, ...responseOptions],
   async run({ args, options }) {
