@@ -26,6 +26,7 @@ export {
   type PerSampleResult,
   type WeightOptions,
 } from './model/language-model.ts';
+export { ROW_FEATURES, type RowFeature, type RowFeatureName } from './model/row-features.ts';
 export { SequenceRater, type RaterBatch, type RaterLoadOptions } from './model/sequence-rater.ts';
 export type { CallOptions, TransformerModel } from './model/transformer-model.ts';
 export type { ParameterVector } from './model/parameter-vector.ts';
@@ -146,7 +147,7 @@ export {
   type RowsOptions,
   type TrainedDataRater,
 } from './weight/data-rater.ts';
-export { initializeDataRater } from './weight/data-rater/rater-model.ts';
+export { initializeDataRater, type DataRaterInit } from './weight/data-rater/rater-model.ts';
 export { trainInnerStarts, type InnerStartOptions } from './weight/data-rater/inner-starts.ts';
 
 export {
@@ -217,10 +218,12 @@ export { scoreRows, type Reencode, type ScoreRowsOptions } from './score/rater-s
 export { perplexityScores } from './score/perplexity.ts';
 export {
   estimateMoments,
+  GradientScorer,
   gradientScores,
   type Alignment,
   type GradientScoreOptions,
   type GradientScores,
+  type RowAlignments,
 } from './score/gradient.ts';
 export { InRunScores, type InRunOptions, type InRunTable } from './score/in-run.ts';
 export type { TargetOptions } from './score/target-gradient.ts';

@@ -32,6 +32,14 @@ const corrupt = z
       .array(z.enum(CORRUPTIONS))
       .min(1)
       .default([...CORRUPTIONS]),
+    pieces: z
+      .strictObject({
+        characters: count.describe('at most'),
+        minCharacters: count.optional().describe('shorter pieces are left out; half of characters when absent'),
+        perDocument: count.optional().describe('only so many of a document; all when absent'),
+      })
+      .optional()
+      .describe('cut documents into pieces first, so that each piece is corrupted or not'),
   })
   .optional()
   .describe('corrupt a share of the documents of each split, to see who finds them');
