@@ -57,6 +57,7 @@ export const corpus = z.discriminatedUnion('source', [
       .describe('package descriptions with their homepages; elsewhere than on Debian as demo'),
     corrupt,
     cacheDir: z.string().min(1).default('.cache').describe('where package lists are kept'),
+    documents: count.optional().describe('at most so many, spread evenly over all; default: all'),
   }),
   z.strictObject({
     source: z.literal('files'),

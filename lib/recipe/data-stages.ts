@@ -150,7 +150,8 @@ function documentsOf(
     corpus.source === 'packages'
       ? packagesOrDemo(options, note)
       : demoCorpus({ ...options, withDebian: corpus.withDebian });
-  return limit === undefined ? documents : takeEvenly(documents, limit);
+  const most = Math.min(limit ?? Infinity, (corpus.source === 'packages' && corpus.documents) || Infinity);
+  return most === Infinity ? documents : takeEvenly(documents, most);
 }
 
 /** Package descriptions, or the default corpus where there are none to be had. */
