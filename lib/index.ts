@@ -61,7 +61,13 @@ export {
 } from './data/corrupt.ts';
 export type { PieceOptions } from './data/pieces.ts';
 export { readDocuments, type ReadOptions } from './data/readers.ts';
-export { loadTokenizer, trainTokenizer, type Tokenizer, type TrainTokenizerOptions } from './data/tokenizer.ts';
+export {
+  loadTokenizer,
+  trainTokenizer,
+  type Tokenizer,
+  type TokenizerOptions,
+  type TrainTokenizerOptions,
+} from './data/tokenizer.ts';
 export {
   isPacked,
   MIXED_DOMAIN,
@@ -159,6 +165,21 @@ export { optimizeMixture, type Mixture, type MixtureProblem } from './mix/mixtur
 export { descendMixture, type MixtureDescent } from './mix/mixture-descent.ts';
 export { predictMixture, type MixturePrediction, type PredictionProblem } from './mix/predict.ts';
 export { proportionalWeights, uniformWeights } from './mix/baselines.ts';
+export { domainQuotas, type ByDomain } from './mix/quotas.ts';
+export { interleave } from './mix/interleave.ts';
+export {
+  domainPools,
+  domainUse,
+  mixturePlan,
+  type DomainPools,
+  type DomainUse,
+  type MixturePlan,
+} from './mix/sampler.ts';
+export { ddoRuns, type DdoRun } from './mix/ddo.ts';
+export { searchDdo, type DdoSearch, type DdoSearchOptions } from './recipe/autoscale/ddo-search.ts';
+export { runJobs, type PoolOptions } from './recipe/autoscale/job-pool.ts';
+export type { JobRecord, JobSettings, TrainingJob } from './recipe/autoscale/training-job.ts';
+export { MaskedSamples, type MaskingOptions } from './data/mlm.ts';
 export {
   randomMixtures,
   regressionMixture,
