@@ -20,7 +20,7 @@ function refuse({ reason, fix }) {
 const cmake = probeCmake();
 if (!cmake.found) refuse(cmake);
 if (values.emulated) {
-  if (!buildEmulation('gradfold_cuda_emulated')) {
+  if (!buildEmulation()) {
     console.error("gradfold: the kernels' emulation was not built; the compiler's message stands above");
     process.exit(1);
   }

@@ -58,11 +58,8 @@ export function buildCudaAddon({ compiler, architectures }) {
   });
 }
 
-/**
- * Builds the kernels to run thread by thread on the CPU: for tests.
- * @param {'cuda_kernels' | 'gradfold_cuda_emulated'} target the kernels' library, or the whole addon
- */
-export function buildEmulation(target) {
+/** Builds the kernels, and the addon over them, to run thread by thread on the CPU: for tests. */
+export function buildEmulation() {
   const headers = [require('node-api-headers').include_dir, dirname(require.resolve('node-addon-api'))].join(';');
   const launcher = process.env.CXX?.startsWith('ccache ') ? ['-DCMAKE_CXX_COMPILER_LAUNCHER=ccache'] : [];
   const env = { ...process.env, CXX: process.env.CXX?.replace(/^ccache /, '') ?? 'g++' };
@@ -70,7 +67,7 @@ export function buildEmulation(target) {
   const configure = ['-S', source, '-B', emulationBuild, '-DGRADFOLD_CUDA_EMULATION=ON', `-DCMAKE_JS_INC=${headers}`];
   return (
     run('cmake', [...configure, ...launcher], env) &&
-    run('cmake', ['--build', emulationBuild, '--target', target, '--parallel', String(cpus().length)], env)
+    run('cmake', ['--build', emulationBuild, '--parallel', String(cpus().length)], env)
   );
 }
 
