@@ -26,6 +26,7 @@ export {
   type PerSampleResult,
   type WeightOptions,
 } from './model/language-model.ts';
+export { ROW_FEATURES, type RowFeature, type RowFeatureName } from './model/row-features.ts';
 export { SequenceRater, type RaterBatch, type RaterLoadOptions } from './model/sequence-rater.ts';
 export type { CallOptions, TransformerModel } from './model/transformer-model.ts';
 export type { ParameterVector } from './model/parameter-vector.ts';
@@ -60,7 +61,13 @@ export {
 } from './data/corrupt.ts';
 export type { PieceOptions } from './data/pieces.ts';
 export { readDocuments, type ReadOptions } from './data/readers.ts';
-export { loadTokenizer, trainTokenizer, type Tokenizer, type TrainTokenizerOptions } from './data/tokenizer.ts';
+export {
+  loadTokenizer,
+  trainTokenizer,
+  type Tokenizer,
+  type TokenizerOptions,
+  type TrainTokenizerOptions,
+} from './data/tokenizer.ts';
 export {
   isPacked,
   MIXED_DOMAIN,
@@ -140,7 +147,7 @@ export {
   type RowsOptions,
   type TrainedDataRater,
 } from './weight/data-rater.ts';
-export { initializeDataRater } from './weight/data-rater/rater-model.ts';
+export { initializeDataRater, type DataRaterInit } from './weight/data-rater/rater-model.ts';
 export { trainInnerStarts, type InnerStartOptions } from './weight/data-rater/inner-starts.ts';
 
 export {
@@ -158,6 +165,21 @@ export { optimizeMixture, type Mixture, type MixtureProblem } from './mix/mixtur
 export { descendMixture, type MixtureDescent } from './mix/mixture-descent.ts';
 export { predictMixture, type MixturePrediction, type PredictionProblem } from './mix/predict.ts';
 export { proportionalWeights, uniformWeights } from './mix/baselines.ts';
+export { domainQuotas, type ByDomain } from './mix/quotas.ts';
+export { interleave } from './mix/interleave.ts';
+export {
+  domainPools,
+  domainUse,
+  mixturePlan,
+  type DomainPools,
+  type DomainUse,
+  type MixturePlan,
+} from './mix/sampler.ts';
+export { ddoRuns, type DdoRun } from './mix/ddo.ts';
+export { searchDdo, type DdoSearch, type DdoSearchOptions } from './recipe/autoscale/ddo-search.ts';
+export { runJobs, type PoolOptions } from './recipe/autoscale/job-pool.ts';
+export type { JobRecord, JobSettings, TrainingJob } from './recipe/autoscale/training-job.ts';
+export { MaskedSamples, type MaskingOptions } from './data/mlm.ts';
 export {
   randomMixtures,
   regressionMixture,
@@ -196,10 +218,12 @@ export { scoreRows, type Reencode, type ScoreRowsOptions } from './score/rater-s
 export { perplexityScores } from './score/perplexity.ts';
 export {
   estimateMoments,
+  GradientScorer,
   gradientScores,
   type Alignment,
   type GradientScoreOptions,
   type GradientScores,
+  type RowAlignments,
 } from './score/gradient.ts';
 export { InRunScores, type InRunOptions, type InRunTable } from './score/in-run.ts';
 export type { TargetOptions } from './score/target-gradient.ts';

@@ -33,7 +33,7 @@ export interface ContinuationQuestion extends ChoiceQuestion {
 /**
  * Questions "which continuation follows this passage?" made of documents that were held out: a run of words from a place
  * drawn by the seed, what follows it in the document, and runs of as many words from drawn places of other documents.
- * White space becomes single spaces. It measures how well a model tells what belongs to a text, from its topic, style
+ * White space becomes single spaces, and words of more than 32 characters are left out. It measures how well a model tells what belongs to a text, from its topic, style
  * and the last words, and nothing like knowledge or reasoning; scores are comparable between models on the same
  * questions alone.
  * @returns one question a document at most, in an order drawn by the seed
@@ -50,7 +50,7 @@ export function continuationQuestions(
   const seed = checkInteger('seed', options.seed ?? 0, 0);
   const whole = passageWords + continuationWords;
   const usable = documents
-    .map(({ text, ...rest }) => ({ ...rest, words: text.split(/\s+/).filter(Boolean) }))
+    .map(({ text, ...rest }) => ({ ...rest, words: wordsOf(text) }))
     .filter(({ words }) => words.length >= whole);
   if (usable.length < choices) {
     throw invalid('documents', `at least ${choices} of ${whole} words or more`, usable.length, {
@@ -97,6 +97,12 @@ export function continuationQuestions(
     };
   });
 }
+
+/** Longer ones are addresses and encoded files rather than words: one would be most of a choice. */
+const LONGEST_WORD = 32;
+
+const wordsOf = (text: string): string[] =>
+  text.split(/\s+/).filter((word) => word.length > 0 && word.length <= LONGEST_WORD);
 
 /** Steps through n places that visit all of them: neighbours in a corpus resemble each other. */
 function stride(n: number): number {

@@ -1,6 +1,6 @@
 import { invalid } from '../check.ts';
 import { labelledTokens, predictedTokens } from '../data/batch.ts';
-import { rowOf, type TokenSource } from '../data/token-source.ts';
+import { needsNextToken, rowOf, type TokenSource } from '../data/token-source.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import { rowLosses, type LossOptions } from './losses.ts';
 
@@ -42,7 +42,7 @@ export async function evaluatePerplexity(
   rows: ArrayLike<number>,
   options: PerplexityOptions = {},
 ): Promise<PerplexityReport> {
-  if (!samples.row) model.checkPredictsNext('evaluatePerplexity');
+  if (needsNextToken(samples)) model.checkPredictsNext('evaluatePerplexity');
   const count = model.objective === 'masked-token' ? labelledTokens : predictedTokens;
   const predicted = Array.from(rows, (row) => ({ row, tokens: count(rowOf(samples, row)) }));
   const predicting = predicted.filter(({ tokens }) => tokens > 0);

@@ -22,6 +22,7 @@ import {
   type MemoryOperation,
   type PerSampleMemory,
 } from './memory.ts';
+import { ExplainingModel } from './out-of-memory.ts';
 import { ParameterVector } from './parameter-vector.ts';
 import type { TransformerShape } from './shape.ts';
 import { checkCreation, TransformerModel, type CallOptions } from './transformer-model.ts';
@@ -87,7 +88,7 @@ export class LanguageModel extends TransformerModel<ModelConfig, EngineModel> {
   private constructor(config: ModelConfig, backend: Backend) {
     const shape = transformerShape(config);
     const layout = modelLayout(config, shape);
-    const network = backend.engine.createModel(shape, layout);
+    const network = new ExplainingModel(backend.engine.createModel(shape, layout), shape);
     super(config, { backend, layout, network, kind: 'language', name: config.model_type });
     this.#shape = shape;
   }

@@ -32,6 +32,14 @@ const corrupt = z
       .array(z.enum(CORRUPTIONS))
       .min(1)
       .default([...CORRUPTIONS]),
+    pieces: z
+      .strictObject({
+        characters: count.describe('at most'),
+        minCharacters: count.optional().describe('shorter pieces are left out; half of characters when absent'),
+        perDocument: count.optional().describe('only so many of a document; all when absent'),
+      })
+      .optional()
+      .describe('cut documents into pieces first, so that each piece is corrupted or not'),
   })
   .optional()
   .describe('corrupt a share of the documents of each split, to see who finds them');
@@ -49,6 +57,7 @@ export const corpus = z.discriminatedUnion('source', [
       .describe('package descriptions with their homepages; elsewhere than on Debian as demo'),
     corrupt,
     cacheDir: z.string().min(1).default('.cache').describe('where package lists are kept'),
+    documents: count.optional().describe('at most so many, spread evenly over all; default: all'),
   }),
   z.strictObject({
     source: z.literal('files'),

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { openBackend } from '../backend/open.ts';
 import type { Backend } from '../backend/types.ts';
 import { openCorpus, type Corpus } from '../data/corpus.ts';
@@ -39,6 +39,11 @@ export class RunContext<R extends BaseRecipe = Recipe> {
 
   path(...parts: string[]): string {
     return join(this.dir, ...parts);
+  }
+
+  /** A path of the recipe, which starts from its folder. */
+  recipePath(path: string): string {
+    return resolve(this.recipeDir, path);
   }
 
   backend(): Promise<Backend> {
@@ -89,3 +94,6 @@ export const FILES = {
 
 /** The pool's scores by one scoring; the column has its name. */
 export const scoreFile = (scoring: string): string => `${FILES.scores}${scoring}.arrow`;
+
+/** What a scoring leaves beside its scores, such as a model that gives them. */
+export const leavingsOf = (scoring: string): string => `${FILES.scores}${scoring}/`;

@@ -1,7 +1,4 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { resolve } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { writeCorpus, type Corpus, type CorpusDocument } from '../data/corpus.ts';
 import { corruptDocuments } from '../data/corrupt.ts';
 import { demoCorpus, type DemoCorpusOptions } from '../data/demo-corpus.ts';
@@ -12,6 +9,7 @@ import { loadTokenizer, trainTokenizer } from '../data/tokenizer.ts';
 import { GradfoldError } from '../errors.ts';
 import { randomPermutation, streamOf } from '../random.ts';
 import { FILES, type RunContext } from './context.ts';
+import { fileDigest } from './file-digest.ts';
 import type { BaseRecipe } from './method.ts';
 import type { Recipe } from './schema.ts';
 import type { Stage } from './stage.ts';
@@ -152,7 +150,8 @@ function documentsOf(
     corpus.source === 'packages'
       ? packagesOrDemo(options, note)
       : demoCorpus({ ...options, withDebian: corpus.withDebian });
-  return limit === undefined ? documents : takeEvenly(documents, limit);
+  const most = Math.min(limit ?? Infinity, (corpus.source === 'packages' && corpus.documents) || Infinity);
+  return most === Infinity ? documents : takeEvenly(documents, most);
 }
 
 /** Package descriptions, or the default corpus where there are none to be had. */
@@ -193,11 +192,4 @@ async function* counting(
     if (++done % 256 === 0) progress(done, 0, 'documents');
     yield document;
   }
-}
-
-/** SHA-256 of a file's content. */
-async function fileDigest(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path), hash);
-  return hash.digest('hex');
 }

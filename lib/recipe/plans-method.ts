@@ -3,6 +3,7 @@ import { renderReport } from '../report/page.ts';
 import type { RunContext, RunStage } from './context.ts';
 import { dataStages } from './data-stages.ts';
 import { estimateRun } from './estimate.ts';
+import { explainStages } from './explain-stages.ts';
 import type { RecipeMethod } from './method.ts';
 import { recipeSchema, type Recipe } from './schema.ts';
 import { scoreStages } from './score-stages.ts';
@@ -14,7 +15,12 @@ export const PLANS: RecipeMethod<Recipe, ReportData> = {
   schema: recipeSchema,
   estimate: estimateRun,
   async stages(context: RunContext): Promise<RunStage[]> {
-    return [...(await dataStages(context)), ...scoreStages(context), ...trainStages(context)];
+    return [
+      ...(await dataStages(context)),
+      ...(await scoreStages(context)),
+      ...explainStages(context.recipe),
+      ...trainStages(context),
+    ];
   },
   summarize: summarizeRun,
   render: renderReport,

@@ -91,6 +91,14 @@ const fields = z.strictObject({
     })
     .optional()
     .describe('a column of the corpus, shown to no method, to judge scores by'),
+  explain: z
+    .strictObject({
+      scores: z.array(name).min(1).describe('scorings, a page for each'),
+      folds: count.min(2).default(10).describe('of the cross-validation, by document'),
+      shown: count.default(6).describe('documents at each end'),
+    })
+    .optional()
+    .describe('what scores have to do with the text: heuristics, domains, extreme documents'),
   plans: z.record(name, plan).default({}).describe('training orders by name; the first one is the baseline'),
   grid: z.array(grid).default([]).describe('more plans, as products'),
   train: optimization.extend({ seeds: z.array(z.int().min(0)).min(1).max(20) }),

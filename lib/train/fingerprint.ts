@@ -6,7 +6,9 @@ import type { Corpus } from '../data/corpus.ts';
 import { rowOf, type TokenSource } from '../data/token-source.ts';
 import { GradfoldError } from '../errors.ts';
 import { fileError } from '../files.ts';
+import type { Optimizer } from '../model/optimizer.ts';
 import type { ParameterVector } from '../model/parameter-vector.ts';
+import type { SequenceRater } from '../model/sequence-rater.ts';
 import { CHUNK_ELEMENTS } from '../model/safetensors.ts';
 
 /** What a resumable step was started with, by name: plain values, or digests of large ones. */
@@ -25,6 +27,19 @@ export function digest(parts: Iterable<string | NodeJS.TypedArray>): string {
 /** A digest of every tensor, by name and value; read in parts, so that large parameters are not held twice. */
 export function digestParameters(parameters: ParameterVector): string {
   return digest(tensorParts(parameters));
+}
+
+/** A digest of what an optimizer's metric depends on (see Optimizer.precondition). */
+export function digestMetric(optimizer: Optimizer): string {
+  const { v, ...settings } = optimizer.metricState();
+  return digest([JSON.stringify(settings), digestParameters(v)]);
+}
+
+/** The same of all that a rater's scores depend on. */
+export function digestRater({ parameters, reference }: SequenceRater): string {
+  return reference
+    ? digest([digestParameters(parameters), digestParameters(reference.parameters)])
+    : digestParameters(parameters);
 }
 
 function* tensorParts(parameters: ParameterVector): Generator<string | NodeJS.TypedArray> {

@@ -4,12 +4,6 @@
 
 namespace gradfold {
 
-namespace {
-/// What kernels and the product library take for a thread: tiles of per-sample products, strips of attention scores,
-/// packed panels.
-constexpr size_t kScratchOfThread = size_t{4} << 20;
-}  // namespace
-
 MemoryPlan plan_memory(const LanguageModel& model, const TokenBatch& batch, Operation operation,
                        const BackwardRequest& request) {
   PlanningDevice planning(model.device());
@@ -36,7 +30,7 @@ MemoryPlan plan_memory(const LanguageModel& model, const TokenBatch& batch, Oper
   }
   const size_t parameters = static_cast<size_t>(planned.parameters().length()) * sizeof(float);
   return {parameters + planned.parameters().prepared_bytes(), planned.activation_bytes(),
-          kScratchOfThread * static_cast<size_t>(model.device().threads())};
+          model.device().workspace_bytes()};
 }
 
 void reserve_memory(LanguageModel& model, const TokenBatch& batch, Operation operation,

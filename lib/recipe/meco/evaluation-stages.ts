@@ -131,7 +131,8 @@ async function judge(
       ...options,
       prefix: (question) => held.questionPrefix(question, condition),
     });
-    found[condition] = { overall, groups: domains, accuracy };
+    const groups = held.groups.names.flatMap((name) => (name in domains ? [[name, domains[name]] as const] : []));
+    found[condition] = { overall, groups: Object.fromEntries(groups), accuracy };
   }
   return { arm, seed, conditions: found };
 }

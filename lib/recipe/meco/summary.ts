@@ -10,7 +10,7 @@ import type { MecoEvaluation, MecoText } from './evaluation-stages.ts';
 import { MECO_FILES, rowsStage, trainingStage, type MecoContext } from './files.ts';
 import { CONDITIONS, type Condition } from './held-out.ts';
 import type { Arm } from './schema.ts';
-import { headline, remarks } from './words.ts';
+import { headline, questionError, remarks } from './words.ts';
 
 const DESCRIPTIONS: Record<Arm, string> = {
   standard: 'plain rows',
@@ -41,9 +41,7 @@ export async function summarizeMeco(
   const [{ conditions }] = evaluations;
   const questions = Number(stamps.evaluate.facts.questions);
   const all = 'all held-out text';
-  const groups = Object.keys(conditions.none.groups).sort(
-    (a, b) => conditions.none.groups[b].tokens - conditions.none.groups[a].tokens,
-  );
+  const groups = Object.keys(conditions.none.groups);
   const losses = CONDITIONS.flatMap((condition) => [
     rowOf(all, condition, conditions[condition].overall.tokens, (x) => x.conditions[condition].overall.loss),
     ...groups.map((group) =>
@@ -57,11 +55,11 @@ export async function summarizeMeco(
   ]);
   const choices = CONDITIONS.flatMap((condition) =>
     Object.entries(SHOWN).map(([name, words]) =>
-      rowOf(words, condition, questions, (x) => x.conditions[condition].accuracy[name as keyof typeof SHOWN]),
+      choiceRow(words, condition, (x) => x.conditions[condition].accuracy[name as keyof typeof SHOWN]),
     ),
   );
   const steering = CONDITIONS.slice(1).map((condition) => steeringRow(condition));
-  const tokens = Number(stamps[trainingStage(recipe.arms[0], seeds[0])].facts.tokens);
+  const tokens = recipe.arms.map((arm) => Number(stamps[trainingStage(arm, seeds[0])].facts.tokens));
   const result = { losses, choices, steering };
   return {
     method: 'meco',
@@ -69,14 +67,15 @@ export async function summarizeMeco(
     headline: headline(result),
     remarks: remarks(result, {
       tokens,
+      rows: `${steps} × ${recipe.train.batch} rows of ${recipe.rows.length} tokens`,
       seeds: seeds.length,
-      rows: stamps[rowsStage('meco')].facts,
+      metadata: stamps[rowsStage('meco')].facts,
       chance: 1 / recipe.evaluate.questions.choices,
     }),
     arms: recipe.arms.map((name) => ({ name, description: DESCRIPTIONS[name] })),
     seeds,
     steps,
-    tokens,
+    tokens: tokens[0],
     ...result,
     questions: { count: questions, choices: recipe.evaluate.questions.choices },
     texts: await read<MecoText[]>(MECO_FILES.texts),
@@ -100,6 +99,21 @@ export async function summarizeMeco(
     const values = valuesOf(valueOf);
     const differences = [null, ...differencesTo(values[0], values.slice(1))];
     return { measure, condition: CONDITION_WORDS[condition], count, arms: armsOf(values, differences) };
+  }
+
+  /** Seeds share the questions: what other questions would change has to be exceeded as well. */
+  function choiceRow(
+    measure: string,
+    condition: Condition,
+    valueOf: (evaluation: MecoEvaluation) => number,
+  ): MeasureRow {
+    const row = rowOf(measure, condition, questions, valueOf);
+    const arms = row.arms.map(({ difference, ...arm }) => {
+      if (!difference) return { ...arm, difference };
+      const clear = difference.clear && Math.abs(difference.mean) > 2 * questionError(row.arms[0].mean, questions);
+      return { ...arm, difference: { ...difference, clear } };
+    });
+    return { ...row, arms };
   }
 
   function steeringRow(condition: Condition): MeasureRow {

@@ -53,21 +53,37 @@ function steeringWords(row: MeasureRow, name: string): string {
   return `a text’s own metadata ${mean < 0 ? 'lower' : 'raise'} its loss under ${name} (${size})`;
 }
 
+/** Standard error of the difference of two shares of right answers to the same number of questions, taken as independent. */
+export const questionError = (share: number, questions: number): number =>
+  Math.sqrt((2 * share * (1 - share)) / questions);
+
+/** What the remarks need to know of a run. */
+interface RunWords {
+  /** Of one training of each arm. */
+  tokens: number[];
+  /** What a training reads. */
+  rows: string;
+  seeds: number;
+  /** Counts of documents. */
+  metadata: Facts;
+  chance: number;
+}
+
 /** How the numbers came about, and what they do not show. */
-export function remarks(
-  { choices }: Result,
-  run: { tokens: number; seeds: number; rows: Facts; chance: number },
-): string[] {
-  const { documents, withMetadata, withoutMetadata } = run.rows;
+export function remarks({ choices }: Result, run: RunWords): string[] {
+  const { documents, withMetadata, withoutMetadata } = run.metadata;
   const answers = choices[0].arms.map(({ mean }) => mean);
-  const margin = 2 * Math.sqrt((run.chance * (1 - run.chance)) / choices[0].count);
-  const nearChance = answers.every((x) => Math.abs(x - run.chance) < margin);
+  const error = Math.sqrt((run.chance * (1 - run.chance)) / choices[0].count);
+  const nearChance = answers.every((x) => Math.abs(x - run.chance) < 2 * error);
+  const many = (x: Facts[string]) => Number(x).toLocaleString('en');
+  const [least, most] = [Math.min(...run.tokens), Math.max(...run.tokens)];
+  const read = least === most ? many(least) : `${many(least)} to ${many(most)}, padding aside`;
   return [
-    `Every arm trains on ${run.tokens.toLocaleString('en')} tokens from the same initial weights, metadata counted: arms with metadata read so much less text. ${run.seeds} seed${run.seeds === 1 ? '' : 's'}; ± is one standard deviation over seeds, and differences are paired by seed.`,
+    `Every arm trains on ${run.rows} (${read}) from the same initial weights. Metadata count: arms that have them read so much less text. ${run.seeds} seed${run.seeds === 1 ? '' : 's'}; ± is one standard deviation over seeds, and differences are paired by seed.`,
     run.seeds > 1
-      ? `A difference counts as clear when its paired t-test has p < ${SIGNIFICANCE}, on one row corrected for the number of arms (Holm).`
+      ? `A difference counts as clear when its paired t-test has p < ${SIGNIFICANCE}, on one row corrected for the number of arms (Holm); one in right answers must also exceed twice the standard error that ${choices[0].count} questions have, ${(200 * questionError(answers[0], choices[0].count)).toFixed(1)} points.`
       : 'One seed shows no spread: nothing here can be told from chance.',
-    `Metadata were there for ${Number(withMetadata).toLocaleString('en')} of ${Number(documents).toLocaleString('en')} documents, missing or malformed for ${Number(withoutMetadata).toLocaleString('en')}.`,
+    `Metadata were there for ${many(withMetadata)} of ${many(documents)} documents, missing or malformed for ${many(withoutMetadata)}.`,
     'The same tokens are predicted under all conditions; metadata and the begin token get no loss.',
     'The questions ask which continuation follows a passage of held-out text, with continuations of other documents beside it. They are made from the corpus, and measure no knowledge.',
     nearChance ? `All arms answer within two standard errors of chance (${(100 * run.chance).toFixed(0)} %).` : '',

@@ -1,21 +1,21 @@
-import type { Addon, NativeAdamwStep, NativeVector } from '../addon.ts';
+import type { EngineAddon, NativeAdamwStep, NativeVector } from '../addon.ts';
 import type { AdamwStep, EngineVector, SgdStep } from '../types.ts';
 import { rethrowing, runJob } from './job.ts';
 
 /** A float32 vector of the addon. */
-export class CpuVector implements EngineVector {
+export class AddonVector implements EngineVector {
   readonly length: number;
   readonly native: NativeVector;
-  readonly #addon: Addon;
+  readonly #addon: EngineAddon;
 
-  constructor(addon: Addon, native: NativeVector, length: number) {
+  constructor(addon: EngineAddon, native: NativeVector, length: number) {
     this.#addon = addon;
     this.native = native;
     this.length = length;
   }
 
-  copy(): CpuVector {
-    return new CpuVector(
+  copy(): AddonVector {
+    return new AddonVector(
       this.#addon,
       rethrowing(() => this.native.copy()),
       this.length,
@@ -78,4 +78,4 @@ function nativeStep({ betas, ...rest }: AdamwStep): NativeAdamwStep {
 }
 
 /** The addon's vector behind one of this backend. */
-export const nativeOf = (x: EngineVector): NativeVector => (x as CpuVector).native;
+export const nativeOf = (x: EngineVector): NativeVector => (x as AddonVector).native;

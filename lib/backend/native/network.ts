@@ -1,9 +1,9 @@
 import { streamOf } from '../../random.ts';
 import type { ParameterLayout } from '../../model/layout.ts';
-import type { Addon, NativeSlot, NativeVector, StopFlag } from '../addon.ts';
+import type { EngineAddon, NativeSlot, NativeVector, StopFlag } from '../addon.ts';
 import type { EngineNetwork } from '../types.ts';
 import { rethrowing, runJob } from './job.ts';
-import { CpuVector } from './vector.ts';
+import { AddonVector } from './vector.ts';
 
 interface NativeNetwork {
   parameters(): NativeVector;
@@ -12,22 +12,22 @@ interface NativeNetwork {
 }
 
 /** What models and raters of the addon have in common. */
-export abstract class CpuNetwork<Native extends NativeNetwork> implements EngineNetwork {
-  readonly parameters: CpuVector;
+export abstract class AddonNetwork<Native extends NativeNetwork> implements EngineNetwork {
+  readonly parameters: AddonVector;
   protected readonly native: Native;
-  readonly #addon: Addon;
+  readonly #addon: EngineAddon;
   readonly #length: number;
 
-  constructor(addon: Addon, native: Native, length: number) {
+  constructor(addon: EngineAddon, native: Native, length: number) {
     this.#addon = addon;
     this.native = native;
     this.#length = length;
-    this.parameters = new CpuVector(addon, native.parameters(), length);
+    this.parameters = new AddonVector(addon, native.parameters(), length);
   }
 
-  zeros(): CpuVector {
+  zeros(): AddonVector {
     const zeros = rethrowing(() => this.native.zeros());
-    return new CpuVector(this.#addon, zeros, this.#length);
+    return new AddonVector(this.#addon, zeros, this.#length);
   }
 
   dispose(): void {

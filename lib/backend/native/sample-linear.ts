@@ -1,10 +1,10 @@
-import type { Addon, NativeEngine } from '../addon.ts';
+import type { EngineAddon, NativeEngine } from '../addon.ts';
 import { runJob } from './job.ts';
 import type { FloatArray, LinearProblem, LinearRequest, LinearResult } from '../types.ts';
 
 /** Engine.perSampleLinear of a native engine, which computes in float32. */
 export function sampleLinear(
-  addon: Addon,
+  addon: EngineAddon,
   engine: NativeEngine,
   problem: LinearProblem,
   request: LinearRequest,

@@ -1,5 +1,5 @@
 import { GradfoldError, type ErrorCode } from '../../errors.ts';
-import type { Addon, StopFlag } from '../addon.ts';
+import type { EngineAddon, StopFlag } from '../addon.ts';
 
 /** A native error under the name and stack of the JavaScript call that caused it. */
 function translated(error: unknown): unknown {
@@ -18,7 +18,7 @@ export function rethrowing<T>(call: () => T): T {
 
 /** Runs a native job under an AbortSignal; an aborted one rejects with the signal's reason. */
 export async function runJob<T>(
-  addon: Addon,
+  addon: EngineAddon,
   signal: AbortSignal | undefined,
   start: (stop?: StopFlag) => Promise<T>,
 ): Promise<T> {

@@ -8,11 +8,11 @@ import type {
   MemoryRequest,
 } from '../types.ts';
 import { rethrowing } from './job.ts';
-import { CpuNetwork } from './network.ts';
+import { AddonNetwork } from './network.ts';
 import { nativeOf } from './vector.ts';
 
 /** A language model of the addon. */
-export class CpuModel extends CpuNetwork<NativeModel> implements EngineModel {
+export class AddonModel extends AddonNetwork<NativeModel> implements EngineModel {
   loss(batch: EngineBatch, signal?: AbortSignal): Promise<Float64Array> {
     return this.job(signal, (stop) => this.native.loss(batch, stop));
   }

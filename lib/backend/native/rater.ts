@@ -1,10 +1,10 @@
 import type { NativeRater } from '../addon.ts';
 import type { EngineBatch, EngineRater, EngineVector } from '../types.ts';
-import { CpuNetwork } from './network.ts';
+import { AddonNetwork } from './network.ts';
 import { nativeOf } from './vector.ts';
 
 /** A rater of the addon. */
-export class CpuRater extends CpuNetwork<NativeRater> implements EngineRater {
+export class AddonRater extends AddonNetwork<NativeRater> implements EngineRater {
   score(batch: EngineBatch, signal?: AbortSignal): Promise<Float64Array> {
     return this.job(signal, (stop) => this.native.score(batch, stop));
   }
