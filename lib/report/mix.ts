@@ -20,7 +20,7 @@ export async function renderMixReport(analysis: MixtureAnalysis, source: MixRepo
   return page({
     title: `${source.title}: mixtures`,
     source: `mixtures from ${source.title} · ${source.created}`,
-    headline: mixtureHeadline(analysis),
+    headline: mixtureHeadline(analysis).replaceAll(' %', '\u00a0%'),
     remarks: remarksOf(analysis),
     sections: [...(await mixtureSections(analysis)), section('Made from', '', definitions(source.facts), 'wide')],
   });
