@@ -74,6 +74,7 @@
         'native/addon/model.cc',
         'native/addon/network.cc',
         'native/addon/order.cc',
+        'native/addon/platform_cpu.cc',
         'native/addon/rater.cc',
         'native/addon/row_sorter.cc',
         'native/addon/runtime.cc',

@@ -1,10 +1,8 @@
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
 import type { FileAddon } from '../data/native.ts';
 import type { OrderAddon } from '../order/native.ts';
 import type { RaterShape, TransformerShape } from '../model/shape.ts';
 import type { WeightAddon } from '../weight/native.ts';
+import { loadAddonFile, type Loaded } from './native/load.ts';
 import type {
   EngineBatch,
   LinearProblem,
@@ -87,6 +85,8 @@ export interface NativeModel {
   parameters(): NativeVector;
   zeros(): NativeVector;
   loss(batch: EngineBatch, stop?: StopFlag): Promise<Float64Array>;
+  /** [positions × vocabulary] of the positions that have a label. */
+  logits(batch: EngineBatch, stop?: StopFlag): Promise<Float32Array>;
   backward(batch: EngineBatch, request: NativeBackwardRequest, stop?: StopFlag): Promise<NativeBackwardResult>;
   jvp(batch: EngineBatch, v: NativeVector, stop?: StopFlag): Promise<Float64Array>;
   hvp(
@@ -117,11 +117,15 @@ export interface NativeRater {
   dispose(): void;
 }
 
+/** What native/addon/platform_*.cc of the addon take. */
 export interface NativeEngineOptions {
-  threads: number;
   precision: 'f32' | 'bf16';
+  /** cpu */
+  threads?: number;
   isa?: string;
   gemm?: string;
+  /** cuda */
+  device?: number;
 }
 
 export interface NativeLinearProblem extends LinearProblem {
@@ -142,27 +146,23 @@ export interface NativeEngine {
   close(): void;
 }
 
-export interface Addon extends Partial<FileAddon>, OrderAddon, WeightAddon {
+/** What every addon has, of whatever device. */
+export interface EngineAddon {
   NativeEngine: new (options: NativeEngineOptions) => NativeEngine;
   createStop(): StopFlag;
   raiseStop(flag: StopFlag): void;
 }
 
-const path = fileURLToPath(new URL('../../build/Release/gradfold_cpu.node', import.meta.url));
-let loaded: { addon: Addon } | { reason: string } | undefined;
+/** The CPU addon, which also has what needs no engine. */
+export interface Addon extends EngineAddon, Partial<FileAddon>, OrderAddon, WeightAddon {}
 
-function load(): { addon: Addon } | { reason: string } {
-  if (process.env.GRADFOLD_NO_ADDON) return { reason: 'switched off by GRADFOLD_NO_ADDON' };
-  if (!existsSync(path)) return { reason: 'the CPU addon has not been built; run: npm run build:cpu' };
+let loaded: Loaded<Addon> | undefined;
+
+function load(): Loaded<Addon> {
   // Read once, when the OpenMP runtime is loaded with the addon: threads that are done with their part sleep instead of
   // spinning, which on a shared machine takes time from the threads still at work.
   process.env.OMP_WAIT_POLICY ??= 'passive';
-  try {
-    return { addon: createRequire(import.meta.url)(path) as Addon };
-  } catch (error) {
-    const message = error instanceof Error ? error.message.split('\n')[0] : String(error);
-    return { reason: `the CPU addon does not load (${message}); run: npm run build:cpu` };
-  }
+  return loadAddonFile('../../build/Release/gradfold_cpu.node', 'the CPU addon', 'npm run build:cpu');
 }
 
 /** The CPU addon, or null where it is not built or does not load. */

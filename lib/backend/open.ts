@@ -1,6 +1,6 @@
 import { checkObject, invalid } from '../check.ts';
-import { GradfoldError } from '../errors.ts';
 import { cpuInfo, openCpuBackend } from './cpu.ts';
+import { cudaInfo, openCudaBackend } from './cuda.ts';
 import { openReferenceBackend, referenceInfo } from './reference/backend.ts';
 import type { Backend, BackendInfo, BackendName, BackendOptions } from './types.ts';
 
@@ -9,20 +9,9 @@ interface BackendEntry {
   open(options: BackendOptions): Backend;
 }
 
-const cudaInfo = (): BackendInfo => ({
-  name: 'cuda',
-  available: false,
-  reason: 'this build has no CUDA addon',
-});
-
 /** Fastest first: the order in which 'auto' tries them. */
 const BACKENDS: Record<BackendName, BackendEntry> = {
-  cuda: {
-    info: cudaInfo,
-    open: () => {
-      throw new GradfoldError('UNAVAILABLE', `backend 'cuda': ${cudaInfo().reason}`);
-    },
-  },
+  cuda: { info: cudaInfo, open: openCudaBackend },
   cpu: { info: cpuInfo, open: openCpuBackend },
   reference: { info: referenceInfo, open: openReferenceBackend },
 };

@@ -11,7 +11,7 @@ export interface BackendInfo {
   /** Why it is not available, and the one command that mends it. */
   reason?: string;
   device?: string;
-  /** Instruction set chosen at run time: 'avx512', 'avx2', 'baseline'. */
+  /** Instruction set chosen at run time: 'avx512', 'avx2', 'baseline'; of a CUDA device: 'sm_90'. */
   isa?: string;
   threads?: number;
   /** What does matrix products: 'AMX', 'oneDNN 2.6.3', 'portable', 'typescript'. */
@@ -20,11 +20,15 @@ export interface BackendInfo {
   gemmBf16?: string;
   /** Bytes of memory of the device. */
   memory?: number;
+  /** cuda: the CUDA version that the driver supports ('none' without a driver), and that of the addon's runtime. */
+  driver?: string;
+  runtime?: string;
 }
 
 export interface BackendOptions {
   /** Compute threads; default: all cores. The reference backend always uses one. */
   threads?: number;
+  /** cuda: which device, from 0. */
   device?: number;
   /** Precision of matrix products and stored activations. Parameters stay float32. */
   precision?: 'f32' | 'bf16';
@@ -221,6 +225,11 @@ export interface EngineNetwork {
 export interface EngineModel extends EngineNetwork {
   /** Mean cross-entropy of each sample over its predicted positions; 0 for a sample that predicts nothing. */
   loss(batch: EngineBatch, signal?: AbortSignal): Promise<Float64Array>;
+  /**
+   * What the softmax is taken of at every position that has a label, whatever it is, [positions, vocabSize], row by row;
+   * nothing is shifted.
+   */
+  logits(batch: EngineBatch, signal?: AbortSignal): Promise<FloatArray>;
   backward(batch: EngineBatch, request: BackwardRequest, signal?: AbortSignal): Promise<BackwardResult>;
   /** ⟨g_i, v⟩ per sample. */
   jvp(batch: EngineBatch, v: EngineVector, signal?: AbortSignal): Promise<Float64Array>;

@@ -12,7 +12,7 @@ import { formatTable } from './table.ts';
 
 /** A command that runs a recipe; what sets it apart is what it checks beforehand and how it shows the result. */
 export function recipeCommand(spec: {
-  name: 'run' | 'compare';
+  name: 'run' | 'compare' | 'mix run';
   description: string;
   example: string;
   check?(recipe: AnyRecipe): void;

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { loadAddon, type Addon } from '../backend/addon.ts';
-import { rethrowing } from '../backend/cpu/job.ts';
+import { rethrowing } from '../backend/native/job.ts';
 import type { FloatArray } from '../backend/types.ts';
 import { checkCall } from '../check.ts';
 import type { GradfoldError } from '../errors.ts';

@@ -1,5 +1,5 @@
 import { addonReason, loadAddon } from '../backend/addon.ts';
-import { rethrowing } from '../backend/cpu/job.ts';
+import { rethrowing } from '../backend/native/job.ts';
 import { checkCall, checkInteger, invalid } from '../check.ts';
 import { GradfoldError } from '../errors.ts';
 import { fileError } from '../files.ts';

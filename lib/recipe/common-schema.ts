@@ -34,12 +34,12 @@ const corrupt = z
       .default([...CORRUPTIONS]),
     pieces: z
       .strictObject({
-        characters: count.describe('that a piece has at most'),
-        minCharacters: count.optional().describe('shorter pieces are left out; default half of characters'),
-        perDocument: count.optional().describe('only so many pieces of a document, from evenly spread places'),
+        characters: count.describe('at most'),
+        minCharacters: count.optional().describe('shorter pieces are left out; half of characters when absent'),
+        perDocument: count.optional().describe('only so many of a document; all when absent'),
       })
       .optional()
-      .describe('cut documents into pieces first, each corrupted or not by itself; a book would be one label else'),
+      .describe('cut documents into pieces first, so that each piece is corrupted or not'),
   })
   .optional()
   .describe('corrupt a share of the documents of each split, to see who finds them');
@@ -50,6 +50,14 @@ export const corpus = z.discriminatedUnion('source', [
     corrupt,
     withDebian: z.boolean().default(false).describe('also read documentation packages of a Debian machine'),
     cacheDir: z.string().min(1).default('.cache').describe('where downloaded packages are kept'),
+  }),
+  z.strictObject({
+    source: z
+      .literal('packages')
+      .describe('package descriptions with their homepages; elsewhere than on Debian as demo'),
+    corrupt,
+    cacheDir: z.string().min(1).default('.cache').describe('where package lists are kept'),
+    documents: count.optional().describe('at most so many, spread evenly over all; default: all'),
   }),
   z.strictObject({
     source: z.literal('files'),
@@ -74,6 +82,7 @@ export const tokenizer = z
   .strictObject({
     path: z.string().min(1).optional().describe('a Hugging Face tokenizer.json; trained on the corpus when absent'),
     vocabulary: z.int().min(257).default(4096).describe('size when trained'),
+    mask: z.boolean().default(false).describe('with a mask token, which an encoder needs'),
   })
   .prefault({});
 

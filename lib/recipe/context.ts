@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { openBackend } from '../backend/open.ts';
 import type { Backend } from '../backend/types.ts';
 import { openCorpus, type Corpus } from '../data/corpus.ts';
@@ -39,6 +39,11 @@ export class RunContext<R extends BaseRecipe = Recipe> {
 
   path(...parts: string[]): string {
     return join(this.dir, ...parts);
+  }
+
+  /** A path of the recipe, which starts from its folder. */
+  recipePath(path: string): string {
+    return resolve(this.recipeDir, path);
   }
 
   backend(): Promise<Backend> {

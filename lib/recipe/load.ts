@@ -102,10 +102,15 @@ function literal(schema: z.core.$ZodType): unknown {
   return def.type === 'literal' ? (def as z.core.$ZodLiteralDef<z.core.util.Literal>).values[0] : undefined;
 }
 
-/** Unwraps defaults, optionals and unions down to object and record schemas. */
+/** Unwraps defaults, optionals, what is transformed, and unions down to object and record schemas. */
 function objects(schema: z.core.$ZodType): z.core.$ZodType[] {
-  const def = schema._zod.def as { type: string; innerType?: z.core.$ZodType; options?: z.core.$ZodType[] };
-  if (def.innerType) return objects(def.innerType);
+  const def = schema._zod.def as {
+    innerType?: z.core.$ZodType;
+    in?: z.core.$ZodType;
+    options?: z.core.$ZodType[];
+  };
+  const inner = def.innerType ?? def.in;
+  if (inner) return objects(inner);
   if (def.options) return def.options.flatMap(objects);
   return [schema];
 }

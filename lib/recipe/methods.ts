@@ -1,8 +1,10 @@
+import { AUTOSCALE } from './autoscale/method.ts';
+import { MECO } from './meco/index.ts';
 import type { BaseRecipe, RecipeMethod } from './method.ts';
 import { PLANS } from './plans-method.ts';
 
 /** What a recipe's `method` may be. */
-export const RECIPE_METHODS = { plans: PLANS };
+export const RECIPE_METHODS = { plans: PLANS, meco: MECO, autoscale: AUTOSCALE };
 
 export type MethodName = keyof typeof RECIPE_METHODS;
 type RecipeOf<Method> = Method extends RecipeMethod<infer R, infer _> ? R : never;

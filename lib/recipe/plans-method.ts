@@ -17,7 +17,7 @@ export const PLANS: RecipeMethod<Recipe, ReportData> = {
   async stages(context: RunContext): Promise<RunStage[]> {
     return [
       ...(await dataStages(context)),
-      ...scoreStages(context),
+      ...(await scoreStages(context)),
       ...explainStages(context.recipe),
       ...trainStages(context),
     ];

@@ -14,7 +14,7 @@ export interface RunOptions {
   /** The recipe's file: relative paths in it start from its folder, and the page names it. */
   recipePath: string;
   /** The command that the page names; default run. */
-  command?: 'run' | 'compare';
+  command?: 'run' | 'compare' | 'mix run';
   /** Documents to take at most. */
   limit?: number;
   signal?: AbortSignal;

@@ -3,6 +3,7 @@ import { LanguageModel } from '../model/language-model.ts';
 import { planOf } from '../order/plan.ts';
 import { writeScoreTable } from '../score/table.ts';
 import { FILES, leavingsOf, scoreFile, type RunContext, type RunStage } from './context.ts';
+import { fileDigest } from './file-digest.ts';
 import { plansOf } from './grid.ts';
 import { modelConfig } from './model-config.ts';
 import { judgeScores } from './quality.ts';
@@ -16,10 +17,11 @@ const PRETRAIN = 'pretrain';
 export const QUALITY = 'quality';
 
 /** The small model that scores, one stage for scorings that are made together, and how well they tell labels apart. */
-export function scoreStages({ recipe }: RunContext): RunStage[] {
+export async function scoreStages(context: RunContext): Promise<RunStage[]> {
+  const { recipe } = context;
   return [
     ...(recipe.pretrain ? [pretrainStage(recipe.pretrain)] : []),
-    ...scoringGroups(recipe.scores).map((scorings) => scoreStage(scorings)),
+    ...(await Promise.all(scoringGroups(recipe.scores).map((scorings) => scoreStage(scorings)))),
     ...(recipe.quality ? [qualityStage()] : []),
   ];
 
@@ -54,9 +56,11 @@ export function scoreStages({ recipe }: RunContext): RunStage[] {
     };
   }
 
-  function scoreStage(scorings: Scorings): RunStage {
+  async function scoreStage(scorings: Scorings): Promise<RunStage> {
     const names = Object.keys(scorings);
     const { method } = scorings[names[0]];
+    const files = methodOf(scorings[names[0]]).files?.(scorings[names[0]]) ?? [];
+    const digests = await Promise.all(files.map((file) => fileDigest(context.recipePath(file))));
     const scratch = `${FILES.scores}${names.join('+')}.sweep/`;
     const { leaves = false } = methodOf(scorings[names[0]]);
     const needsTarget = SCORING_NEEDS[method].includes('target');
@@ -72,7 +76,11 @@ export function scoreStages({ recipe }: RunContext): RunStage[] {
       outputs: [...names.map(scoreFile), ...(leaves ? names.map(leavingsOf) : [])],
       scratch: [scratch],
       config: {
-        ...{ scorings, pool: recipe.pool, target: needsTarget ? recipe.target : null, seed: recipe.seed },
+        scorings,
+        pool: recipe.pool,
+        target: needsTarget ? recipe.target : null,
+        seed: recipe.seed,
+        ...(files.length > 0 && { files: digests }),
         ...(SCORING_NEEDS[method].includes('model') && { model: recipe.model, backend: recipe.backend }),
       },
       async run(context, progress) {
@@ -108,7 +116,8 @@ export function scoreStages({ recipe }: RunContext): RunStage[] {
         ...Object.keys(stagesOfScorings(recipe.scores)),
       ],
       outputs: [FILES.quality],
-      config: { quality: recipe.quality, pool: recipe.pool, plans: plansOf(recipe), seed: recipe.seed },
+      // 2: of what quality.json holds; 1 had no standard errors.
+      config: { format: 2, quality: recipe.quality, pool: recipe.pool, plans: plansOf(recipe), seed: recipe.seed },
       async run(context, progress) {
         const quality = await judgeScores(context, (done, total) => progress(done, total, 'rows'));
         await writeTextAtomically(context.path(FILES.quality), JSON.stringify(quality, null, 2));

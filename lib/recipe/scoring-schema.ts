@@ -12,6 +12,7 @@ const lqs = z.strictObject({
     .enum(['released', 'paper', 'pds'])
     .default('released')
     .describe('LQS as DELT’s program computes it, as its paper writes it, or the plain first-order value (PDS)'),
+  metric: z.enum(['plain', 'adam']).default('plain').describe('what gradients are held against λ in: of SGD, or AdamW'),
   steps: count.default(50).describe('T, steps of plain SGD'),
   batch: count.default(32).describe('rows a step, and a scoring batch'),
   lr: z.number().gt(0).default(0.01),
@@ -45,6 +46,21 @@ const gradient = z.strictObject({
   metric: z.enum(['plain', 'adam']).default('plain').describe('of the optimizer: SGD, or AdamW'),
   alignment: z.enum(['dot', 'cosine']).default('dot'),
   batch: count.default(32).describe('rows a pass'),
+});
+
+const inRun = z.strictObject({
+  method: z.literal('in_run'),
+  metric: z.enum(['plain', 'adam']).default('plain').describe('of the optimizer: SGD, or AdamW'),
+  passes: count.default(1).describe('passes over the pool'),
+  targetRows: count.default(4).describe('target rows that each gradient of the target is taken over'),
+  refreshEvery: count.default(2).describe('steps from one gradient of the target to the next'),
+});
+
+const ngram = z.strictObject({
+  method: z.literal('ngram'),
+  arpa: z.string().min(1).describe('a model as an ARPA file, plain, .gz or .zst, relative to the recipe'),
+  lowercase: z.boolean().default(false).describe('lower-case the texts first'),
+  prefer: prefer.default('low'),
 });
 
 const datarater = z.strictObject({
@@ -93,11 +109,13 @@ const combine = z.strictObject({
     .describe('weights of other scorings, each brought to mean 0 and deviation 1'),
 });
 
-/** One way of scoring the pool. Scorings that differ in `contribution` alone share one sweep. */
+/** One way of scoring the pool. Scorings that differ in `contribution` and `metric` alone share one sweep. */
 export const scoringSchema = z.discriminatedUnion('method', [
   lqs,
-  perplexity,
   gradient,
+  inRun,
+  perplexity,
+  ngram,
   datarater,
   text,
   column,
@@ -112,6 +130,8 @@ export const SCORING_NEEDS: Record<ScoringRecipe['method'], ('pretrain' | 'targe
   lqs: ['pretrain', 'target'],
   perplexity: ['pretrain'],
   gradient: ['pretrain', 'target'],
+  in_run: ['pretrain', 'target'],
+  ngram: [],
   datarater: ['target', 'model'],
   text: [],
   column: [],

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "../engine/error.h"
+#include "../kernels/out_of_memory.h"
 
 namespace gradfold {
 
@@ -207,6 +208,12 @@ Napi::Error current_exception_as_error(Napi::Env env) {
     return with_code(error.code(), error.what());
   } catch (const Cancelled&) {
     return with_code("CANCELLED", "cancelled");
+  } catch (const OutOfMemory& error) {
+    Napi::Error refused = with_code("OUT_OF_MEMORY", error.what());
+    refused.Set("asked", static_cast<double>(error.asked));
+    refused.Set("free", static_cast<double>(error.free));
+    refused.Set("total", static_cast<double>(error.total));
+    return refused;
   } catch (const std::bad_alloc&) {
     return with_code("OUT_OF_MEMORY", kNoMemory);
   } catch (const std::length_error&) {  // a std::vector beyond any memory

@@ -1,9 +1,9 @@
 #include "../engine/measure.h"
-#include "../kernels/cpu/open.h"
 #include "convert.h"
 #include "guard.h"
 #include "job.h"
 #include "objects.h"
+#include "platform.h"
 #include "sample_linear.h"
 
 namespace gradfold {
@@ -18,19 +18,10 @@ Napi::Function EngineObject::define(Napi::Env env) {
        InstanceMethod<&EngineObject::close>("close")});
 }
 
-/// new NativeEngine({threads, precision, isa?, gemm?})
+/// new NativeEngine(options): those of platform.h's open_device
 EngineObject::EngineObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   guarded(info.Env(), [&] {
-    const auto options = info[0].As<Napi::Object>();
-    const auto name = [&](const char* key) {
-      const Napi::Value value = options.Get(key);
-      return value.IsString() ? value.As<Napi::String>().Utf8Value() : std::string();
-    };
-    const std::string isa = name("isa"), gemm = name("gemm");
-    const auto threads = static_cast<int>(get_size(options, "threads", 1, kMostThreads));
-    std::shared_ptr<Device> device = open_cpu_device(
-        threads, precision_of(options), isa.empty() ? nullptr : isa.c_str(), gemm.empty() ? nullptr : gemm.c_str());
-    runtime_ = std::make_shared<Runtime>(info.Env(), std::move(device));
+    runtime_ = std::make_shared<Runtime>(info.Env(), open_device(info[0].As<Napi::Object>()));
   });
 }
 

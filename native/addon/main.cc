@@ -1,10 +1,8 @@
 // The addon's entry point. Everything it holds belongs to one environment, so that worker threads can load it too.
 #include <napi.h>
 
-#include "map_file.h"
 #include "objects.h"
-#include "order.h"
-#include "weight.h"
+#include "platform.h"
 
 namespace gradfold {
 
@@ -28,9 +26,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("NativeEngine", environment->engine.Value());
   exports.Set("createStop", Napi::Function::New<create_stop>(env));
   exports.Set("raiseStop", Napi::Function::New<raise_stop>(env));
-  register_map_file(env, exports);
-  register_order(env, exports);
-  register_weight(env, exports);
+  register_functions(env, exports);
   return exports;
 }
 
@@ -38,4 +34,4 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
 }  // namespace gradfold
 
 static Napi::Object InitAddon(Napi::Env env, Napi::Object exports) { return gradfold::init(env, exports); }
-NODE_API_MODULE(gradfold_cpu, InitAddon)
+NODE_API_MODULE(gradfold, InitAddon)

@@ -4,12 +4,6 @@
 
 namespace gradfold {
 
-namespace {
-/// What kernels and the product library take for a thread: tiles of per-sample products, strips of attention scores,
-/// packed panels.
-constexpr size_t kScratchOfThread = size_t{4} << 20;
-}  // namespace
-
 MemoryPlan plan_memory(const LanguageModel& model, const TokenBatch& batch, Operation operation,
                        const BackwardRequest& request) {
   PlanningDevice planning(model.device());
@@ -20,6 +14,9 @@ MemoryPlan plan_memory(const LanguageModel& model, const TokenBatch& batch, Oper
   switch (operation) {
     case Operation::loss:
       planned.loss(batch, nullptr);
+      break;
+    case Operation::logits:
+      planned.logits(batch, nullptr, nullptr);
       break;
     case Operation::backward:
       planned.backward(batch, request, nullptr);
@@ -33,7 +30,7 @@ MemoryPlan plan_memory(const LanguageModel& model, const TokenBatch& batch, Oper
   }
   const size_t parameters = static_cast<size_t>(planned.parameters().length()) * sizeof(float);
   return {parameters + planned.parameters().prepared_bytes(), planned.activation_bytes(),
-          kScratchOfThread * static_cast<size_t>(model.device().threads())};
+          model.device().workspace_bytes()};
 }
 
 void reserve_memory(LanguageModel& model, const TokenBatch& batch, Operation operation,

@@ -21,6 +21,7 @@ class PlanningDevice final : public Device {
   const char* gemm() const override { return real_.gemm(); }
   int threads() const override { return real_.threads(); }
   Type precision() const override { return real_.precision(); }
+  size_t workspace_bytes() const override { return real_.workspace_bytes(); }
 
   /// An address that is never read.
   void* allocate(size_t bytes) override;

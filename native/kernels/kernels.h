@@ -122,9 +122,13 @@ class Device {
   virtual const char* gemm() const = 0;  // "oneDNN 2.6.3", "portable"
   virtual int threads() const = 0;
   virtual Type precision() const = 0;  // of stored activations and of the operands of products
+  /// The most that kernels take for themselves at one time beside what they are given: tiles, partial sums, packed
+  /// panels.
+  virtual size_t workspace_bytes() const = 0;
 
   // ---- memory -----------------------------------------------------------------------------------------------------
-  /// 64-byte aligned, contents undefined; throws std::bad_alloc.
+  /// 64-byte aligned, contents undefined; throws std::bad_alloc (OutOfMemory where memory is the device's own). May be
+  /// called, as release may, on any thread.
   virtual void* allocate(size_t bytes) = 0;
   virtual void release(void* memory) = 0;
   virtual void upload(void* to, const void* from /*host*/, size_t bytes) = 0;

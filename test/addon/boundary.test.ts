@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadAddon, type NativeEngine, type NativeModel, type NativeVector } from '../../lib/backend/addon.ts';
-import { nativeSlots } from '../../lib/backend/cpu/network.ts';
+import { nativeSlots } from '../../lib/backend/native/network.ts';
 import { transformerShape } from '../../lib/model/architectures/index.ts';
 import type { ModelConfig } from '../../lib/model/config.ts';
 import { modelLayout } from '../../lib/model/layout.ts';

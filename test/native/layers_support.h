@@ -12,7 +12,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "../../native/kernels/cpu/open.h"
+#include "devices.h"
 #include "harness.h"
 
 namespace gradfold::test {
@@ -192,20 +192,6 @@ Dense widen(const std::vector<T>& values) {
 
 inline void expect_close(const std::string& what, const Dense& actual, const Dense& expected, double tolerance) {
   CHECK_CLOSE(what.c_str(), relative_error(actual, expected), 0.0, tolerance);
-}
-
-/// Calls test(device, name) for every instruction set and product of this build that this processor has.
-inline void for_each_device(int threads, const std::function<void(Device&, const std::string&)>& test) {
-  for (const char* isa : {"avx512", "avx2", "baseline"})
-    for (const char* gemm : {"onednn", "portable"}) {
-      std::unique_ptr<Device> device;
-      try {
-        device = open_cpu_device(threads, Type::f32, isa, gemm);
-      } catch (const std::invalid_argument&) {
-        continue;  // not in this build, or not on this processor
-      }
-      test(*device, std::string(isa) + " " + gemm + " " + std::to_string(threads) + " threads");
-    }
 }
 
 }  // namespace gradfold::test

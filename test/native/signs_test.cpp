@@ -132,6 +132,6 @@ void test_all(Device& device, const std::string& name) {
 
 int main() {
   test_philox();
-  for (const int threads : {1, 3}) for_each_device(threads, test_all);
+  for (const int threads : teams()) for_each_device(threads, test_all);
   return exit_status();
 }

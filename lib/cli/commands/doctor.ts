@@ -1,5 +1,6 @@
 import { arch, cpus, freemem, platform, totalmem } from 'node:os';
 import { availableBackends } from '../../backend/open.ts';
+import type { BackendInfo } from '../../backend/types.ts';
 import { packageVersion } from '../../recipe/run.ts';
 import { defineCommand } from '../command.ts';
 import { formatTable } from '../table.ts';
@@ -27,6 +28,10 @@ export const doctor = defineCommand({
     const oneDnn = compiler.found
       ? probes.probeOnednn()
       : { found: false, reason: 'needs a compiler', fix: compiler.fix };
+    const { probeNvcc } = (await import(new URL('../../../scripts/cuda.js', import.meta.url).href)) as {
+      probeNvcc: () => Found;
+    };
+    const nvcc = probeNvcc();
     const machine = {
       gradfold: await packageVersion(),
       node: process.version,
@@ -36,19 +41,10 @@ export const doctor = defineCommand({
       memory: totalmem(),
       freeMemory: freemem(),
     };
-    const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
     const text = [
       formatTable(
         ['backend', 'available', 'what'],
-        backends.map(({ name, available, reason, gemm, gemmBf16, isa, threads }) => [
-          name,
-          available ? 'yes' : 'no',
-          available
-            ? [gemm && `products by ${gemm}`, gemmBf16 && `bf16 by ${gemmBf16}`, isa, threads && `${threads} threads`]
-                .filter(Boolean)
-                .join(', ')
-            : (reason ?? ''),
-        ]),
+        backends.map((info) => [info.name, info.available ? 'yes' : 'no', whatOf(info)]),
       ),
       formatTable(
         [],
@@ -59,12 +55,36 @@ export const doctor = defineCommand({
           ['memory', `${gib(machine.memory)}, ${gib(machine.freeMemory)} free`],
           ['compiler', describe(compiler)],
           ['oneDNN', describe(oneDnn)],
+          ['CUDA compiler', describe(nvcc)],
         ],
       ),
     ].join('\n\n');
-    return { json: { backends, machine, compiler, oneDnn }, text };
+    return { json: { backends, machine, compiler, oneDnn, nvcc }, text };
   },
 });
+
+const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+
+/** A backend in one line: what it runs on and with, or why it is not there. */
+function whatOf({
+  name,
+  available,
+  reason,
+  device,
+  memory,
+  gemm,
+  gemmBf16,
+  isa,
+  threads,
+  driver,
+  runtime,
+}: BackendInfo) {
+  const cuda = runtime && `CUDA runtime ${runtime}, driver ${driver === 'none' ? 'not found' : `for ${driver}`}`;
+  if (!available) return [reason, cuda].filter(Boolean).join('; ');
+  const own = name === 'cuda' && [device, memory && `${gib(memory)} of memory`].filter(Boolean).join(', ');
+  const products = [gemm && `products by ${gemm}`, gemmBf16 && `bf16 by ${gemmBf16}`];
+  return [own, ...products, isa, name === 'cpu' && threads && `${threads} threads`, cuda].filter(Boolean).join(', ');
+}
 
 function describe({ found, version, reason, fix }: Found): string {
   return found ? (version ?? 'found') : `not found: ${reason}${fix ? `; to mend it: ${fix}` : ''}`;

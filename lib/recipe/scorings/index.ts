@@ -4,8 +4,10 @@ import { columnScoring } from './column.ts';
 import { combineScoring } from './combine.ts';
 import { dataRaterScoring } from './datarater.ts';
 import { gradientScoring } from './gradient.ts';
+import { inRunScoring } from './in-run.ts';
 import { lqsScoring } from './lqs.ts';
 import type { ScoringMethod, Scorings } from './method.ts';
+import { ngramScoring } from './ngram.ts';
 import { perplexityScoring } from './perplexity.ts';
 import { textScoring } from './text.ts';
 
@@ -13,8 +15,10 @@ type Methods = { [Method in ScoringRecipe['method']]: ScoringMethod<ScoringOf<Me
 
 const METHODS: Methods = {
   lqs: lqsScoring,
-  perplexity: perplexityScoring,
   gradient: gradientScoring,
+  in_run: inRunScoring,
+  perplexity: perplexityScoring,
+  ngram: ngramScoring,
   datarater: dataRaterScoring,
   text: textScoring,
   column: columnScoring,

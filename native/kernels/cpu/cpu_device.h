@@ -23,6 +23,7 @@ class CpuDevice final : public Device {
   const char* gemm() const override { return kind_.name; }
   int threads() const override { return threads_; }
   Type precision() const override { return precision_; }
+  size_t workspace_bytes() const override { return kScratchOfThread * static_cast<size_t>(threads_); }
 
   void* allocate(size_t bytes) override;
   void release(void* memory) override;
@@ -113,6 +114,10 @@ class CpuDevice final : public Device {
                      float* gradient, const AdamwConstants& c, int64_t count) override;
 
  private:
+  /// What kernels and the product library take for a thread: tiles of per-sample products, strips of attention scores,
+  /// packed panels.
+  static constexpr size_t kScratchOfThread = size_t{4} << 20;
+
   /// Scratch of one thread, at least this many bytes, kept between calls; contents undefined.
   void* scratch(int thread, size_t bytes);
   /// gradient [O × I] += Σ_i w_i G_iᵀ X_i: sample_products where nothing else is wanted.

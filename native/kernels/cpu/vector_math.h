@@ -9,6 +9,11 @@
 #error "compile with -DGRADFOLD_ISA=avx512, avx2 or baseline"
 #endif
 
+// Kernels of another device include this file with their own word for a function (kernels/cuda/vector_math.cuh).
+#ifndef GRADFOLD_FUNCTION
+#define GRADFOLD_FUNCTION static inline
+#endif
+
 namespace gradfold::GRADFOLD_ISA {
 
 /// x = n ln 2 + r with |r| ≤ ln 2 / 2 (Cody–Waite: ln 2 in two parts, n times the first exact).
@@ -16,7 +21,7 @@ struct ExpArgument {
   float shifted, r;  // shifted: its low bits hold n
 };
 
-static inline ExpArgument exp_argument(float x) {
+GRADFOLD_FUNCTION ExpArgument exp_argument(float x) {
   const float round_shift = 12582912.0f;  // 1.5 · 2²³: adding it rounds to an integer
   const float shifted = x * 1.44269504088896341f + round_shift;
   const float n = shifted - round_shift;
@@ -24,7 +29,7 @@ static inline ExpArgument exp_argument(float x) {
 }
 
 /// eˣ by the polynomial of Cephes' expf for eʳ (S. L. Moshier), then 2ⁿ by adding n to the exponent's bits.
-static inline float exp_of(float x, ExpArgument a) {
+GRADFOLD_FUNCTION float exp_of(float x, ExpArgument a) {
   const float largest = 88.72283172607421f;    // the largest float with a finite exponential
   const float smallest = -87.33654022216797f;  // the smallest one with a normal exponential
   const float r = a.r;
@@ -46,14 +51,14 @@ static inline float exp_of(float x, ExpArgument a) {
 }
 
 /// eˣ within 2 ulp; 0 where the result would be subnormal, ∞ above FLT_MAX, NaN for NaN.
-static inline float exp_float(float x) { return exp_of(x, exp_argument(x)); }
+GRADFOLD_FUNCTION float exp_float(float x) { return exp_of(x, exp_argument(x)); }
 
 /// The logistic function's two halves, each without cancellation: value = 1 / (1 + e⁻ˣ), rest = 1 − value.
 struct Sigmoid {
   float value, rest;
 };
 
-static inline Sigmoid sigmoid(float x) {
+GRADFOLD_FUNCTION Sigmoid sigmoid(float x) {
   const float e = exp_float(-__builtin_fabsf(x));
   const float larger = 1.0f / (1.0f + e);
   const float smaller = e * larger;
@@ -70,7 +75,7 @@ struct Normal {
 ///
 /// Φ(−z) = φ(z) R(z) for z ≥ 0, with R Mills' ratio: nothing cancels in either tail. R(z) (z + k) is, within 0.3 ulp
 /// for z ≤ 13.4, a polynomial of degree 9 in z / (z + k), a variable that keeps all bits of small z.
-static inline Normal normal(float x) {
+GRADFOLD_FUNCTION Normal normal(float x) {
   const float k = 2.5f;
   const float z = __builtin_fabsf(x);
   // z² in two parts, the first exact: rounding it would cost up to 60 ulp of its exponential.
@@ -104,13 +109,13 @@ struct Activation {
 };
 
 /// silu(x) = x σ(x); its derivatives are σ (1 + x (1 − σ)) and σ (1 − σ) (2 + x (1 − 2σ)).
-static inline Activation silu(float x) {
+GRADFOLD_FUNCTION Activation silu(float x) {
   const Sigmoid s = sigmoid(x);
   return {x * s.value, s.value * (1.0f + x * s.rest), s.value * s.rest * (2.0f + x * (s.rest - s.value))};
 }
 
 /// x held within ±16, where both forms of GELU are 0 or x: beyond, ∞ · 0 would be NaN. NaN for NaN.
-static inline float gelu_core(float x) {
+GRADFOLD_FUNCTION float gelu_core(float x) {
   uint32_t bits;
   __builtin_memcpy(&bits, &x, sizeof bits);
   const uint32_t size = bits & 0x7fffffffu, sixteen = 0x41800000u, infinite = 0x7f800000u;
@@ -121,7 +126,7 @@ static inline float gelu_core(float x) {
 }
 
 /// x Φ(x); its derivatives are Φ + x φ and φ (2 − x²). The value is within 5 ulp, 0 where Φ would be subnormal.
-static inline Activation gelu_erf(float x) {
+GRADFOLD_FUNCTION Activation gelu_erf(float x) {
   const float c = gelu_core(x);
   const Normal n = normal(c);
   return {(x > c ? x : c) * n.below, n.below + c * n.density, n.density * (2.0f - c * c)};
@@ -130,7 +135,7 @@ static inline Activation gelu_erf(float x) {
 /// x (1 + tanh u) / 2 = x σ(v) with v = 2u = √(8/π) (x + 0.044715 x³), and so without the cancellation of 1 + tanh;
 /// its derivatives are σ + x σ (1 − σ) v' and σ (1 − σ) (2 v' + x (v'' + v'² (1 − 2σ))). The value is within 5 + 2 |v|
 /// ulp: v's own rounding.
-static inline Activation gelu_tanh(float x) {
+GRADFOLD_FUNCTION Activation gelu_tanh(float x) {
   const float c = gelu_core(x), cubic = 0.044715f, slope = 1.59576912160573071f;
   const float square = c * c;
   const Sigmoid s = sigmoid(slope * c * (1.0f + cubic * square));

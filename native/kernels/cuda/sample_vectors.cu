@@ -1,0 +1,81 @@
+// sample_rows and sample_embedding of the CUDA device.
+#include "sample_vectors.cuh"
+
+#include "cuda_device.h"
+#include "elementwise.h"
+#include "types.h"
+
+namespace gradfold::cuda {
+
+namespace {
+
+/// The tables of a call that are wanted, on the device.
+struct Wanted {
+  int64_t vectors = 0;
+  const float* const* dots = nullptr;
+  float* const* gradients = nullptr;
+
+  Wanted(Workspace& workspace, const SampleStatistics& s, const WeightTarget& t) {
+    if (s.dots != nullptr && s.vectors > 0) {
+      vectors = s.vectors;
+      dots = workspace.table(t.vectors, s.vectors);
+    }
+    if (t.gradients != nullptr) gradients = workspace.table(t.gradients, s.samples);
+  }
+};
+
+}  // namespace
+
+void CudaDevice::sample_rows(ConstMat rows, const SampleStatistics& s, const WeightTarget& t) {
+  if (rows.rows == 0 || rows.cols == 0) return;
+  Workspace workspace(*this);
+  const Wanted wanted(workspace, s, t);
+  const View<const float> view = view_of(rows);
+  const int64_t samples = rows.rows;
+  if (s.norms2 != nullptr)
+    launch(stream_, "sample_rows, norms", samples, kStatisticThreads, 0, row_dots_kernel, view, nullptr, s.norms2);
+  if (wanted.dots != nullptr)
+    launch(stream_, "sample_rows, dots", Extent(samples, wanted.vectors), kStatisticThreads, 0, row_dots_kernel, view,
+           wanted.dots, s.dots);
+  if (s.gram != nullptr)
+    launch(stream_, "sample_rows, Gram matrix", samples * samples, kStatisticThreads, 0, row_gram_kernel, view, s.gram);
+  if (t.gradient != nullptr)
+    run_elementwise<1>(stream_, "sample_rows, gradient", AddWeightedRowsOp{view, s.weights, t.gradient}, 1, rows.cols,
+                       true);
+  if (wanted.gradients != nullptr)
+    run_elementwise<1>(stream_, "sample_rows, gradients", AddRowsOp{view, wanted.gradients}, samples, rows.cols, true);
+}
+
+void CudaDevice::sample_embedding(const EmbeddingGroups& e, ConstMat dx, const SampleStatistics& s,
+                                  const WeightTarget& t) {
+  // The sums of a slab's groups are kept for all that is wanted of them; slabs are as wide as memory allows.
+  constexpr int64_t kMostBytes = int64_t{64} << 20;
+  if (e.groups == 0 || dx.cols == 0) return;
+  Workspace workspace(*this);
+  const Wanted wanted(workspace, s, t);
+  const int64_t fitting = kMostBytes / (e.groups * static_cast<int64_t>(sizeof(float))) / kGroupThreads * kGroupThreads;
+  const int64_t width = least(most(fitting, kGroupThreads), dx.cols);
+  float* sums = workspace.take<float>(e.groups * width);
+  for (int64_t first = 0; first < dx.cols; first += width) {
+    const EmbeddingSlab slab{e, first, least(width, dx.cols - first), dx.cols, sums};
+    const Extent groups(e.groups, ceil_div(slab.cols, kGroupThreads));
+    launch(stream_, "sample_embedding, sums", groups, kGroupThreads, 0, group_sums_kernel, slab, view_of(dx));
+    if (s.norms2 != nullptr)
+      launch(stream_, "sample_embedding, norms", s.samples, kStatisticThreads, 0, embedding_dots_kernel, slab,
+             s.samples, nullptr, s.norms2);
+    if (wanted.dots != nullptr)
+      launch(stream_, "sample_embedding, dots", Extent(s.samples, wanted.vectors), kStatisticThreads, 0,
+             embedding_dots_kernel, slab, s.samples, wanted.dots, s.dots);
+    if (s.gram != nullptr)
+      launch(stream_, "sample_embedding, Gram matrix", s.samples * s.samples, kStatisticThreads, 0,
+             embedding_gram_kernel, slab, s.samples, s.gram);
+    if (t.gradient != nullptr)
+      launch(stream_, "sample_embedding, gradient", groups, kGroupThreads, 0, embedding_gradient_kernel, slab,
+             s.weights, t.gradient);
+    if (wanted.gradients != nullptr)
+      launch(stream_, "sample_embedding, gradients", groups, kGroupThreads, 0, embedding_gradients_kernel, slab,
+             wanted.gradients);
+  }
+}
+
+}  // namespace gradfold::cuda

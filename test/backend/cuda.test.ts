@@ -1,0 +1,28 @@
+import { expect, it } from 'vitest';
+import { loadAddon } from '../../lib/backend/addon.ts';
+import { cudaInfo } from '../../lib/backend/cuda.ts';
+import { openBackend } from '../../lib/backend/open.ts';
+import { cudaAddonBuilt } from '../../scripts/cuda.js';
+import { describeUnless } from '../support/backends.ts';
+
+describeUnless(cudaAddonBuilt() ? undefined : 'the CUDA addon is not built', 'the CUDA addon', () => {
+  it("loads, and has a device or tells in the driver's words why not", async () => {
+    const { available, reason, runtime } = cudaInfo();
+    expect(runtime).toMatch(/^\d+\.\d+$/);
+    if (available) return;
+    expect(reason).toMatch(/^no CUDA device: .{10}/);
+    await expect(openBackend('cuda')).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: `backend 'cuda': ${reason}`,
+    });
+  });
+});
+
+it.skipIf(cudaInfo().available || loadAddon() === null)(
+  "'auto' takes the CPU where there is no CUDA device",
+  async () => {
+    const backend = await openBackend('auto', { threads: 1 });
+    expect(backend.name).toBe('cpu');
+    backend.dispose();
+  },
+);

@@ -1,0 +1,130 @@
+// The CUDA kernels where there is no CUDA: the same sources, run thread by thread on the CPU, by themselves and under the
+// whole engine.
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { promisify } from 'node:util';
+import { Worker } from 'node:worker_threads';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { Backend } from '../../lib/backend/types.ts';
+import type { ModelConfig } from '../../lib/model/config.ts';
+import { LanguageModel } from '../../lib/model/language-model.ts';
+import { emulationBuild } from '../../scripts/cuda.js';
+import { buildCudaTest, cudaTests } from '../../scripts/native-tests.js';
+import { describeUnless, type TestedBackend } from '../support/backends.ts';
+import { buildEmulated, emulatedInfo, emulationReason, openEmulated } from '../support/cuda-emulation.ts';
+import { describeFixtures } from '../support/fixture-suite.ts';
+import { Fixture, relativeError, toBatch, type FixtureBatch } from '../support/fixtures.ts';
+import { randomRows, rowsToBatch } from '../support/random-batch.ts';
+import { describeRaterFixtures } from '../support/rater-fixture-suite.ts';
+
+const run = promisify(execFile);
+
+const TINY: ModelConfig = {
+  model_type: 'llama',
+  vocab_size: 97,
+  hidden_size: 32,
+  intermediate_size: 64,
+  num_hidden_layers: 2,
+  num_attention_heads: 2,
+};
+const MIB = 2 ** 20;
+
+// A device does in milliseconds what takes seconds here, on a busy machine minutes.
+vi.setConfig({ testTimeout: 900_000 });
+
+describeUnless(emulationReason(), 'CUDA, emulated thread by thread', () => {
+  let build: string;
+  beforeAll(async () => {
+    build = await buildEmulated();
+  }, 1_800_000);
+
+  it.each(cudaTests({ emulated: true }))('%s (against float64 loops)', async (name) => {
+    const program = await buildCudaTest(name, { build });
+    const { stdout } = await run(program, { env: { ...process.env, OMP_WAIT_POLICY: 'passive' }, maxBuffer: 1 << 24 });
+    expect(stdout).toMatch(/^\d+ checks, 0 failed$/m);
+  });
+
+  describe('golden fixtures', () => {
+    const tested: TestedBackend = {
+      name: 'cuda',
+      available: true,
+      tolerance: { value: 2e-5, hvp: 1e-4 },
+      open: async () => openEmulated(),
+    };
+    describeFixtures(tested);
+    describeRaterFixtures(tested);
+  });
+
+  describe('in bfloat16', () => {
+    let backend: Backend;
+    beforeAll(() => {
+      backend = openEmulated({ precision: 'bf16' });
+    });
+    afterAll(() => backend.dispose());
+
+    it.each(['llama', 'gpt2', 'encoder'])('fixture %s', async (name) => {
+      const fixture = new Fixture(name);
+      const model = await LanguageModel.fromPretrained(fixture.modelDirectory, { backend });
+      const batch = toBatch(await fixture.json<FixtureBatch>('batch'));
+      const expected = await fixture.json<{ losses: number[]; grad_norms: number[] }>('expected');
+      const { losses, norms } = await model.perSample(batch, { norms: true });
+      expect(relativeError(losses, expected.losses)).toBeLessThan(5e-3);
+      expect(relativeError(norms!, expected.grad_norms)).toBeLessThan(2e-2);
+    });
+  });
+
+  it('gives the same bits again', async () => {
+    const batch = rowsToBatch(randomRows('ragged', 5, 24, TINY.vocab_size, 3), 24);
+    const run = async () => {
+      const backend = openEmulated();
+      const model = await LanguageModel.initialize(TINY, { backend, seed: 7 });
+      const { norms, gram, gradient } = await model.perSample(batch, { norms: true, gram: true, into: model.vector() });
+      const numbers = [norms!, gram!, gradient!.toRecord()];
+      backend.dispose();
+      return numbers;
+    };
+    expect(await run()).toEqual(await run());
+  });
+
+  it('says which batch would fit where memory runs out, and lives on', async () => {
+    process.env.GRADFOLD_EMULATED_MEMORY = String(24 * MIB + 128 * MIB);
+    const backend = openEmulated();
+    delete process.env.GRADFOLD_EMULATED_MEMORY;
+    const model = await LanguageModel.initialize(TINY, { backend, seed: 1 });
+    const rows = (count: number) => rowsToBatch(randomRows('dense', count, 64, TINY.vocab_size, 1), 64);
+    const failed = model.gradient(rows(512));
+    await expect(failed).rejects.toMatchObject({ code: 'OUT_OF_MEMORY' });
+    const message = await failed.then(String, (error: Error) => error.message);
+    const [, fitting, asked, free] =
+      /512 rows of 64 tokens does not fit, (\d+) of its rows would; .* refused (\d+) bytes: (\d+) of/.exec(message) ??
+      [];
+    expect(Number(fitting)).toBeGreaterThan(0);
+    expect(Number(fitting)).toBeLessThan(512);
+    expect(Number(asked)).toBeGreaterThan(Number(free));
+    const { perSample } = await model.gradient(rows(Number(fitting)));
+    expect(perSample).toHaveLength(Number(fitting));
+    backend.dispose();
+  });
+
+  it('loads in a worker that ends while it computes', async () => {
+    const program = `
+      const { createRequire } = require('node:module');
+      const { parentPort } = require('node:worker_threads');
+      const addon = createRequire(${JSON.stringify(emulationBuild + '/')})('./gradfold_cuda_emulated.node');
+      const engine = new addon.NativeEngine({ device: 0, precision: 'f32' });
+      void engine.measureProduct({ m: 512, n: 512, k: 512, transposeA: false, transposeB: false });
+      parentPort.postMessage(engine.describe().isa);`;
+    const worker = new Worker(program, { eval: true });
+    const [isa] = (await once(worker, 'message')) as [string];
+    expect(isa).toBe('sm_80');
+    expect(await worker.terminate()).toBe(1);
+  });
+
+  it('tells what it is', () => {
+    expect(emulatedInfo()).toMatchObject({ name: 'cuda', available: true, device: 'emulated CUDA device' });
+  });
+
+  it('names the devices there are when asked for another', () => {
+    expect(() => openEmulated({ device: 3 })).toThrow('device 3 is not there');
+  });
+});
