@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { checkCall, checkFinite, checkInteger, invalid } from '../check.ts';
 import { openCorpus, type Corpus } from '../data/corpus.ts';
-import { PACKED_NAME } from '../data/packed-file.ts';
+import { MOST_LENGTH, PACKED_NAME } from '../data/packed-file.ts';
 import { shardName } from '../data/shards.ts';
 import type { Split } from '../data/splits.ts';
 import { loadTokenizer } from '../data/tokenizer.ts';
@@ -9,12 +9,12 @@ import { digest, digestCorpus, digestTokenizer, type Fingerprint } from '../trai
 import { DEFAULT_PREFIX, DEFAULT_SUFFIX } from './condition-document.ts';
 import type { ConditionSettings, EvaluationCounts, ShardCounts, ShardTask } from './condition-shard.ts';
 import { CONDITION_FILES, ConditionWork } from './condition-work.ts';
-import { hostNames } from './host-names.ts';
+import { hostNames, namedHosts } from './host-names.ts';
 import { readHosts, type HostEntry } from './host-table.ts';
 import type { MetadataForm } from './metadata-forms.ts';
-import { MetadataReader, type MetadataCounts, type MissingMetadata } from './metadata-reader.ts';
+import { MetadataReader, type MetadataCounts, type MetadataOptions, type MissingMetadata } from './metadata-reader.ts';
 import { sumCounts, summed, type PackCounts } from './pack/counts.ts';
-import type { PackOptions } from './pack/row-packer.ts';
+import { RowPacker, type PackOptions } from './pack/row-packer.ts';
 import { runShards } from './shard-pool.ts';
 
 export interface ConditionIntoOptions extends PackOptions {
@@ -144,14 +144,26 @@ function settingsOf(options: ConditionIntoOptions, corpus: Corpus): ConditionSet
   const { metadata: form, template, urlColumn, missing, prefix = DEFAULT_PREFIX, suffix = DEFAULT_SUFFIX } = options;
   if (form === 'none' && template !== undefined) throw invalid('template', "none beside metadata: 'none'", template);
   const metadata = form === 'none' ? null : { form, template, urlColumn, missing };
-  if (metadata && corpus.count > 0) {
-    for (const column of new MetadataReader(metadata).columns) corpus.value(column, 0); // names a column that is not there
-  }
+  if (metadata) checkColumns(metadata, corpus);
+  const packing = { length, strategy, bufferTokens, crossDocumentAttention };
+  checkInteger('length', length, 2, MOST_LENGTH);
+  new RowPacker(packing); // checks the others
   return {
-    ...{ length, strategy, bufferTokens, crossDocumentAttention },
+    ...packing,
     ...{ metadata, prefix, suffix, trainOnMetadata, seed, fractions },
     cooldown: checkFinite('cooldown', options.cooldown ?? DEFAULT_COOLDOWN, { min: 0, max: 1 }),
   };
+}
+
+function checkColumns(metadata: MetadataOptions, corpus: Corpus): void {
+  namedHosts(metadata);
+  for (const column of new MetadataReader(metadata).columns) {
+    if (corpus.columns.includes(column)) continue;
+    throw invalid('column of metadata', `one of ${corpus.columns.join(', ')}`, column, {
+      code: 'INVALID_DATA',
+      fix: "say where the URL is (urlColumn, --url-column), or take another column (template, --template '{domain}')",
+    });
+  }
 }
 
 /** The settings with what stands for the hosts, where hosts go by other names. */

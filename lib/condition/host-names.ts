@@ -18,8 +18,7 @@ export interface HostNamesOptions {
 
 /**
  * What stands for the hosts of a corpus; undefined where the metadata do not ask for it. The corpus is read once, the
- * URLs alone, unless a table is given.
- * @throws GradfoldError INVALID_ARGUMENT for a template that wants two kinds of names
+ * URLs alone, unless a table is given. Errors: as namedHosts; IO.
  */
 export async function hostNames(
   corpus: Corpus,
@@ -27,13 +26,9 @@ export async function hostNames(
   metadata: MetadataOptions,
   options: HostNamesOptions,
 ): Promise<HostNames | undefined> {
-  const columns = new MetadataReader(metadata).hostColumns;
-  if (columns.length === 0) return undefined;
-  const [{ column, form }] = columns;
-  if (columns.some((other) => other.column !== column || other.form !== form)) {
-    const found = columns.map((other) => `{${other.column}:${other.form}}`).join(' and ');
-    throw invalid('template', 'one kind of names for the hosts of one column', found);
-  }
+  const named = namedHosts(metadata);
+  if (named === undefined) return undefined;
+  const { column, form } = named;
   const { path, given, topPercent } = options;
   if (!(await exists(path))) {
     const entries = given ?? entriesOf(form, await countHosts(urls(corpus, column, documents), options), topPercent);
@@ -42,6 +37,18 @@ export async function hostNames(
   // What follows from the host alone need not be looked up.
   if (FORMS[form].name !== undefined && given === undefined) return undefined;
   return new Map((await readHosts(path)).map(({ host, metadata }) => [host, metadata]));
+}
+
+/**
+ * The column whose hosts go by other names, and by which.
+ * @throws GradfoldError INVALID_ARGUMENT for a template that wants two kinds of names
+ */
+export function namedHosts(metadata: MetadataOptions): { column: string; form: MetadataForm } | undefined {
+  const columns = new MetadataReader(metadata).hostColumns;
+  const [first] = columns;
+  if (columns.every(({ column, form }) => column === first.column && form === first.form)) return first;
+  const found = columns.map(({ column, form }) => `{${column}:${form}}`).join(' and ');
+  throw invalid('template', 'one kind of names for the hosts of one column', found);
 }
 
 function entriesOf(form: MetadataForm, counts: ReadonlyMap<string, number>, topPercent: number): HostEntry[] {

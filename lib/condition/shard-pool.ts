@@ -48,6 +48,7 @@ async function runHere(tasks: readonly ShardTask[], options: RunShardsOptions): 
   const runner = await ShardRunner.open({ corpus, tokenizer, folder, settings });
   const progress = new Progress(onProgress);
   for (const task of tasks) {
+    signal?.throwIfAborted();
     const counts = await runner.run(task, { signal, onProgress: (done) => progress.update(task.index, done) });
     await onShard(task.index, counts);
   }

@@ -26,6 +26,7 @@ export interface Samples {
   prefetch?(rows: ArrayLike<number>): void;
   /** Packed rows only: labels and document ids. */
   row?: TokenSource['row'];
+  readonly objective?: TokenSource['objective'];
   /** Packed rows only: the documents in the row, from left to right. */
   pieces?(i: number): PackedPiece[];
 }

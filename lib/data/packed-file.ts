@@ -51,10 +51,9 @@ const FIELDS = [
   new Field('split', SPLIT, false),
 ];
 
-/** Tokens of a record batch: what memory holds of a table that is being written. */
 const BATCH_TOKENS = 2 ** 20;
-/** Document ids of a row are 16-bit. */
-const MOST_LENGTH = 2 ** 16;
+/** Document ids of a row are 16-bit: the most tokens that a row can have. */
+export const MOST_LENGTH = 2 ** 16;
 /** The most that a buffer of Node 20 takes, so that the file can be opened again. */
 const MOST_BYTES = 2 ** 32;
 
@@ -63,6 +62,8 @@ export interface PackedFileOptions {
   length: number;
   /** Readers see one document a row, so that attention crosses documents; default false. */
   crossDocumentAttention?: boolean;
+  /** Tokens of a record batch, which is what memory holds; default 2²⁰. */
+  batchTokens?: number;
 }
 
 /** A row as it is written; of its labels only whether they are ignored is kept. */
@@ -84,6 +85,7 @@ export class PackedFileWriter {
   readonly #writer: ArrowFileWriter;
   readonly #schema: Schema;
   readonly #length: number;
+  readonly #batchTokens: number;
   readonly #splitNames = vectorFromArray([...SPLITS], new Utf8());
   #rows: WrittenRow[] = [];
   #tokens = 0;
@@ -96,6 +98,7 @@ export class PackedFileWriter {
     this.#writer = new ArrowFileWriter(file.handle);
     const { length, crossDocumentAttention = false } = options;
     this.#length = length;
+    this.#batchTokens = options.batchTokens ?? BATCH_TOKENS;
     this.#schema = new Schema(FIELDS, new Map([[KEY, JSON.stringify({ length, crossDocumentAttention })]]));
   }
 
@@ -116,7 +119,7 @@ export class PackedFileWriter {
     this.#rows.push(row);
     this.#tokens += row.inputIds.length;
     this.#count++;
-    if (this.#tokens >= BATCH_TOKENS) await this.#flush();
+    if (this.#tokens >= this.#batchTokens) await this.#flush();
   }
 
   async commit(): Promise<void> {

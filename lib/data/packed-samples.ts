@@ -53,6 +53,7 @@ export interface PackedFile {
 
 /** Packed rows over record batches of one or several files. */
 export class PackedTable implements PackedSamples {
+  readonly objective = 'next-token';
   readonly count: number;
   readonly length: number;
   readonly shards?: readonly Shard[];

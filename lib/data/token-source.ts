@@ -9,8 +9,15 @@ export interface TokenSource {
    * over the data completed before, so that masks may be drawn anew in each.
    */
   row?(row: number, epoch: number): TokenRow;
+  /** Says that the labels of `row` are next tokens, which a model of masked tokens cannot take. */
+  readonly objective?: 'next-token';
   /** Told of rows whose tokens will be wanted soon; must not wait for them. */
   prefetch?(rows: ArrayLike<number>): void;
+}
+
+/** Whether the rows of a source only make sense to a model that predicts the next token. */
+export function needsNextToken(samples: TokenSource): boolean {
+  return samples.row === undefined || samples.objective === 'next-token';
 }
 
 /** A row of a source; without `row` its tokens are all there is. */

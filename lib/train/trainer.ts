@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { checkCall, checkFinite, checkInteger, checkLength, checkList, checkObject, invalid } from '../check.ts';
-import type { TokenSource } from '../data/token-source.ts';
+import { needsNextToken, type TokenSource } from '../data/token-source.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { createOptimizer, type OptimizerConfig } from '../model/optimizer.ts';
 import { digest, digestParameters, digestRows, type Fingerprint } from './fingerprint.ts';
@@ -63,7 +63,7 @@ export async function train(options: TrainOptions): Promise<TrainerState> {
   const { model, plan, samples, filter, observer, signal, onStep, validate, checkpoint } = options;
   if (!(model instanceof LanguageModel)) throw invalid('model', 'a LanguageModel', model);
   checkObject('samples', samples);
-  if (!samples.row) model.checkPredictsNext('train');
+  if (needsNextToken(samples)) model.checkPredictsNext('train');
   checkPlan(plan);
   const batchSize = checkInteger('batchSize', options.batchSize, 1);
   const read = filter ? checkInteger('filter.candidates', filter.candidates, batchSize) : batchSize;
