@@ -8,10 +8,15 @@ export function sideBySide(heads: string[], texts: string[], width = process.std
   if (heads.length === 1 || column < NARROWEST_COLUMN) {
     return heads.map((head, i) => `— ${head}\n${texts[i]}`).join('\n');
   }
-  const cells = heads.map((head, i) => [...wrap(head, column), '─'.repeat(column), ...wrap(texts[i], column)]);
+  const wrapped = heads.map((head) => wrap(head, column));
   // Rules stand side by side: shorter heads are filled up.
-  const headLines = Math.max(...heads.map((head) => wrap(head, column).length));
-  cells.forEach((lines, i) => lines.unshift(...new Array<string>(headLines - wrap(heads[i], column).length).fill('')));
+  const headLines = Math.max(...wrapped.map(({ length }) => length));
+  const cells = wrapped.map((lines, i) => [
+    ...lines,
+    ...new Array<string>(headLines - lines.length).fill(''),
+    '─'.repeat(column),
+    ...wrap(texts[i], column),
+  ]);
   const height = Math.max(...cells.map((lines) => lines.length));
   return Array.from({ length: height }, (_, line) =>
     cells

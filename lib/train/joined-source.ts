@@ -1,5 +1,5 @@
 import type { TokenRow } from '../data/batch.ts';
-import { rowOf, type TokenSource } from '../data/token-source.ts';
+import { needsNextToken, rowOf, type TokenSource } from '../data/token-source.ts';
 
 /** Several sources as one: row r of the second is row r + starts[1] of the whole. */
 export class JoinedSource implements TokenSource {
@@ -9,6 +9,7 @@ export class JoinedSource implements TokenSource {
   /** Where one source tells documents apart, all rows of a batch must. */
   readonly #packed: boolean;
   readonly row?: (row: number, epoch: number) => TokenRow;
+  readonly objective?: TokenSource['objective'];
 
   /** @param parts each with the number of its rows, or at least of those that will be asked for */
   constructor(parts: readonly { samples: TokenSource; count: number }[]) {
@@ -16,6 +17,7 @@ export class JoinedSource implements TokenSource {
     let end = 0;
     this.starts = parts.map(({ count }) => (end += count) - count);
     this.#packed = parts.some(({ samples, count }) => count > 0 && rowOf(samples, 0).documentIds !== undefined);
+    if (this.#sources.some(needsNextToken)) this.objective = 'next-token';
     if (parts.some(({ samples }) => samples.row)) this.row = (row, epoch) => this.#row(row, epoch);
   }
 
