@@ -19,9 +19,9 @@ export interface MeasuresRegression {
 
 /**
  * A mixture by regression, one a measured domain: ln of its loss is linear in the weights, and the mixture of least
- * average of the predicted losses is looked for. Each domain's loss mostly falls with its own weight, so that the average
- * is lowest inside, where one regression of the average, which is flat or tilted as a whole, ends in a corner (Ye et al.
- * 2024, "Data Mixing Laws", has this form; random runs and search as in Liu et al. 2024, RegMix).
+ * average of the predicted losses is looked for. Where losses fall steeply enough with their own domain's weight that is
+ * inside; one regression of the average, tilted as a whole, always ends in a corner (Ye et al. 2024, "Data Mixing Laws",
+ * has a form like this; random runs and search as in Liu et al. 2024, RegMix).
  * @throws GradfoldError as `regressionMixture`; for no measure, or a weighted one that is not there.
  */
 export function regressionByMeasure(options: MeasuresRegressionOptions): MeasuresRegression {
