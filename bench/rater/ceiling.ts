@@ -38,7 +38,7 @@ async function learnLabels(
   const count = window * batchSize;
   const started = processorSeconds();
   for (let step = 0; step < steps; step++) {
-    optimizer.lr = lr * (1 - (0.9 * step) / steps);
+    optimizer.lr = lr * (0.55 + 0.45 * Math.cos((Math.PI * step) / steps)); // down to a tenth, as in meta-training
     const chosen = Array.from({ length: count }, (_, i) => rows.train[order[(step * count + i) % order.length]]);
     const batch = collate(chosen.map((row) => ({ inputIds: samples.tokens(row) })));
     const scores = await rater.score(batch);

@@ -26,7 +26,7 @@ export interface RaterBenchOptions {
   /** The rater begins with the backbone of the oldest start, whose shape it has, instead of fresh parameters. */
   fromStart: boolean;
   causal: boolean;
-  /** Features of a row that the rater's score has a weight for each; their reference is the oldest start. */
+  /** Features of a row with weights of their own in its score; their reference is the oldest start. */
   features: RowFeatureName[];
   shared: boolean;
   firstOrder: boolean;

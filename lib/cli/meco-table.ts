@@ -12,7 +12,7 @@ export function formatMeco(data: MecoData): string {
     ),
     formatTable(
       ['what metadata do', 'before the text', ...names],
-      data.steering.map((row) => line(row, 1, 3)),
+      data.steering.map((row) => line(row, 1, 4)),
     ),
     formatTable(
       ['right answers, %', 'before the text', ...names],

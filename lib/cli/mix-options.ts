@@ -41,7 +41,12 @@ export const optimumOptions: Option[] = [
   option('--descent <steps>', 'also show what so many steps of the published gradient descent find', positiveInteger),
 ];
 
-export const analysisOptions = (flags: OptimumFlags, target?: number): AnalysisOptions => ({
+export const holdOutOption = option(
+  '--hold-out',
+  'predict from the scales below the target alone, and show the others beside it',
+).default(false);
+
+export const analysisOptions = (flags: OptimumFlags & { holdOut?: boolean }, target?: number): AnalysisOptions => ({
   floor: flags.floor,
   caps: flags.cap,
   sizes: flags.sizes,
@@ -49,4 +54,5 @@ export const analysisOptions = (flags: OptimumFlags, target?: number): AnalysisO
   total: flags.total,
   descent: flags.descent,
   target,
+  holdOut: flags.holdOut,
 });

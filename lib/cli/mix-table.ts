@@ -1,6 +1,6 @@
 import type { AnalyzedScale, MixtureAnalysis } from '../mix/analysis.ts';
 import { amount } from '../mix/amount.ts';
-import { howFitted, percent, predictedChange } from '../mix/describe.ts';
+import { howFitted, percent, predictedChange, predictionErrors } from '../mix/describe.ts';
 import type { MixtureResponse, ScaleResponse } from '../mix/response.ts';
 import { signed } from '../report/text.ts';
 import { formatTable } from './table.ts';
@@ -73,7 +73,8 @@ function formatOptimum(scale: AnalyzedScale, domains: string[]): string {
 }
 
 /** The weights at each scale and at the target. */
-export function formatPrediction({ domains, scales, prediction, baselines, warnings }: MixtureAnalysis): string {
+export function formatPrediction(analysis: MixtureAnalysis): string {
+  const { domains, scales, searched, prediction, baselines, warnings } = analysis;
   const { weights, quantities, epochs, growth, residual, t, target } = prediction!;
   const compared = Object.entries(baselines);
   const rows = domains.map((domain, d) => [
@@ -81,6 +82,7 @@ export function formatPrediction({ domains, scales, prediction, baselines, warni
     ...compared.map(([, each]) => percent(each[d])),
     ...scales.map((scale) => percent(scale.weights[d], 2)),
     percent(weights[d], 2),
+    ...searched.map((scale) => percent(scale.weights[d], 2)),
     amount(quantities[d], 6),
     growth[d].toFixed(3),
     ...(epochs ? [epochs[d].toFixed(2)] : []),
@@ -89,7 +91,8 @@ export function formatPrediction({ domains, scales, prediction, baselines, warni
     'domain',
     ...compared.map(([name]) => name),
     ...scales.map((scale) => amount(scale.total)),
-    amount(target),
+    searched.length > 0 ? `${amount(target)}, predicted` : amount(target),
+    ...searched.map((scale) => `${amount(scale.total)}, searched`),
     'amount',
     'growth a step',
     ...(epochs ? ['epochs'] : []),
@@ -98,7 +101,8 @@ export function formatPrediction({ domains, scales, prediction, baselines, warni
   const where =
     beyond > 0 ? `${beyond.toFixed(2)} steps beyond the largest scale` : `at step ${t.toFixed(2)} of the scales`;
   const fitted = scales.length > 2 ? `; the curve misses the scales by ${percent(residual, 2)} (root mean square)` : '';
-  return [formatTable(head, rows), `The target is ${where}${fitted}.`, ...noted(warnings)].join('\n');
+  const errors = predictionErrors(analysis).map((error) => `${error}.`);
+  return [formatTable(head, rows), `The target is ${where}${fitted}.`, ...errors, ...noted(warnings)].join('\n');
 }
 
 const noted = (warnings: string[]): string[] => warnings.map((warning) => `warning: ${warning}`);

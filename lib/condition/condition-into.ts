@@ -118,6 +118,7 @@ export async function conditionInto(
 
 interface ConditionPlan {
   documents: number;
+  shardDocuments: number;
   settings: ConditionSettings;
   tasks: ShardTask[];
 }
@@ -136,7 +137,7 @@ function planOf(options: ConditionIntoOptions, corpus: Corpus, settings: Conditi
       plain: join(CONDITION_FILES.plain, name),
     };
   });
-  return { documents, settings, tasks };
+  return { documents, shardDocuments, settings, tasks };
 }
 
 function settingsOf(options: ConditionIntoOptions, corpus: Corpus): ConditionSettings {
@@ -189,7 +190,7 @@ async function withNames(
 async function fingerprintOf(
   options: ConditionIntoOptions,
   corpus: Corpus,
-  { documents, settings, tasks }: ConditionPlan,
+  { documents, shardDocuments, settings }: ConditionPlan,
   hosts: HostEntry[] | undefined,
 ): Promise<Fingerprint> {
   const { metadata, fractions, ...rest } = settings;
@@ -198,7 +199,7 @@ async function fingerprintOf(
     corpus: digestCorpus(corpus),
     tokenizer: await digestTokenizer(options.tokenizer),
     documents,
-    shards: tasks.length,
+    shardDocuments,
     ...Object.fromEntries(said),
     fractions: JSON.stringify(fractions),
     metadata: JSON.stringify(metadata),

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { syncDirectory, writeTextAtomically } from '../atomic-file.ts';
@@ -38,10 +39,11 @@ export class ConditionWork {
 
   /**
    * Makes `dir`.partial, or finds in it the state of the same call.
-   * @throws GradfoldError INVALID_ARGUMENT for that of another call; INVALID_FILE; IO
+   * @throws GradfoldError INVALID_ARGUMENT for that of another call, or where there is `dir` already; INVALID_FILE; IO
    */
   static async open(dir: string, fingerprint: Fingerprint): Promise<ConditionWork> {
     const folder = `${dir}.partial`;
+    if (existsSync(dir)) throw invalid('dir', 'a folder that is not there yet', dir, { fix: 'give another one' });
     await makeFolders(folder);
     const names = await removeTemporary(folder);
     const statePath = join(folder, STATE);

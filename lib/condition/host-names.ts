@@ -1,4 +1,4 @@
-import { access } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { invalid } from '../check.ts';
 import type { Corpus } from '../data/corpus.ts';
 import { countHosts, rankedHosts, readHosts, topHosts, writeHosts, type HostEntry } from './host-table.ts';
@@ -30,7 +30,7 @@ export async function hostNames(
   if (named === undefined) return undefined;
   const { column, form } = named;
   const { path, given, topPercent } = options;
-  if (!(await exists(path))) {
+  if (!existsSync(path)) {
     const entries = given ?? entriesOf(form, await countHosts(urls(corpus, column, documents), options), topPercent);
     await writeHosts(path, entries);
   }
@@ -62,11 +62,4 @@ function entriesOf(form: MetadataForm, counts: ReadonlyMap<string, number>, topP
 
 function* urls(corpus: Corpus, column: string, documents: number): Generator<unknown> {
   for (let i = 0; i < documents; i++) yield corpus.value(column, i);
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -1,7 +1,7 @@
 import { checkFinite, checkInteger } from '../check.ts';
 import { raterShape, transformerShape } from '../model/architectures/index.ts';
 import type { ModelConfig, RaterConfig } from '../model/config.ts';
-import { modelLayout, raterLayout } from '../model/layout.ts';
+import { isHead, modelLayout, raterLayout } from '../model/layout.ts';
 import type { TransformerShape } from '../model/shape.ts';
 
 /** Products of a forward pass, of forward and backward, and of a Hessian product, in units of a forward pass. */
@@ -23,11 +23,11 @@ export function forwardFlops(config: ModelConfig, length: number): number {
 /** The same of a rater, whose head works once a row, on the pooled vector, and of its reference model. */
 export function raterFlops(config: RaterConfig, length: number): number {
   const shape = raterShape(config);
-  const head = shape.hiddenSize + Number(config.bias) + (config.features?.length ?? 0);
   const reference = config.reference ? forwardFlops(config.reference, length) : 0;
   const lookedUp = shape.vocabSize + tableRows(shape);
-  const products = raterLayout(config, shape).length - head - lookedUp * shape.hiddenSize;
-  return rowFlops(shape, products, length) + 2 * shape.hiddenSize + reference;
+  const { slots } = raterLayout(config, shape);
+  const backbone = slots.filter((slot) => !isHead(slot)).reduce((sum, { size }) => sum + size, 0);
+  return rowFlops(shape, backbone - lookedUp * shape.hiddenSize, length) + 2 * shape.hiddenSize + reference;
 }
 
 const tableRows = ({ learnedPositions, tokenTypes }: TransformerShape): number => learnedPositions + tokenTypes;

@@ -40,6 +40,8 @@ export interface AnalysisOptions {
   descent?: number;
   /** Sum of the amounts to be predicted. */
   target?: number;
+  /** Predict from the scales below the target alone, to compare with the others. */
+  holdOut?: boolean;
 }
 
 export const DEFAULT_FLOOR = 0.2;
@@ -60,6 +62,8 @@ export interface MixtureAnalysis {
   domains: string[];
   measures: string[];
   scales: AnalyzedScale[];
+  /** Scales that were held out: what the prediction can be compared with. */
+  searched: AnalyzedScale[];
   /** null without a target, or with one scale alone. */
   prediction: (MixturePrediction & { target: number }) | null;
   /** Weights to compare with, by name. */
@@ -89,8 +93,11 @@ export function inputOf({ domains, measures, scales }: MixtureResponse): Mixture
 export function analyzeMixture(input: MixtureInput, options: AnalysisOptions = {}): MixtureAnalysis {
   const { domains, measures } = input;
   const sizes = options.sizes && byDomain('sizes', options.sizes, domains);
-  const scales = input.scales.map((scale) => analyzeScale(scale, domains, sizes, options));
   const { target } = options;
+  const isHeldOut = ({ total }: MixtureScale) =>
+    options.holdOut === true && target !== undefined && total > target * (1 - SAME);
+  const all = input.scales.map((scale) => analyzeScale(scale, domains, sizes, options));
+  const scales = all.filter((scale) => !isHeldOut(scale));
   if (target !== undefined && scales.length < 2) {
     throw invalid('target', 'best amounts at two scales or more to predict from', `${scales.length}`);
   }
@@ -100,14 +107,18 @@ export function analyzeMixture(input: MixtureInput, options: AnalysisOptions = {
     domains,
     measures,
     scales,
+    searched: all.filter(isHeldOut),
     prediction,
     baselines: {
       uniform: uniformWeights(domains.length),
       ...(sizes ? { 'by size': proportionalWeights(sizes) } : {}),
     },
-    warnings: [...scales.flatMap((scale) => scaleWarnings(scale, domains)), ...(prediction?.warnings ?? [])],
+    warnings: [...all.flatMap((scale) => scaleWarnings(scale, domains)), ...(prediction?.warnings ?? [])],
   };
 }
+
+/** A scale is the target when it is as near as this, as a share. */
+const SAME = 1e-6;
 
 function analyzeScale(
   scale: MixtureScale,

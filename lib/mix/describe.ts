@@ -31,6 +31,17 @@ export function predictedChange({ predicted }: AnalyzedScale): string | null {
   return `${predicted < 1 ? '−' : '+'}${percent(Math.abs(predicted - 1), 2)}`;
 }
 
+/** How far a prediction is from the best mixtures that were searched at held-out scales of its size. */
+export function predictionErrors({ prediction, searched }: MixtureAnalysis): string[] {
+  if (!prediction) return [];
+  return searched
+    .filter(({ total }) => Math.abs(total / prediction.target - 1) < 1e-3)
+    .map(({ total, weights }) => {
+      const moved = weights.reduce((sum, w, d) => sum + Math.abs(w - prediction.weights[d]), 0) / 2;
+      return `${percent(moved)} of the weight lies in other domains than in the best mixture searched at ${amount(total)}`;
+    });
+}
+
 /** How a law was found, or why not and what was done instead. */
 export function howFitted({ method, diagnosis, fallback }: ScalingLawFit): string {
   if (diagnosis === null) return method === 'exact' ? 'exact' : 'least squares';

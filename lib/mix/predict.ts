@@ -80,7 +80,11 @@ function checkProblem(problem: PredictionProblem): {
     checkObject(`scales[${s}]`, scale);
     checkList(`scales[${s}].quantities`, scale.quantities);
     checkLength(`scales[${s}].quantities`, scale.quantities, problem.scales[0].quantities.length, 'as scales[0] has');
-    return Array.from(scale.quantities, (n, d) => positive(`scales[${s}].quantities[${d}]`, n));
+    return Array.from(scale.quantities, (n, d) => {
+      const name = `scales[${s}].quantities[${d}]`;
+      if (n === 0) throw invalid(name, 'an amount > 0', n, { fix: 'nothing grows from 0; give domains a floor' });
+      return positive(name, n);
+    });
   });
   const count = scales[0].length;
   if (count === 0) throw invalid('scales[0].quantities', 'an amount for each domain', problem.scales[0].quantities);

@@ -83,7 +83,7 @@ export interface RaterSettings {
   pooling: Pooling;
   /** Whether the scalar head has a bias. */
   bias: boolean;
-  /** Numbers of a row that have a weight each in its score, beside what the backbone makes of the row. */
+  /** Numbers of a row that have weights of their own in its score, beside what the backbone makes of the row. */
   features?: readonly RowFeature[];
   /** Configuration of the model that the feature `loss` is taken of. */
   reference?: ModelConfig;

@@ -43,6 +43,7 @@ export interface HvpOptions extends WeightOptions {
 }
 
 export interface LogitsOptions extends CallOptions {
+  /** For each row the positions whose logits are wanted, ascending; default: its last token. */
   positions?: readonly ArrayLike<number>[];
 }
 
@@ -145,7 +146,6 @@ export class LanguageModel extends TransformerModel<ModelConfig, EngineModel> {
   /**
    * The logits of the tokens that could come next: what the softmax over the vocabulary is taken of. Of a model of masked
    * tokens, those of the position itself. Labels play no part.
-   * @param options.positions for each row the positions whose logits are wanted, ascending; default: its last token
    * @returns one array of vocab_size numbers a position, row by row; Float64Array on the reference backend, else
    *   Float32Array
    * @throws GradfoldError INVALID_ARGUMENT naming a row without tokens, or a position that is padding or out of order

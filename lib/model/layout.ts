@@ -37,7 +37,7 @@ export interface ParameterLayout {
   slots: readonly ParameterSlot[];
 }
 
-/** The tensor of a rater's weights of its features. */
+/** The tensor of a rater's weights of its features, above their means and below. */
 export const FEATURE_WEIGHTS = 'score_head.features';
 
 /** A language model's layout: backbone, then head. */
@@ -56,10 +56,13 @@ export function raterLayout(config: RaterConfig, shape: TransformerShape): Param
   const features = config.features?.length ?? 0;
   // No engine knows them: SequenceRater adds them to what its engine gives.
   if (features > 0) {
-    head.push({ name: FEATURE_WEIGHTS, shape: [1, features], role: 'score.features', initial: 'zeros' });
+    head.push({ name: FEATURE_WEIGHTS, shape: [2, features], role: 'score.features', initial: 'zeros' });
   }
   return layoutOf(name, [...backbone(shape, config), ...head]);
 }
+
+/** Whether a tensor of a rater's is its head's, not its backbone's. */
+export const isHead = ({ name }: ParameterSlot): boolean => name.startsWith('score_head.');
 
 /** The part of a layout whose tensors pass a test, where it lies in the whole. */
 export function partOf(layout: ParameterLayout, belongs: (slot: ParameterSlot) => boolean): ParameterLayout {

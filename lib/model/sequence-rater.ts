@@ -6,7 +6,7 @@ import { raterShape } from './architectures/index.ts';
 import { readConfig } from './checkpoint.ts';
 import type { RaterConfig, RaterSettings } from './config.ts';
 import { LanguageModel } from './language-model.ts';
-import { FEATURE_WEIGHTS, partOf, raterLayout, type ParameterSlot } from './layout.ts';
+import { FEATURE_WEIGHTS, isHead, partOf, raterLayout } from './layout.ts';
 import { ParameterVector } from './parameter-vector.ts';
 import { checkFeatures, rowFeatures } from './row-features.ts';
 import type { RaterShape } from './shape.ts';
@@ -26,16 +26,14 @@ export interface RaterLoadOptions extends CallOptions {
 
 const REFERENCE = 'reference';
 
-/** Whether a tensor of a rater's is its head's, not its backbone's. */
-export const isHead = ({ name }: ParameterSlot): boolean => name.startsWith('score_head.');
-
 /**
  * A transformer that gives each row a number: score_i = ⟨w, pool_i⟩ + b, where pool_i is the mean of the row's last
  * hidden states (after the final norm), or its last or first token's. Its head is `score_head.weight` [1, hidden] and,
  * with a bias, `score_head.bias` [1]. Packed documents of a row attend to themselves and are pooled together.
  *
- * With features f_k (`config.features`) the score is score_i + √hidden Σ_k w_k (f_k − mean_k) / deviation_k, with weights
- * `score_head.features`: √hidden is about what the pooled vector's norm is.
+ * With features f_k (`config.features`) and z_k = (f_k − mean_k) / deviation_k the score is score_i + √hidden Σ_k
+ * (a_k max(z_k, 0) + b_k min(z_k, 0)), with weights a, b in `score_head.features` [2, features]: both too much and too
+ * little of a feature may be bad, and √hidden is about what the pooled vector's norm is.
  */
 export class SequenceRater extends TransformerModel<RaterConfig, EngineRater> {
   /** The model that the feature `loss` is taken of; the rater's own, as it was at initialization. */
@@ -161,13 +159,16 @@ export class SequenceRater extends TransformerModel<RaterConfig, EngineRater> {
     return slot && { offset: slot.offset, values: this.engine.parameters.read(slot.offset, slot.size) };
   }
 
-  /** Of each feature, what a weight of 1 adds to the scores. */
+  /** Of each weight, what it adds to the scores where it is 1: those above the means first. */
   async #features(rows: EngineBatch, signal: AbortSignal | undefined): Promise<Float64Array[]> {
     const features = this.config.features ?? [];
     const names = features.map(({ name }) => name);
     const values = await rowFeatures(names, { rows, reference: this.reference, signal });
     const gain = Math.sqrt(this.#shape.hiddenSize);
-    return values.map((of, k) => of.map((x) => (gain * (x - features[k].mean)) / features[k].deviation));
+    const scaled = values.map((of, k) => of.map((x) => (gain * (x - features[k].mean)) / features[k].deviation));
+    const above = scaled.map((of) => of.map((x) => Math.max(x, 0)));
+    const below = scaled.map((of) => of.map((x) => Math.min(x, 0)));
+    return [...above, ...below];
   }
 
   #check(batch: RaterBatch, options: CallOptions): EngineBatch {

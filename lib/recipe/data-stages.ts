@@ -33,12 +33,10 @@ export async function dataStages(context: RunContext<DataRecipe>): Promise<DataS
 }
 
 /** @param shares of the splits that documents will be divided into */
-export async function corpusStage(
-  { recipe, recipeDir, limit }: RunContext<CorpusRecipe>,
-  shares: Shares,
-): Promise<DataStage<CorpusRecipe>> {
+export async function corpusStage(context: RunContext<CorpusRecipe>, shares: Shares): Promise<DataStage<CorpusRecipe>> {
+  const { recipe, limit } = context;
   const { corpus } = recipe;
-  const files = corpus.source === 'files' ? corpus.files.map((file) => resolve(recipeDir, file)) : [];
+  const files = corpus.source === 'files' ? corpus.files.map((file) => context.recipePath(file)) : [];
   return {
     name: 'corpus',
     inputs: [],
@@ -65,10 +63,11 @@ export async function corpusStage(
 
 /** @param shares of the splits; the tokenizer learns from the training split */
 export async function tokenizerStage(
-  { recipe, recipeDir }: RunContext<CorpusRecipe>,
+  context: RunContext<CorpusRecipe>,
   shares: Shares,
 ): Promise<DataStage<CorpusRecipe>> {
-  const given = recipe.tokenizer.path === undefined ? undefined : resolve(recipeDir, recipe.tokenizer.path);
+  const { recipe } = context;
+  const given = recipe.tokenizer.path === undefined ? undefined : context.recipePath(recipe.tokenizer.path);
   return {
     name: 'tokenizer',
     inputs: ['corpus'],

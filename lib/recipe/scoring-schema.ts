@@ -85,7 +85,7 @@ const datarater = z.strictObject({
   features: z
     .array(z.enum(ROW_FEATURES))
     .default([])
-    .describe('numbers of a row that the score has a weight for each; loss is under the oldest beginning'),
+    .describe('numbers of a row with weights of their own in its score; loss is under the oldest beginning'),
 });
 
 const text = z.strictObject({

@@ -16,7 +16,7 @@ export interface MecoData {
   losses: MeasureRow[];
   /** Share of right answers, under each condition. */
   choices: MeasureRow[];
-  /** Within each arm: the loss under own or other metadata less that under none. */
+  /** Within each arm: the loss under own or other metadata, with its difference to that under none or other ones. */
   steering: MeasureRow[];
   questions: { count: number; choices: number };
   /** What the models of the first seed write. */
@@ -41,7 +41,7 @@ export interface MeasureRow {
     arm: string;
     mean: number;
     sd: number;
-    /** To the baseline, paired by seed; of a row on steering to no metadata, within the arm. Null where there is none. */
+    /** To the baseline, paired by seed; of a row on steering to the other condition, within the arm. Null where there is none. */
     difference: Difference | null;
   }[];
 }

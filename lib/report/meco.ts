@@ -13,6 +13,8 @@ interface Format {
 }
 
 const LOSS: Format = { scale: 1, digits: 3, better: 'lower' };
+/** Of one model under two conditions: much smaller, and with less spread. */
+const STEERING: Format = { ...LOSS, digits: 4 };
 const SHARE: Format = { scale: 100, digits: 1, better: 'higher' };
 
 /** Texts of a table keep their lines and wrap. */
@@ -32,8 +34,8 @@ export function renderMeco(data: MecoData): Promise<string> {
     ),
     section(
       'What metadata do within each arm',
-      'Loss under metadata less loss under none, of the same model on the same tokens: below zero they help. Another text’s metadata show what is due to the right ones.',
-      measureTable(data, data.steering, 'tokens', LOSS),
+      'Difference of the loss under two conditions, of the same model on the same tokens: below zero the first one helps. What own metadata do against another text’s is due to the right ones; what both do against none is due to there being any.',
+      measureTable(data, data.steering, 'tokens', STEERING),
       'wide',
     ),
     section(

@@ -1,6 +1,6 @@
 import type { AnalyzedScale, MixtureAnalysis } from '../mix/analysis.ts';
 import { amount } from '../mix/amount.ts';
-import { howFitted, mixtureHeadline, percent, predictedChange } from '../mix/describe.ts';
+import { howFitted, mixtureHeadline, percent, predictedChange, predictionErrors } from '../mix/describe.ts';
 import type { ScaleResponse } from '../mix/response.ts';
 import { definitions, figure, section, table } from './html.ts';
 import { responseCurves, responseHeatmap, weightCurves } from './mix-charts.ts';
@@ -20,7 +20,7 @@ export async function renderMixReport(analysis: MixtureAnalysis, source: MixRepo
   return page({
     title: `${source.title}: mixtures`,
     source: `mixtures from ${source.title} · ${source.created}`,
-    headline: mixtureHeadline(analysis),
+    headline: mixtureHeadline(analysis).replaceAll(' %', '\u00a0%'),
     remarks: remarksOf(analysis),
     sections: [...(await mixtureSections(analysis)), section('Made from', '', definitions(source.facts), 'wide')],
   });
@@ -32,7 +32,7 @@ export async function renderMixReport(analysis: MixtureAnalysis, source: MixRepo
  */
 export async function mixtureSections(
   analysis: MixtureAnalysis,
-  searched: readonly AnalyzedScale[] = [],
+  searched: readonly AnalyzedScale[] = analysis.searched,
 ): Promise<string[]> {
   const measured = [...analysis.scales, ...searched].filter(({ response }) => response !== null);
   return [
@@ -49,7 +49,8 @@ export async function mixtureSections(
   ];
 }
 
-function remarksOf({ scales, prediction, warnings }: MixtureAnalysis): string[] {
+function remarksOf(analysis: MixtureAnalysis): string[] {
+  const { scales, prediction, warnings } = analysis;
   const gains = scales.flatMap((scale) => {
     const change = predictedChange(scale);
     return change === null ? [] : [`${change} at ${amount(scale.total)}`];
@@ -59,6 +60,7 @@ function remarksOf({ scales, prediction, warnings }: MixtureAnalysis): string[] 
     ...(prediction && scales.length > 2
       ? [`The curve misses the best amounts of the scales by ${percent(prediction.residual)} (root mean square).`]
       : []),
+    ...predictionErrors(analysis).map((error) => `${error}.`),
     ...warnings.map((warning) => `${warning[0].toUpperCase()}${warning.slice(1)}.`),
   ];
 }

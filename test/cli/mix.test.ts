@@ -80,6 +80,35 @@ test('fit, optimize, predict: files from one to the next', async () => {
   ]);
 });
 
+test('a scale that is held out is shown beside its prediction', async () => {
+  await writeFile(at('two.csv'), results());
+  await writeFile(
+    at('third.json'),
+    JSON.stringify({ domains: ['prose', 'code', 'mail'], scales: [{ quantities: [8, 6, 2] }] }),
+  );
+  const files = ['mix', 'predict', at('two.csv'), at('third.json'), '--target', '16'];
+  const held = JSON.parse((await gradfold([...files, '--hold-out', '--json'])).stdout) as MixtureAnalysis;
+  const without = JSON.parse(
+    (await gradfold(['mix', 'predict', at('two.csv'), '--target', '16', '--json'])).stdout,
+  ) as MixtureAnalysis;
+  expect(held.prediction).toEqual(without.prediction);
+  expect(held.searched.map(({ weights }) => weights)).toEqual([[0.5, 0.375, 0.125]]);
+  expect(held.scales).toHaveLength(2);
+  const { weights } = held.prediction!;
+  const moved = [0.5, 0.375, 0.125].reduce((sum, w, d) => sum + Math.abs(w - weights[d]), 0) / 2;
+  const table = await lines([...files, '--hold-out']);
+  expect(table[0]).toMatch(/16, predicted +16, searched +amount/);
+  expect(table).toContain(
+    `${(100 * moved).toFixed(1)} % of the weight lies in other domains than in the best mixture searched at 16.`,
+  );
+  const all = JSON.parse((await gradfold([...files, '--json'])).stdout) as MixtureAnalysis;
+  expect(all.scales).toHaveLength(3);
+  expect(all.searched).toEqual([]);
+  const report = ['mix', 'report', at('two.csv'), at('third.json'), '--target', '16', '--hold-out'];
+  await lines([...report, '--out', at('held.html')]);
+  expect(await readFile(at('held.html'), 'utf8')).toContain('searched at 16');
+});
+
 test('the published matrix: exact and published optimum beside each other', async () => {
   const table = await lines(['mix', 'optimize', PUBLISHED, '--descent', '10000']);
   expect(table[1]).toMatch(/^domain +base +weight +amount +× base +bound +descent × base$/);

@@ -253,6 +253,8 @@ describe('conditionInto', () => {
     await expect(call({ metadata: 'none', template: 'x' })).rejects.toThrow(/template/);
     await expect(call({ cooldown: 1.5 })).rejects.toThrow(/cooldown/);
     await expect(call({ length: 1 })).rejects.toThrow(/length/);
+    const there = conditionInto(file('whole-pack'), file('corpus.arrow'), OPTIONS);
+    await expect(there).rejects.toThrow(/dir: expected a folder that is not there yet/);
     await expect(call({ tokenizer: file('nowhere') })).rejects.toMatchObject({ code: 'NOT_FOUND' });
     expect((await readdir(directory)).filter((name) => name.startsWith('never'))).toEqual([]);
     await expect(call({ missing: 'fail' })).rejects.toThrow(/document "id-\d+", column 'url'/);
@@ -276,6 +278,7 @@ describe('conditionInto', () => {
       seed: 4,
       cooldown: 0.3,
       prefix: 'U: ',
+      shardDocuments: 110,
       strategy: 'pack',
     })) {
       const call = conditionInto(file('stopped'), file('corpus.arrow'), { ...options, [name]: other });

@@ -127,7 +127,7 @@ test.each([
   [{ scales: [{ quantities: [1, 2] }, { quantities: [1, 2] }], target: 5 }, /totals that differ/],
   [
     { scales: [{ quantities: [1, 0] }, { quantities: [2, 3] }], target: 5 },
-    /scales\[0\]\.quantities\[1\]: expected a finite number > 0/,
+    /scales\[0\]\.quantities\[1\]: expected an amount > 0, got 0; .*floor/,
   ],
   [
     { scales: [{ quantities: [1, 2] }, { quantities: [2, 3, 4] }], target: 5 },

@@ -48,7 +48,7 @@ describeBackends('features of a rater', (tested) => {
   const weigh = (rater: SequenceRater, weights: number[]) =>
     rater.parameters.setFrom({ ...rater.parameters.toRecord(), 'score_head.features': weights });
 
-  it('adds each feature, standardised, by its weight', async () => {
+  it('adds each feature, standardised, by its weights above and below the mean', async () => {
     const rater = await featured();
     expect([...(await rater.score(batch))]).toEqual([0, 0, 0]);
     const { perSample } = await model.loss(batch);
@@ -56,8 +56,10 @@ describeBackends('features of a rater', (tested) => {
       const { mean, standardDeviation } = summarize(Array.from(values));
       return Array.from(values, (x) => (x - mean) / standardDeviation);
     });
-    weigh(rater, [0.5, -2]);
-    const expected = ROWS.map((_, i) => Math.sqrt(8) * (0.5 * z[0][i] - 2 * z[1][i]));
+    weigh(rater, [0.5, -2, 1.5, 3]);
+    const piece = (x: number, above: number, below: number) => x * (x > 0 ? above : below);
+    const expected = ROWS.map((_, i) => Math.sqrt(8) * (piece(z[0][i], 0.5, 1.5) + piece(z[1][i], -2, 3)));
+    expect(new Set(z.flat().map(Math.sign))).toEqual(new Set([-1, 1]));
     (await rater.score(batch)).forEach((score, i) => expect(score).toBeCloseTo(expected[i], 5));
     // Padding and company change nothing.
     const alone = await rater.score(collate([{ inputIds: ROWS[1] }]));
@@ -68,10 +70,10 @@ describeBackends('features of a rater', (tested) => {
     const rater = await featured();
     const c = [0.3, -1, 0.7];
     const gradient = (await rater.backward(batch, c)).toRecord()['score_head.features'];
-    for (const k of [0, 1]) {
+    for (const k of [0, 1, 2, 3]) {
       weigh(
         rater,
-        [0, 1].map((i) => Number(i === k)),
+        [0, 1, 2, 3].map((i) => Number(i === k)),
       );
       const unit = await rater.score(batch);
       expect(gradient[k]).toBeCloseTo(
@@ -83,7 +85,7 @@ describeBackends('features of a rater', (tested) => {
 
   it('keeps the reference as it was, and comes back from its folder', async () => {
     const rater = await featured();
-    weigh(rater, [1, 1]);
+    weigh(rater, [1, 1, -1, -1]);
     const before = await rater.score(batch);
     const digest = digestRater(rater);
     const own = model.parameters.copy();

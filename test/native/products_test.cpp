@@ -200,7 +200,8 @@ void test_types(Device& device, const std::string& name) {
 
 void test_device(Device& device, const std::string& name) {
 #ifdef GRADFOLD_TEST_CUDA
-  const std::vector<int64_t> sides{1, 17, 64, 129}, depths{1, 31, 64, 257};  // about its own tiles; emulation takes time
+  const std::vector<int64_t> sides{1, 17, 64, 129},
+      depths{1, 31, 64, 257};  // about its own tiles; emulation takes time
 #else
   const std::vector<int64_t> sides{1, 15, 16, 17, 31, 33, 64, 257}, depths{1, 31, 64, 257};
 #endif

@@ -174,11 +174,11 @@ describe('headline', () => {
     const text = headline({
       losses: [row('all', mean, clear)],
       choices: [row('raw', 0, false), row('per character', mean, clear)],
-      steering: [row('all', mean, clear)],
+      steering: [row('all', mean, clear), row('all', 0, false), row('all', mean, clear)],
     });
     expect(text).toContain(words);
     const better = mean < 0 ? 'loses to' : 'beats'; // of shares more is better
     if (clear) expect(text).toContain(`in multiple choice without metadata meco ${better} standard`);
-    expect(text).toContain(clear ? `a text’s own metadata ${mean < 0 ? 'lower' : 'raise'} its loss` : 'is not clear');
+    expect(text).toContain(clear ? `own metadata ${mean < 0 ? 'lower' : 'raise'} its loss` : 'is not clear');
   });
 });

@@ -6,6 +6,7 @@ import { openCorpus } from '../../lib/data/corpus.ts';
 import { openSamples } from '../../lib/data/samples.ts';
 import { readPlan } from '../../lib/order/plan.ts';
 import { parseRecipe } from '../../lib/recipe/load.ts';
+import type { Recipe } from '../../lib/recipe/schema.ts';
 import type { ReportData } from '../../lib/report/data.ts';
 import { NgramModel } from '../../lib/score/ngram.ts';
 import { readScoreTable } from '../../lib/score/table.ts';
@@ -138,7 +139,7 @@ test('the n-gram scores are those of the file, whose change is noticed', async (
 
 test('the recipe of the repository is valid', async () => {
   const text = await readFile(new URL('../../recipes/noise.yaml', import.meta.url), 'utf8');
-  const { corpus, quality } = parseRecipe(text);
+  const { corpus, quality } = parseRecipe(text) as Recipe;
   expect(corpus.corrupt!.shares).toEqual({ train: 0.3, proxy: 0.3 });
   expect(quality).toEqual({ column: 'label', positive: 'clean', groups: 'corruption' });
 });

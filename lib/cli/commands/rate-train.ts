@@ -84,7 +84,7 @@ export const rateTrain = defineCommand<Flags>({
     option('--causal', 'a token of the rater sees those before it only, as in a language model').default(false),
     option(
       '--features <list>',
-      `numbers of a row that the score has a weight for each: ${ROW_FEATURES.join(', ')}; loss is under the inner models' oldest beginning (default: none)`,
+      `numbers of a row with weights of their own in its score: ${ROW_FEATURES.join(', ')}; loss is under the inner models' oldest beginning (default: none)`,
       featureList,
       [],
     ),

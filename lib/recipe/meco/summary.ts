@@ -58,7 +58,7 @@ export async function summarizeMeco(
       choiceRow(words, condition, (x) => x.conditions[condition].accuracy[name as keyof typeof SHOWN]),
     ),
   );
-  const steering = CONDITIONS.slice(1).map((condition) => steeringRow(condition));
+  const steering = [steeringRow('own', 'none'), steeringRow('other', 'none'), steeringRow('own', 'other')];
   const tokens = recipe.arms.map((arm) => Number(stamps[trainingStage(arm, seeds[0])].facts.tokens));
   const result = { losses, choices, steering };
   return {
@@ -116,12 +116,14 @@ export async function summarizeMeco(
     return { ...row, arms };
   }
 
-  function steeringRow(condition: Condition): MeasureRow {
+  /** The loss under one condition, with its difference to that under another of the same model. */
+  function steeringRow(condition: Condition, against: Condition): MeasureRow {
     const lossUnder = (under: Condition) => valuesOf((x) => x.conditions[under].overall.loss);
-    const [without, under] = [lossUnder('none'), lossUnder(condition)];
-    const differences = recipe.arms.map((_, i) => differencesTo(without[i], [under[i]])[0]);
+    const [before, under] = [lossUnder(against), lossUnder(condition)];
+    const differences = recipe.arms.map((_, i) => differencesTo(before[i], [under[i]])[0]);
     const { tokens: count } = conditions[condition].overall;
-    return { measure: all, condition: CONDITION_WORDS[condition], count, arms: armsOf(under, differences) };
+    const words = `${CONDITION_WORDS[condition]}, against ${CONDITION_WORDS[against]}`;
+    return { measure: all, condition: words, count, arms: armsOf(under, differences) };
   }
 
   function armsOf(values: number[][], differences: MeasureRow['arms'][number]['difference'][]): MeasureRow['arms'] {

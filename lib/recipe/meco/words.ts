@@ -22,7 +22,8 @@ export function headline({ losses, choices, steering }: Result): string {
           },
         )
       : '',
-    steeringWords(steering[0], name),
+    steeringWords(steering[0], name, 'with none'),
+    steeringWords(steering[2], name, 'with those of another text'),
   ].filter(Boolean);
   const text = parts.join('; ');
   return `${text[0].toUpperCase()}${text.slice(1)}.`;
@@ -45,12 +46,13 @@ function comparison(
   return `${what} ${name} ${wins ? 'beats' : 'loses to'} ${baseline} (${size})`;
 }
 
-/** What a text's own metadata do to its loss under a model that was trained with them. */
-function steeringWords(row: MeasureRow, name: string): string {
+/** What a text's own metadata do to its loss under a model that was trained with metadata. */
+function steeringWords(row: MeasureRow, name: string, against: string): string {
   const { mean, sd, clear } = row.arms.find(({ arm }) => arm === name)!.difference!;
-  const size = `${signed(mean)} ± ${sd.toFixed(3)} nats`;
-  if (!clear) return `a text’s own metadata change its loss under ${name} by ${size}, which is not clear`;
-  return `a text’s own metadata ${mean < 0 ? 'lower' : 'raise'} its loss under ${name} (${size})`;
+  const size = `${signed(mean, 4)} ± ${sd.toFixed(4)} nats`;
+  const what = `compared ${against} a text’s own metadata`;
+  if (!clear) return `${what} change its loss under ${name} by ${size}, which is not clear`;
+  return `${what} ${mean < 0 ? 'lower' : 'raise'} its loss under ${name} (${size})`;
 }
 
 /** Standard error of the difference of two shares of right answers to the same number of questions, taken as independent. */
@@ -81,7 +83,7 @@ export function remarks({ choices }: Result, run: RunWords): string[] {
   return [
     `Every arm trains on ${run.rows} (${read}) from the same initial weights. Metadata count: arms that have them read so much less text. ${run.seeds} seed${run.seeds === 1 ? '' : 's'}; ± is one standard deviation over seeds, and differences are paired by seed.`,
     run.seeds > 1
-      ? `A difference counts as clear when its paired t-test has p < ${SIGNIFICANCE}, on one row corrected for the number of arms (Holm); one in right answers must also exceed twice the standard error that ${choices[0].count} questions have, ${(200 * questionError(answers[0], choices[0].count)).toFixed(1)} points.`
+      ? `A difference counts as clear when its paired t-test has p < ${SIGNIFICANCE}, corrected for the number of arms where they are compared on one row (Holm); one in right answers must also exceed twice the standard error that ${choices[0].count} questions have, ${(200 * questionError(answers[0], choices[0].count)).toFixed(1)} points.`
       : 'One seed shows no spread: nothing here can be told from chance.',
     `Metadata were there for ${many(withMetadata)} of ${many(documents)} documents, missing or malformed for ${many(withoutMetadata)}.`,
     'The same tokens are predicted under all conditions; metadata and the begin token get no loss.',

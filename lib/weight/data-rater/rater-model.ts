@@ -4,8 +4,9 @@ import { sampleBatches, type TokenSource } from '../../data/token-source.ts';
 import { summarize } from '../../evaluate/statistics.ts';
 import type { ModelConfig, RaterConfig } from '../../model/config.ts';
 import type { LanguageModel } from '../../model/language-model.ts';
+import { isHead } from '../../model/layout.ts';
 import { needReference, rowFeatures, type RowFeature, type RowFeatureName } from '../../model/row-features.ts';
-import { isHead, SequenceRater } from '../../model/sequence-rater.ts';
+import { SequenceRater } from '../../model/sequence-rater.ts';
 import { TransformerModel, type CallOptions } from '../../model/transformer-model.ts';
 
 /** How a DataRater reads its backbone: all of a row at once; weights do not see what all scores have in common. */
@@ -17,7 +18,7 @@ export interface DataRaterInit extends CallOptions {
   seed: number;
   /** A model, such as an inner one after some training, whose backbone the rater begins with. */
   from?: TransformerModel;
-  /** Features that the score has a weight for each, standardised over some of the rows. */
+  /** Features with weights of their own in the score, standardised over some of the rows. */
   features?: {
     names: readonly RowFeatureName[];
     samples: TokenSource;

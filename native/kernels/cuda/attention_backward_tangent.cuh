@@ -151,8 +151,8 @@ __global__ void __launch_bounds__(kWarps* kWarp)
   desk.template sweep<4>(spot.keys(plan), add, [&](int key, int buffer) {
     const bool all = all_seen<D::kRows, kCols>(plan, spot, key, true);
     for_each_score<kCols>([&](int block, int q, int r, int c) {
-      const PairGradients pair(plan.scale, p_of(all, key, block, q, r, c), scores.s_dot.n[block][q], scores.dp.n[block][q],
-                               scores.dp_dot.n[block][q], mean[q / 2], d[q / 2], d_dot[q / 2]);
+      const PairGradients pair(plan.scale, p_of(all, key, block, q, r, c), scores.s_dot.n[block][q],
+                               scores.dp.n[block][q], scores.dp_dot.n[block][q], mean[q / 2], d[q / 2], d_dot[q / 2]);
       scores.dp.n[block][q] = pair.ds;
       scores.dp_dot.n[block][q] = pair.ds_dot;
     });
