@@ -187,6 +187,11 @@ export {
   type MixtureRegressionOptions,
   type RegressionForm,
 } from './mix/regression.ts';
+export {
+  regressionByMeasure,
+  type MeasuresRegression,
+  type MeasuresRegressionOptions,
+} from './mix/regression-by-measure.ts';
 export { readMixResults, writeMixResults, type MixRun } from './mix/results.ts';
 export {
   fitResponses,

@@ -62,10 +62,25 @@ export function randomMixtures({
  * @throws GradfoldError for lengths that differ, weights that do not sum to 1, fewer than two runs, equal losses.
  */
 export function regressionMixture(options: MixtureRegressionOptions): MixtureRegression {
-  const { form = 'log-linear', candidates = 50_000, top = 100, seed = 0 } = options;
-  const { weights, losses } = checkRuns(options, form);
-  checkInteger('candidates', candidates, 1);
-  checkInteger('top', top, 1, candidates);
+  const { predict, r2, adjustedR2 } = regress(options, options.form);
+  const mixture = bestByPrediction(predict, options.weights[0].length, options);
+  return { weights: mixture, predicted: predict(mixture), r2, adjustedR2 };
+}
+
+/** A regression of one loss on the weights. */
+export interface WeightRegression {
+  /** The loss of a mixture. */
+  predict(weights: readonly number[]): number;
+  r2: number;
+  adjustedR2: number | null;
+}
+
+/** Fits one loss; see `regressionMixture`. */
+export function regress(
+  runs: Pick<MixtureRegressionOptions, 'weights' | 'losses'>,
+  form: RegressionForm = 'log-linear',
+): WeightRegression {
+  const { weights, losses } = checkRuns(runs, form);
   const domains = weights[0].length;
   const inputs = standardize(Array.from({ length: domains }, (_, d) => weights.map((row) => row[d])));
   const outputs = standardize([losses.map((y) => (form === 'linear' ? y : Math.log(y)))]);
@@ -78,16 +93,26 @@ export function regressionMixture(options: MixtureRegressionOptions): MixtureReg
     const y = outputs.means[0] + z * outputs.deviations[0];
     return form === 'linear' ? y : Math.exp(y);
   };
+  return { predict, r2, adjustedR2 };
+}
+
+/** The average of the best among many random mixtures. */
+export function bestByPrediction(
+  predict: WeightRegression['predict'],
+  domains: number,
+  { candidates = 50_000, top = 100, seed = 0 }: Pick<MixtureRegressionOptions, 'candidates' | 'top' | 'seed'>,
+): number[] {
+  checkInteger('candidates', candidates, 1);
+  checkInteger('top', top, 1, candidates);
   const rated = randomMixtures({ domains, count: candidates, seed }).map((w) => ({ w, y: predict(w) }));
   const best = rated.sort((p, q) => p.y - q.y).slice(0, top);
-  const mixture = Array.from({ length: domains }, (_, d) => best.reduce((sum, { w }) => sum + w[d], 0) / top);
-  return { weights: mixture, predicted: predict(mixture), r2, adjustedR2 };
+  return Array.from({ length: domains }, (_, d) => best.reduce((sum, { w }) => sum + w[d], 0) / top);
 }
 
 /** Rounding by which weights may sum to something else than 1. */
 const SLACK = 1e-6;
 
-function checkRuns({ weights, losses }: MixtureRegressionOptions, form: RegressionForm) {
+function checkRuns({ weights, losses }: Pick<MixtureRegressionOptions, 'weights' | 'losses'>, form: RegressionForm) {
   checkList('weights', weights);
   checkInteger('weights.length', weights.length, 2);
   checkLength('losses', losses, weights.length, 'one for each run');

@@ -1,5 +1,5 @@
 import type { MixtureAnalysis } from '../mix/analysis.ts';
-import type { MixtureRegression } from '../mix/regression.ts';
+import type { MeasuresRegression } from '../mix/regression-by-measure.ts';
 import type { DomainUse } from '../mix/sampler.ts';
 import type { Difference } from './data.ts';
 
@@ -13,7 +13,7 @@ export interface MixtureFindings {
   small: MixtureAnalysis;
   /** The target searched by itself; null where it was not. */
   target: MixtureAnalysis | null;
-  regression: MixtureRegression & { runs: number };
+  regression: MeasuresRegression & { runs: number };
 }
 
 /** Losses of one mixture at the target on the rows of one measure. */

@@ -1,6 +1,6 @@
 import { analyzeMixture, inputOf, type MixtureAnalysis } from '../../mix/analysis.ts';
 import { proportionalWeights, uniformWeights } from '../../mix/baselines.ts';
-import { regressionMixture } from '../../mix/regression.ts';
+import { regressionByMeasure } from '../../mix/regression-by-measure.ts';
 import { fitResponses } from '../../mix/response.ts';
 import type { MixRun } from '../../mix/results.ts';
 import type { MixtureFindings } from '../../report/autoscale-data.ts';
@@ -11,7 +11,8 @@ import { baseQuotas } from './settings.ts';
 export interface RandomRun {
   /** In the order of the recipe's domains. */
   weights: number[];
-  loss: number;
+  /** By domain. */
+  losses: Record<string, number>;
 }
 
 /** The mixtures that are trained on at the target, the baseline first. */
@@ -69,9 +70,10 @@ export function findMixtures(
     return analyzeMixture(inputOf(response), { floor: search.floor, sizes, target });
   };
   const { form } = compare.regression;
-  const regression = regressionMixture({
+  const regression = regressionByMeasure({
     weights: random.map(({ weights }) => weights),
-    losses: random.map(({ loss }) => loss),
+    losses: Object.fromEntries(domains.map((domain) => [domain, random.map(({ losses }) => losses[domain])])),
+    measureWeights: measure.weights,
     form,
     seed,
   });

@@ -7,7 +7,7 @@ import { readMixResults, writeMixResults } from '../../mix/results.ts';
 import type { MixtureFindings } from '../../report/autoscale-data.ts';
 import { dataStages } from '../data-stages.ts';
 import type { RunEvent, Stage, StageProgress } from '../stage.ts';
-import { averageLoss, folderOf, searchDdo } from './ddo-search.ts';
+import { folderOf, searchDdo } from './ddo-search.ts';
 import { regressionSize } from './estimate.ts';
 import { runJobs, type PoolOptions } from './job-pool.ts';
 import { comparedMixtures, findMixtures, MIXTURES, type RandomRun } from './mixtures.ts';
@@ -96,7 +96,7 @@ function drawing(recipe: AutoscaleRecipe): AutoscaleStage {
       const records = await runJobs(jobs, { ...pool, title: RANDOM });
       const drawn = records.map(({ job, losses }): RandomRun => {
         const weights = domains.map((domain) => job.quotas[domain] / rows);
-        return { weights, loss: averageLoss(losses, measure.weights) };
+        return { weights, losses };
       });
       await writeJson(context.path(MIX_FILES.random, MIX_FILES.findings), drawn);
       return costOf(records);
