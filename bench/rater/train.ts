@@ -1,17 +1,18 @@
 import {
   evaluatePerplexity,
   firstCrossing,
+  forwardFlops,
   LanguageModel,
   pairedDifference,
   RaterFilter,
+  raterFlops,
   shuffleOrder,
   summarize,
   train,
   type Backend,
   type SequenceRater,
-  type TransformerModel,
 } from 'gradfold';
-import { plantedNoise, type PlantedNoise } from '../noise/data.ts';
+import { plantedNoise, ROW_TOKENS, type PlantedNoise } from '../noise/data.ts';
 import { ADAM, BATCH_ROWS, MODEL } from '../noise/model.ts';
 import { learnRater } from './learn.ts';
 import type { RaterBenchOptions } from './settings.ts';
@@ -118,17 +119,10 @@ async function trained(
   return { curve, purity: counts.clean / counts.all };
 }
 
-/**
- * Arithmetic of a filtered step over that of a plain one: 6 operations a parameter and trained token, 2 a parameter of
- * the rater and rated token. Reading an embedding costs nothing.
- */
+/** Arithmetic of a filtered step over that of a plain one, a step of training being three forward passes. */
 function relativeCost(rater: SequenceRater, model: LanguageModel, discard: number): number {
-  return 1 + (2 * multiplied(rater)) / (1 - discard) / (6 * multiplied(model));
-}
-
-function multiplied(model: TransformerModel): number {
-  const { vocab_size, hidden_size } = model.config as { vocab_size: number; hidden_size: number };
-  return model.parameterCount - vocab_size * hidden_size;
+  const scoring = raterFlops(rater.config, ROW_TOKENS) / (1 - discard);
+  return 1 + scoring / (3 * forwardFlops(model.config, ROW_TOKENS));
 }
 
 function lastLoss({ curve }: Run): number {
