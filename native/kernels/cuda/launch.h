@@ -51,7 +51,8 @@ void launch(Stream& stream, const char* name, Extent grid, Extent block, size_t 
   constexpr size_t kWithoutAsking = size_t{32} << 10;
   if (shared > kWithoutAsking)
     check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)), name);
-  kernel<<<dim(grid), dim(block), shared, state.stream>>>(static_cast<Parameters>(std::forward<Arguments>(arguments))...);
+  kernel<<<dim(grid), dim(block), shared, state.stream> > >(
+      static_cast<Parameters>(std::forward<Arguments>(arguments))...);
   check(cudaGetLastError(), name);
 #endif
 }
