@@ -56,8 +56,9 @@ __global__ void __launch_bounds__(kWarps* kWarp)
         add_row_product<kWidth, D::kPitch>(dp, desk.mine(1), desk.other(buffer, 1));
       },
       [&](int key, int buffer) {
+        const bool all = all_seen<D::kRows, kCols>(plan, spot, key, true);
         for_each_score<kCols>([&](int block, int q, int r, int c) {
-          const float p = probability(plan, spot, spot.first + row + r, key + c, s.n[block][q], log_sum[q / 2]);
+          const float p = probability(plan, spot, all, spot.first + row + r, key + c, s.n[block][q], log_sum[q / 2]);
           s.n[block][q] = p * (dp.n[block][q] - mean[q / 2]);
         });
         add_held_product<D::kPitch>(dq, s, desk.other(buffer, 0));
@@ -100,12 +101,13 @@ __global__ void __launch_bounds__(kWarps* kWarp)
           add_row_product<kWidth, D::kPitch>(dp, desk.mine(1), desk.other(buffer, 1));
         },
         [&](int query, int buffer) {
+          const bool all = all_seen<D::kRows, kCols>(plan, spot, query, false);
           float log_sum[kCols / 8][2], mean[kCols / 8][2];
           of_columns<kCols>(plan, spot, lse, head, query, log_sum);
           of_columns<kCols>(plan, spot, d, head, query, mean);
           for_each_score<kCols>([&](int block, int q, int r, int c) {
             const float p =
-                probability(plan, spot, query + c, spot.first + row + r, s.n[block][q], log_sum[block][q % 2]);
+                probability(plan, spot, all, query + c, spot.first + row + r, s.n[block][q], log_sum[block][q % 2]);
             dp.n[block][q] = p * (dp.n[block][q] - mean[block][q % 2]);
             s.n[block][q] = p;
           });

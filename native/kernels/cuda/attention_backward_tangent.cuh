@@ -101,8 +101,8 @@ __global__ void __launch_bounds__(kWarps* kWarp)
   DualScores<kCols> scores;
   scores.clear();
   const auto add = [&](int buffer) { add_dual_scores(scores, desk, buffer); };
-  const auto p_of = [&](int key, int block, int q, int r, int c) {
-    return probability(plan, spot, spot.first + row + r, key + c, scores.s.n[block][q], log_sum[q / 2]);
+  const auto p_of = [&](bool all, int key, int block, int q, int r, int c) {
+    return probability(plan, spot, all, spot.first + row + r, key + c, scores.s.n[block][q], log_sum[q / 2]);
   };
 
   float mean[2], d[2], d_dot[2];
@@ -110,9 +110,10 @@ __global__ void __launch_bounds__(kWarps* kWarp)
     enum { kP, kSDot, kDp, kSDotDp, kDpDot, kSums };  // Σ P, Σ P ∘ ṡ, Σ P ∘ dP, Σ P ∘ ṡ ∘ dP, Σ P ∘ dṖ
     double totals[kSums][2] = {};
     desk.template sweep<4>(spot.keys(plan), add, [&](int key, int) {
+      const bool all = all_seen<D::kRows, kCols>(plan, spot, key, true);
       float tile[kSums][2] = {};
       for_each_score<kCols>([&](int block, int q, int r, int c) {
-        const float p = p_of(key, block, q, r, c);
+        const float p = p_of(all, key, block, q, r, c);
         const float s_dot = p * scores.s_dot.n[block][q], dp = scores.dp.n[block][q];
         tile[kP][q / 2] += p;
         tile[kSDot][q / 2] += s_dot;
@@ -148,9 +149,10 @@ __global__ void __launch_bounds__(kWarps* kWarp)
   dq.clear();
   dq_dot.clear();
   desk.template sweep<4>(spot.keys(plan), add, [&](int key, int buffer) {
+    const bool all = all_seen<D::kRows, kCols>(plan, spot, key, true);
     for_each_score<kCols>([&](int block, int q, int r, int c) {
-      const PairGradients pair(plan.scale, p_of(key, block, q, r, c), scores.s_dot.n[block][q], scores.dp.n[block][q],
-                               scores.dp_dot.n[block][q], mean[q / 2], d[q / 2], d_dot[q / 2]);
+      const PairGradients pair(plan.scale, p_of(all, key, block, q, r, c), scores.s_dot.n[block][q],
+                               scores.dp.n[block][q], scores.dp_dot.n[block][q], mean[q / 2], d[q / 2], d_dot[q / 2]);
       scores.dp.n[block][q] = pair.ds;
       scores.dp_dot.n[block][q] = pair.ds_dot;
     });
@@ -196,10 +198,11 @@ __global__ void __launch_bounds__(kWarps* kWarp)
           add_row_product<kWidth, D::kPitch>(scores.s_dot, desk.mine(0), desk.other(buffer, 1));
         },
         [&](int query, int buffer) {
+          const bool all = all_seen<D::kRows, kCols>(plan, spot, query, false);
           for_each_score<kCols>([&](int block, int q, int r, int c) {
             const int asking = query + c;
             const auto of = [&](const float* numbers) { return of_query(plan, spot, numbers, head, asking); };
-            const float p = probability(plan, spot, asking, spot.first + row + r, scores.s.n[block][q], of(x.lse));
+            const float p = probability(plan, spot, all, asking, spot.first + row + r, scores.s.n[block][q], of(x.lse));
             const PairGradients pair(plan.scale, p, scores.s_dot.n[block][q], scores.dp.n[block][q],
                                      scores.dp_dot.n[block][q], of(sums.mean), kValues ? 0.0f : of(sums.d),
                                      kValues ? 0.0f : of(sums.d_dot));

@@ -214,11 +214,23 @@ __device__ __forceinline__ void for_each_score(Visit visit) {
     for (int q = 0; q < 4; ++q) visit(block, q, strip_row(q), block * 8 + strip_column(q));
 }
 
+/// Whether a block's queries all see every key of a tile, or its keys are seen by every query of one, so that nothing
+/// has to be asked pair by pair. Rows beyond the segment may come along: nothing of theirs is written.
+template <int kRows, int kCols>
+__device__ __forceinline__ bool all_seen(const AttentionPlan& plan, const Spot& spot, int first,
+                                         bool rows_are_queries) {
+  if (first + kCols > spot.length) return false;
+  const int query = rows_are_queries ? spot.first : first, last_query = query + (rows_are_queries ? kRows : kCols) - 1;
+  const int key = rows_are_queries ? first : spot.first, last_key = key + (rows_are_queries ? kCols : kRows) - 1;
+  if (plan.causal && last_key > query) return false;
+  return plan.window == 0 || (last_query - key < plan.window && last_key - query < plan.window);
+}
+
 /// exp(scale s − lse) of a query and a key of a segment, counted from its begin; 0 beyond it and where the query does
-/// not see the key.
-__device__ __forceinline__ float probability(const AttentionPlan& plan, const Spot& spot, int query, int key, float s,
-                                             float lse) {
-  const bool seen = query < spot.length && key < spot.length && plan.sees(query, key);
+/// not see the key. all: no need to ask.
+__device__ __forceinline__ float probability(const AttentionPlan& plan, const Spot& spot, bool all, int query, int key,
+                                             float s, float lse) {
+  const bool seen = all || (query < spot.length && key < spot.length && plan.sees(query, key));
   return seen ? expf(fmaf(plan.scale, s, -lse)) : 0.0f;
 }
 

@@ -10,14 +10,15 @@ template <class T, int kWidth, int kWarps, int kCols>
 using ForwardDesk = Desk<T, kWidth, kWarps, kCols, 1, 2, 2>;
 
 /// Unscaled scores of one tile become exp(scale s − maximum); totals, maxima and out follow the maximum.
-template <int kCols, int kWidth>
+template <int kRows, int kCols, int kWidth>
 __device__ __forceinline__ void take_scores(const AttentionPlan& plan, const Spot& spot, int row, int key,
                                             Strip<kCols>& s, float (&top)[2], float (&total)[2], Strip<kWidth>& out) {
+  const bool all = all_seen<kRows, kCols>(plan, spot, key, true);
   float largest[2] = {top[0], top[1]};
   for_each_score<kCols>([&](int block, int q, int r, int c) {
     const int query = spot.first + row + r, other = key + c;
     float& score = s.n[block][q];
-    score = other < spot.length && plan.sees(query, other) ? plan.scale * score : -INFINITY;
+    score = all || (other < spot.length && plan.sees(query, other)) ? plan.scale * score : -INFINITY;
     largest[q / 2] = fmaxf(largest[q / 2], score);
   });
   float shift[2], keep[2];
@@ -61,7 +62,7 @@ __global__ void __launch_bounds__(kWarps* kWarp)
   desk.template sweep<2>(
       spot.keys(plan), [&](int buffer) { add_row_product<kWidth, D::kPitch>(s, desk.mine(0), desk.other(buffer, 0)); },
       [&](int key, int buffer) {
-        take_scores(plan, spot, row, key, s, top, total, o);
+        take_scores<D::kRows>(plan, spot, row, key, s, top, total, o);
         add_held_product<D::kPitch>(o, s, desk.other(buffer, 1));
         s.clear();
       });

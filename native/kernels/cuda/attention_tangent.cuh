@@ -41,15 +41,16 @@ __global__ void __launch_bounds__(kWarps* kWarp)
     add_row_product<kWidth, D::kPitch>(s_dot, desk.mine(1), desk.other(buffer, 0));
     add_row_product<kWidth, D::kPitch>(s_dot, desk.mine(0), desk.other(buffer, 1));
   };
-  const auto p_of = [&](int key, int block, int q, int r, int c) {
-    return probability(plan, spot, spot.first + row + r, key + c, s.n[block][q], log_sum[q / 2]);
+  const auto p_of = [&](bool all, int key, int block, int q, int r, int c) {
+    return probability(plan, spot, all, spot.first + row + r, key + c, s.n[block][q], log_sum[q / 2]);
   };
 
   double sums[2] = {0.0, 0.0};
   desk.template sweep<2>(spot.keys(plan), add, [&](int key, int) {
+    const bool all = all_seen<D::kRows, kCols>(plan, spot, key, true);
     float tile[2] = {0.0f, 0.0f};
     for_each_score<kCols>([&](int block, int q, int r, int c) {
-      tile[q / 2] = fmaf(p_of(key, block, q, r, c), s_dot.n[block][q], tile[q / 2]);
+      tile[q / 2] = fmaf(p_of(all, key, block, q, r, c), s_dot.n[block][q], tile[q / 2]);
     });
     sums[0] += double(tile[0]);
     sums[1] += double(tile[1]);
@@ -59,8 +60,9 @@ __global__ void __launch_bounds__(kWarps* kWarp)
   const float mean[2] = {float(row_sum(sums[0])), float(row_sum(sums[1]))};
 
   desk.template sweep<4>(spot.keys(plan), add, [&](int key, int buffer) {
+    const bool all = all_seen<D::kRows, kCols>(plan, spot, key, true);
     for_each_score<kCols>([&](int block, int q, int r, int c) {
-      const float p = p_of(key, block, q, r, c);
+      const float p = p_of(all, key, block, q, r, c);
       s_dot.n[block][q] = plan.scale * p * (s_dot.n[block][q] - mean[q / 2]);
       s.n[block][q] = p;
     });

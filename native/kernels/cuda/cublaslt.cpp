@@ -4,6 +4,7 @@
 #include <glob.h>
 
 #include <cstdlib>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -11,7 +12,7 @@
 
 namespace gradfold::cuda {
 
-/// The library's functions; the library stays loaded for good, as it registers what runs at exit.
+/// The library's functions.
 struct Cublaslt::Functions {
   lt::GetVersion version;
   lt::Create create;
@@ -24,10 +25,10 @@ struct Cublaslt::Functions {
   lt::Matmul matmul;
 
   /// False where one of them is missing.
-  bool find(void* library) {
+  bool take_all(const std::function<void*(const char*)>& find) {
     bool all = true;
     const auto take = [&](auto& function, const char* symbol) {
-      function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(library, symbol));
+      function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(find(symbol));
       all = all && function != nullptr;
     };
     take(version, "cublasLtGetVersion");
@@ -128,17 +129,20 @@ Cublaslt::~Cublaslt() {
 std::unique_ptr<Cublaslt> Cublaslt::open() {
   const char* named = std::getenv("GRADFOLD_CUBLASLT");
   if (named != nullptr && std::string(named) == "off") return nullptr;
-  for (const std::string& file : candidates())
-    if (std::unique_ptr<Cublaslt> opened = open_file(file)) return opened;
+  for (const std::string& file : candidates()) {
+    void* library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (library == nullptr) continue;
+    // One that fits stays loaded for good: it has registered what runs at exit.
+    if (auto opened = open_from([&](const char* symbol) { return dlsym(library, symbol); })) return opened;
+    dlclose(library);
+  }
   return nullptr;
 }
 
-std::unique_ptr<Cublaslt> Cublaslt::open_file(const std::string& file) {
+std::unique_ptr<Cublaslt> Cublaslt::open_from(const std::function<void*(const char*)>& find) {
   constexpr size_t kOldest = 12, kNewest = 13;  // major versions whose interface is the one declared
-  void* library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) return nullptr;
   auto functions = std::make_unique<Functions>();
-  if (!functions->find(library)) return nullptr;
+  if (!functions->take_all(find)) return nullptr;
   // 130002 is 13.0.2.
   const size_t version = functions->version(), major = version / 10000;
   void* handle = nullptr;

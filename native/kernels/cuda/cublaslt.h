@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -30,6 +31,8 @@ class Cublaslt {
   /// file or directory that GRADFOLD_CUBLASLT names ("off": nothing), what the dynamic linker knows, the CUDA toolkit's
   /// place, the wheels of an active Python environment.
   static std::unique_ptr<Cublaslt> open();
+  /// From the addresses of its functions by name; null where one is missing, or the version does not fit.
+  static std::unique_ptr<Cublaslt> open_from(const std::function<void*(const char*)>& find);
   ~Cublaslt();
   Cublaslt(const Cublaslt&) = delete;
   Cublaslt& operator=(const Cublaslt&) = delete;
@@ -46,7 +49,6 @@ class Cublaslt {
   using Key = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int>;
 
   Cublaslt(std::unique_ptr<Functions> functions, void* handle, std::string name);
-  static std::unique_ptr<Cublaslt> open_file(const std::string& file);
   std::unique_ptr<Plan> make_plan(const LibraryProduct& product, const uint32_t (&alignment)[3]) const;
 
   std::unique_ptr<Functions> functions_;

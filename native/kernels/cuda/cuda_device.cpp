@@ -23,7 +23,7 @@ CudaDevice::~CudaDevice() = default;
 
 const char* CudaDevice::gemm() const { return products_name(*products_, precision_); }
 
-size_t CudaDevice::workspace_bytes() const { return kMostWorkspace; }
+size_t CudaDevice::workspace_bytes() const { return kMostWorkspace + products_workspace(*products_); }
 
 void* CudaDevice::allocate(size_t bytes) { return stream_.allocate(bytes); }
 

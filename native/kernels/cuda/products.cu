@@ -47,6 +47,7 @@ class Products {
 std::shared_ptr<Products> open_products(Stream& stream) { return std::make_shared<Products>(stream); }
 const char* products_name(const Products& products, Type) { return products.name(); }
 bool products_library(const Products& products) { return products.has_library(); }
+size_t products_workspace(const Products& products) { return products.has_library() ? Cublaslt::kWorkspace : 0; }
 
 namespace {
 

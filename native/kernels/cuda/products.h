@@ -16,5 +16,7 @@ std::shared_ptr<Products> open_products(Stream& stream);
 const char* products_name(const Products& products, Type precision);
 /// Whether products are the library's.
 bool products_library(const Products& products);
+/// Bytes of device memory that the library's products use, taken for good.
+size_t products_workspace(const Products& products);
 
 }  // namespace gradfold::cuda

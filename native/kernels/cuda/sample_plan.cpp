@@ -68,6 +68,7 @@ SamplePlan plan_samples(const SampleShape& shape, const SampleWanted& wanted, Sa
   double least_cost = -1.0;
   for (int bits = 0; bits < 8; ++bits) {
     const SamplePlan plan{(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0};
+    if (wanted.gram && !plan.ghost_gram && shape.present > kMostFormed) continue;
     // Norms are the diagonal of a Gram matrix between tokens.
     if (wanted.norms && wanted.gram && plan.ghost_gram && !plan.ghost_norms) continue;
     const double cost = cost_of(plan, shape, wanted);

@@ -37,6 +37,9 @@ struct SampleShape {
   bool library;  // plain products are a library's
 };
 
+/// Samples up to which a Gram matrix may come from formed gradients: a tile of each has to be kept.
+inline constexpr double kMostFormed = 2048.0;
+
 /// Groups of neighbouring samples of at most `tokens` tokens; longer samples are groups of their own. The first sample
 /// of each, then the number of samples.
 std::vector<int32_t> group_samples(const SampleStatistics& s, int64_t tokens);
