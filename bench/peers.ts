@@ -1,14 +1,14 @@
-// npm run bench:peers -- [--workload tiny|m160] [--rows P1,P3] [--rounds n] [--threads n] [--python path] [--quick] [--json]
+// npm run bench:peers -- [--workload tiny|m160] [--rows P1,P3] [--rounds n] [--threads n] [--device cpu|cuda] [--python path] [--quick] [--json]
 import { availableParallelism, cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { measureCeilings } from './peers/ceilings.ts';
-import { modelComparisons, scoreComparisons } from './peers/comparisons.ts';
+import { deviceComparisons, modelComparisons, scoreComparisons } from './peers/comparisons.ts';
 import { Inputs } from './peers/inputs.ts';
 import { pythonVersions } from './peers/python.ts';
 import { measurePair, type Pair, type Sides } from './peers/measure.ts';
 import { ceilingLines, disagreements, HEADINGS, tableLine } from './peers/table.ts';
-import { WORKLOADS, type Workload } from './workloads.ts';
+import { resized, WORKLOADS } from './workloads.ts';
 
 const { values } = parseArgs({
   options: {
@@ -16,6 +16,7 @@ const { values } = parseArgs({
     rows: { type: 'string' },
     rounds: { type: 'string', default: '5' },
     threads: { type: 'string', default: String(availableParallelism()) },
+    device: { type: 'string', default: 'cpu' },
     python: { type: 'string', default: process.env.PYTHON ?? 'python3' },
     quick: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
@@ -30,12 +31,15 @@ function fail(message: string): never {
 if (!Object.hasOwn(WORKLOADS, values.workload)) {
   fail(`no workload ${JSON.stringify(values.workload)}; there are ${Object.keys(WORKLOADS).join(', ')}`);
 }
+const { device } = values;
+if (device !== 'cpu' && device !== 'cuda') fail(`no device ${JSON.stringify(device)}; there are cpu, cuda`);
 const python = pythonVersions(values.python, 'bench:peers');
 if ('problem' in python) fail(python.problem);
 
 const chosen = WORKLOADS[values.workload as keyof typeof WORKLOADS];
 // Quick is for seeing that everything runs: its figures say nothing.
-const workload: Workload = values.quick ? { ...chosen, batch: 2, time: 32 } : chosen;
+const sized = device === 'cuda' ? resized(chosen, 32, 1024) : chosen;
+const workload = values.quick ? resized(sized, 2, 32) : sized;
 const sides: Sides = {
   ours: {
     name: 'gradfold',
@@ -47,14 +51,18 @@ const sides: Sides = {
     command: values.python,
     arguments: [fileURLToPath(new URL('../../bench/peers/torch/worker.py', import.meta.url))],
   },
+  device,
   threads: Number(values.threads),
   rounds: values.quick ? 1 : Number(values.rounds),
 };
 const rows = values.rows?.split(',');
-const comparisons = [
+const onProcessor = () => [
   ...modelComparisons(workload),
   ...scoreComparisons(values.quick ? [1e5] : [1e6, 1e7, 5e7], values.quick ? 1e5 : 1e7),
-].filter(({ row }) => rows === undefined || rows.includes(row));
+];
+const comparisons = (device === 'cuda' ? deviceComparisons(workload) : onProcessor()).filter(
+  ({ row }) => rows === undefined || rows.includes(row),
+);
 
 const machine = `${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} cores, Node ${process.version}, ${python.versions}`;
 const say = (line: string) => {

@@ -34,6 +34,10 @@ export const WORKLOADS: Record<'tiny' | 'm160', Workload> = {
   m160: workload('m160', decoder({ vocabulary: 32000, hidden: 768, layers: 12, heads: 12, ff: 3072 }), 4, 512),
 };
 
+/** A workload's model on batches of another shape. */
+export const resized = ({ name, config }: Workload, batch: number, time: number): Workload =>
+  workload(name, config, batch, time);
+
 /** The optimizer of every training step here. */
 export const ADAMW: AdamwConfig = { kind: 'adamw', lr: 3e-4, betas: [0.9, 0.95], eps: 1e-8, weightDecay: 0.1 };
 

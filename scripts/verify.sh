@@ -3,4 +3,5 @@
 set -eu
 cd "$(dirname "$0")/.."
 sh scripts/setup.sh
+npm run build:cuda -- --if-possible
 npm run check

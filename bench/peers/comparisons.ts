@@ -3,7 +3,7 @@ import type { Workload } from '../workloads.ts';
 /** One job of ours beside those of PyTorch (or NumPy) that do the same work. */
 export interface Comparison {
   /** Comparisons of one kind, as --rows chooses them. */
-  row: 'P1' | 'P2' | 'P3' | 'P4' | 'P5' | 'P6';
+  row: 'P1' | 'P2' | 'P3' | 'P4' | 'P5' | 'P6' | 'G1' | 'G2' | 'G3';
   what: string;
   /** What both sides are given. */
   input: { workload: Workload; innerSteps?: number } | { scores: number };
@@ -76,6 +76,52 @@ export function modelComparisons(workload: Workload): Comparison[] {
         { name: 'PyTorch, double backward', job: `meta-${optimizer.toLowerCase()}`, speed: 1.8, memory: 0.2 },
       ],
     })),
+  ];
+}
+
+/** The same on a GPU, where other figures are wanted. */
+export function deviceComparisons(workload: Workload): Comparison[] {
+  const named = (what: string) => `${workload.name} ${workload.batch} × ${workload.time} ${what}`;
+  const input = { workload };
+  return [
+    {
+      row: 'G1',
+      what: named('training step, bf16'),
+      input,
+      ours: 'step-bf16',
+      peers: [
+        { name: 'PyTorch eager', job: 'step-bf16-eager' },
+        { name: 'PyTorch compiled', job: 'step-bf16-compiled', speed: 1.2, slowStart: true },
+      ],
+    },
+    {
+      row: 'G2',
+      what: named('norms + 2 dots + gradient'),
+      input,
+      ours: 'per-sample',
+      peers: [
+        { name: 'our forward-backward', job: 'forward-backward', own: true, speed: 1 / 1.15 },
+        { name: 'PyTorch vmap', job: 'per-sample-vmap', speed: 3 },
+      ],
+    },
+    {
+      row: 'G3',
+      what: named('Hessian product + JVP'),
+      input,
+      ours: 'hvp',
+      peers: [
+        { name: 'our forward-backward', job: 'forward-backward', own: true, speed: 1 / 2.95 },
+        { name: 'PyTorch, forward over reverse', job: 'hvp-forward-over-reverse', speed: 1.8 },
+        { name: 'PyTorch, double backward', job: 'hvp-double-backward', speed: 1.8 },
+      ],
+    },
+    {
+      row: 'G3',
+      what: named('meta step T = 2, AdamW'),
+      input: { workload: { ...workload, time: workload.time / 4 }, innerSteps: 2 },
+      ours: 'meta-adamw',
+      peers: [{ name: 'PyTorch, double backward', job: 'meta-adamw', speed: 1.8 }],
+    },
   ];
 }
 

@@ -27,6 +27,7 @@ export interface Pair {
 export interface Sides {
   ours: Side;
   peers: Side;
+  device: Job['device'];
   threads: number;
   rounds: number;
 }
@@ -38,7 +39,7 @@ export interface Sides {
 export async function measurePair(sides: Sides, comparison: Comparison, peer: Peer, inputs: Inputs): Promise<Pair> {
   const pair: Pair = { row: comparison.row, what: comparison.what, peer };
   const input = await inputs.of(comparison.input);
-  const job = (name: string): Job => ({ name, threads: sides.threads, ...input });
+  const job = (name: string): Job => ({ name, device: sides.device, threads: sides.threads, ...input });
   const started: Worker[] = [];
   try {
     const answers: number[][] = [];

@@ -57,14 +57,19 @@ const JOBS: Record<string, (job: Job) => Promise<Run>> = {
     const scores = readScores(job);
     return async () => sampled(softmaxWeights(scores));
   },
-  ceilings: async ({ threads, products = [] }) => {
-    const backend = await openBackend('cpu', { threads });
-    return async () => {
-      const rates: number[] = [];
-      for (const [m, n, k] of products) rates.push(await measureProduct(backend, { m, n, k, transposeB: true }));
-      return [Math.max(...rates)];
-    };
-  },
+  ceilings:
+    async ({ threads, device, products = [] }) =>
+    async () => {
+      const best: number[] = [];
+      for (const precision of ['f32', 'bf16'] as const) {
+        const backend = await openBackend(device, { threads, precision });
+        const rates: number[] = [];
+        for (const [m, n, k] of products) rates.push(await measureProduct(backend, { m, n, k, transposeB: true }));
+        best.push(Math.max(...rates));
+        backend.dispose();
+      }
+      return best;
+    },
 };
 
 async function trainingStep(job: Job, precision: 'f32' | 'bf16'): Promise<Run> {
@@ -98,8 +103,8 @@ async function metaStep(job: Job, optimizer: OptimizerConfig): Promise<Run> {
   };
 }
 
-async function load({ model: directory, ids, threads }: Job, precision: 'f32' | 'bf16' = 'f32') {
-  const backend = await openBackend('cpu', { threads, precision });
+async function load({ model: directory, ids, threads, device }: Job, precision: 'f32' | 'bf16' = 'f32') {
+  const backend = await openBackend(device, { threads, precision });
   const model = await LanguageModel.fromPretrained(directory!, { backend });
   return { model, batch: batchOf(ids!) };
 }
@@ -132,14 +137,16 @@ function reply(message: Prepared | Repetition): void {
 }
 
 let run: Run | undefined;
+let onDevice = false;
 for await (const line of createInterface({ input: process.stdin })) {
   if (run) {
     const start = performance.now();
     await run();
-    reply({ seconds: (performance.now() - start) / 1000, peakBytes: peakBytes() });
+    reply({ seconds: (performance.now() - start) / 1000, peakBytes: onDevice ? 0 : peakBytes() });
     continue;
   }
   const job = JSON.parse(line) as Job;
+  onDevice = job.device !== 'cpu';
   try {
     run = await JOBS[job.name](job);
     reply({ answer: await run() });

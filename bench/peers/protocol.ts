@@ -3,6 +3,7 @@
 /** A worker's first line of input. It prepares the job and runs it once. */
 export interface Job {
   name: string;
+  device: 'cpu' | 'cuda';
   threads: number;
   /** A checkpoint directory, and rows of token ids with one token more than predictions. */
   model?: string;
@@ -21,6 +22,6 @@ export type Prepared = { answer: number[] } | { unavailable: string };
 /** The reply to every further line: the job was run once more. */
 export interface Repetition {
   seconds: number;
-  /** The most memory that the process has held so far (VmHWM). */
+  /** The most memory that the process has held so far (VmHWM); on a GPU the device's, 0 where that is not known. */
   peakBytes: number;
 }

@@ -28,7 +28,9 @@ export function tableLine({ row, what, peer, unavailable, ours, theirs, differen
     seconds(theirs.seconds),
     `× ${(theirs.seconds / ours.seconds).toFixed(2)}`,
     peer.speed === undefined ? '' : `≥ ${peer.speed.toFixed(2)}`,
-    `${megabytes(ours.peakBytes)} / ${megabytes(theirs.peakBytes)} = ${(ours.peakBytes / theirs.peakBytes).toFixed(2)}`,
+    ours.peakBytes > 0
+      ? `${megabytes(ours.peakBytes)} / ${megabytes(theirs.peakBytes)} = ${(ours.peakBytes / theirs.peakBytes).toFixed(2)}`
+      : '',
     peer.memory === undefined ? '' : `≤ ${peer.memory.toFixed(2)}`,
     difference === undefined ? '' : difference.toExponential(0),
   ]);
@@ -45,7 +47,7 @@ export function disagreements(pairs: Pair[]): Pair[] {
 export function ceilingLines(name: string, { ours, peer }: Ceilings): string[] {
   const giga = (value: number) => (value / 1e9).toFixed(1);
   return [
-    `${name} products, best of its shapes: ${giga(ours.f32)} GFLOP/s f32 by our engine; ` +
+    `${name} products, best of its shapes: ${giga(ours.f32)} GFLOP/s f32 and ${giga(ours.bf16)} bf16 by our engine; ` +
       `${giga(peer.f32)} f32 and ${giga(peer.bf16)} bf16 by PyTorch`,
     `memory, by PyTorch: ${giga(peer.add)} GB/s adding, ${giga(peer.dot)} GB/s in a dot product`,
   ];

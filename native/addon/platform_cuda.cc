@@ -11,7 +11,7 @@ namespace {
 
 constexpr int64_t kMostDevices = 1 << 16;
 
-/// machine() → {runtime, driver, devices: [{name, major, minor, multiprocessors, memory, freeMemory}], reason?}; numbers
+/// machine() → {runtime, driver, devices: [{name, major, minor, multiprocessors, memory}], reason?}; numbers
 /// of versions as CUDA has them (13000: 13.0), driver 0 where there is none; reason: why there are no devices.
 Napi::Value machine(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {

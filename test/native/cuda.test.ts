@@ -87,22 +87,20 @@ describeUnless(emulationReason(), 'CUDA, emulated thread by thread', () => {
   });
 
   it('says which batch would fit where memory runs out, and lives on', async () => {
-    process.env.GRADFOLD_EMULATED_MEMORY = String(24 * MIB + 128 * MIB);
+    // Three MiB beside what is kept for the kernels' own workspace.
+    process.env.GRADFOLD_EMULATED_MEMORY = String(131 * MIB);
     const backend = openEmulated();
     delete process.env.GRADFOLD_EMULATED_MEMORY;
     const model = await LanguageModel.initialize(TINY, { backend, seed: 1 });
-    const rows = (count: number) => rowsToBatch(randomRows('dense', count, 64, TINY.vocab_size, 1), 64);
-    const failed = model.gradient(rows(512));
-    await expect(failed).rejects.toMatchObject({ code: 'OUT_OF_MEMORY' });
-    const message = await failed.catch((error: Error) => error.message);
-    const [, fitting, asked, free] =
-      /512 rows of 64 tokens does not fit, (\d+) of its rows would; .* refused (\d+) bytes: (\d+) of/.exec(message) ??
-      [];
-    expect(Number(fitting)).toBeGreaterThan(0);
-    expect(Number(fitting)).toBeLessThan(512);
-    expect(Number(asked)).toBeGreaterThan(Number(free));
-    const { perSample } = await model.gradient(rows(Number(fitting)));
-    expect(perSample).toHaveLength(Number(fitting));
+    const rows = (count: number) => rowsToBatch(randomRows('dense', count, 16, TINY.vocab_size, 1), 16);
+    const error: unknown = await model.gradient(rows(4096)).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'OUT_OF_MEMORY' });
+    const words = /4096 rows of 16 tokens does not fit, (\d+) of its rows would; .* refused (\d+) bytes: (\d+) of/;
+    const [, fitting, asked, free] = (words.exec((error as Error).message) ?? []).map(Number);
+    expect(fitting).toBeGreaterThan(0);
+    expect(fitting).toBeLessThan(100);
+    expect(asked).toBeGreaterThan(free);
+    expect((await model.gradient(rows(fitting))).perSample).toHaveLength(fitting);
     backend.dispose();
   });
 
@@ -112,7 +110,7 @@ describeUnless(emulationReason(), 'CUDA, emulated thread by thread', () => {
       const { parentPort } = require('node:worker_threads');
       const addon = createRequire(${JSON.stringify(emulationBuild + '/')})('./gradfold_cuda_emulated.node');
       const engine = new addon.NativeEngine({ device: 0, precision: 'f32' });
-      void engine.measureProduct({ m: 512, n: 512, k: 512, transposeA: false, transposeB: false });
+      void engine.measureProduct({ m: 128, n: 128, k: 64, transposeA: false, transposeB: false });
       parentPort.postMessage(engine.describe().isa);`;
     const worker = new Worker(program, { eval: true });
     const [isa] = (await once(worker, 'message')) as [string];

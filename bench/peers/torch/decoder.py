@@ -141,7 +141,12 @@ def read_safetensors(path, parameters):
             if entry["dtype"] != "F32" or list(values.shape) != entry["shape"]:
                 raise ValueError(f"{path}: {name} is {entry['dtype']} {entry['shape']}, expected F32 {list(values.shape)}")
             file.seek(8 + length + entry["data_offsets"][0])
-            file.readinto(values.view(-1).numpy().data)
+            if values.device.type == "cpu":
+                file.readinto(values.view(-1).numpy().data)
+            else:
+                numbers = torch.empty(values.shape, device="cpu")
+                file.readinto(numbers.view(-1).numpy().data)
+                values.copy_(numbers)
 
 
 def copies(losses):

@@ -8,14 +8,14 @@ import decoder
 
 
 def step(precision, compiled):
-    """bf16 is CPU autocast; parameters and optimizer state stay float32. The optimizer is not compiled."""
+    """bf16 is autocast; parameters and optimizer state stay float32. The optimizer is not compiled."""
 
     def prepare(job):
         losses, ids = decoder.load(job, "sdpa")
         optimizer = torch.optim.AdamW(losses.parameters(), lr=3e-4, betas=(0.9, 0.95), weight_decay=0.1, fused=True)
         function = torch.compile(losses, dynamic=False) if compiled else losses
         half = precision == "bf16"
-        context = (lambda: torch.autocast("cpu", dtype=torch.bfloat16)) if half else contextlib.nullcontext
+        context = (lambda: torch.autocast(job["device"], dtype=torch.bfloat16)) if half else contextlib.nullcontext
 
         def run():
             optimizer.zero_grad(set_to_none=True)

@@ -20,7 +20,9 @@ import training
 JOBS = {**training.JOBS, **per_sample.JOBS, **hessian.JOBS, **meta.JOBS, **order.JOBS, **ceilings.JOBS}
 
 
-def peak_bytes():
+def peak_bytes(device):
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated()
     with open("/proc/self/status") as file:
         return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM:"))
 
@@ -32,12 +34,15 @@ def reply(message):
 def main():
     job = json.loads(sys.stdin.readline())
     torch.set_num_threads(job["threads"])
+    torch.set_default_device(job["device"])
     run = JOBS[job["name"]](job)
     reply({"answer": run()})
     for _ in sys.stdin:
         start = time.perf_counter()
         run()
-        reply({"seconds": time.perf_counter() - start, "peakBytes": peak_bytes()})
+        if job["device"] == "cuda":
+            torch.cuda.synchronize()
+        reply({"seconds": time.perf_counter() - start, "peakBytes": peak_bytes(job["device"])})
 
 
 main()

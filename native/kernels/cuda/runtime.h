@@ -17,7 +17,7 @@ struct DeviceFacts {
   std::string name;
   int major = 0, minor = 0;  // compute capability
   int multiprocessors = 0;
-  size_t memory = 0, free_memory = 0;  // bytes
+  size_t memory = 0;  // bytes
 };
 
 /// What can be had on this machine, or in the driver's own words why nothing can.

@@ -41,7 +41,7 @@ Machine find_machine() {
   facts.name = "emulated CUDA device";
   facts.major = 8;
   facts.multiprocessors = 4;
-  facts.memory = facts.free_memory = emulated_memory();
+  facts.memory = emulated_memory();
   machine.devices.push_back(facts);
   return machine;
 }
