@@ -34,6 +34,7 @@ options:
   --threads n        compute threads of the engine; order and weights always use all cores
   --gemm g           ${CHOICES.gemm.join(', ')}: the matrix product
   --isa i            ${CHOICES.isa.join(', ')}: the engine's instruction set
+  --bytes n          text of condition (default: 64e6, with --large 1e9)
   --json             machine, options and rows as JSON
   --help             this text`;
 
@@ -50,6 +51,7 @@ export function parseRequest(args: string[]): Request {
       repeats: count('repeats', values.repeats)!,
       large: values.large,
       huge: values.huge,
+      bytes: count('bytes', values.bytes),
       precision: choice('precision', values.precision),
       backend: {
         threads: count('threads', values.threads),
@@ -71,6 +73,7 @@ function parsed(args: string[]) {
         precision: { type: 'string' },
         large: { type: 'boolean', default: false },
         huge: { type: 'boolean', default: false },
+        bytes: { type: 'string' },
         repeats: { type: 'string', default: '5' },
         threads: { type: 'string' },
         gemm: { type: 'string' },
@@ -86,7 +89,7 @@ function parsed(args: string[]) {
 
 function count(name: string, value: string | undefined): number | undefined {
   if (value === undefined) return undefined;
-  if (/^[1-9]\d*$/.test(value)) return Number(value);
+  if (/^[1-9]\d*(e\d+)?$/.test(value)) return Number(value);
   throw new UsageError(`--${name}: expected an integer >= 1, got ${JSON.stringify(value)}`);
 }
 

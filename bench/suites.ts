@@ -45,6 +45,10 @@ export const SUITES: Record<string, Suite> = {
       'reading a random plan over shards with a cold page cache, with and without read-ahead; resident memory',
     load: () => import('./data.ts'),
   },
+  condition: {
+    description: 'conditioning and packing text, beside the tokenizer alone: speed, and memory at its peak',
+    load: () => import('./condition.ts'),
+  },
   reference: {
     description: 'a toy model on the native engine and on the reference backend: speed, and whether they agree',
     load: () => import('./reference.ts'),

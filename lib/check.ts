@@ -56,6 +56,13 @@ export function checkList(name: string, value: unknown): asserts value is ArrayL
   if (!listed) throw invalid(name, 'an array', value);
 }
 
+/** One of the names that there are. */
+export function checkChoice<T extends string>(name: string, value: unknown, known: readonly T[]): T {
+  const found = known.find((one) => one === value);
+  if (found === undefined) throw invalid(name, `one of ${known.join(', ')}`, value);
+  return found;
+}
+
 export function checkInteger(name: string, value: unknown, min: number, max = Number.MAX_SAFE_INTEGER): number {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
     throw invalid(

@@ -21,10 +21,12 @@ export {
   LanguageModel,
   type GradientOptions,
   type HvpOptions,
+  type LogitsOptions,
   type PerSampleRequest,
   type PerSampleResult,
   type WeightOptions,
 } from './model/language-model.ts';
+export { ROW_FEATURES, type RowFeature, type RowFeatureName } from './model/row-features.ts';
 export { SequenceRater, type RaterBatch, type RaterLoadOptions } from './model/sequence-rater.ts';
 export type { CallOptions, TransformerModel } from './model/transformer-model.ts';
 export type { ParameterVector } from './model/parameter-vector.ts';
@@ -38,7 +40,14 @@ export {
 export type { OptimizerState } from './model/optimizer-update.ts';
 export { VectorPool } from './model/vector-pool.ts';
 
-export { collate, IGNORED_LABEL, type Batch, type CollateOptions, type TokenRow } from './data/batch.ts';
+export {
+  collate,
+  IGNORED_LABEL,
+  predictedTokens,
+  type Batch,
+  type CollateOptions,
+  type TokenRow,
+} from './data/batch.ts';
 export type { BatchList } from './data/batch-list.ts';
 export { openCorpus, writeCorpus, type Corpus, type CorpusDocument } from './data/corpus.ts';
 export { corpusDocuments } from './data/corpus-documents.ts';
@@ -52,18 +61,44 @@ export {
 } from './data/corrupt.ts';
 export type { PieceOptions } from './data/pieces.ts';
 export { readDocuments, type ReadOptions } from './data/readers.ts';
-export { loadTokenizer, trainTokenizer, type Tokenizer, type TrainTokenizerOptions } from './data/tokenizer.ts';
 export {
+  loadTokenizer,
+  trainTokenizer,
+  type Tokenizer,
+  type TokenizerOptions,
+  type TrainTokenizerOptions,
+} from './data/tokenizer.ts';
+export {
+  isPacked,
+  MIXED_DOMAIN,
   openSamples,
   splitOf,
   tokenizeCorpus,
   writeSamples,
+  type OpenSamplesOptions,
+  type PackedPiece,
+  type PackedSamples,
   type Samples,
   type Shard,
   type Split,
   type TokenizeOptions,
 } from './data/samples.ts';
 export { tokenizeInto, type TokenizationOptions } from './recipe/tokenization.ts';
+
+export { conditionDocument, type ConditionedDocument, type ConditionOptions } from './condition/condition-document.ts';
+export { packDocuments, packRows, type PackableDocument } from './condition/pack-documents.ts';
+export type { PackCounts } from './condition/pack/counts.ts';
+export type { PackedRow, PackOptions, PackStrategy } from './condition/pack/row-packer.ts';
+export { conditionInto, type ConditionIntoOptions, type ConditionReport } from './condition/condition-into.ts';
+export {
+  MetadataReader,
+  type MetadataCounts,
+  type MetadataOptions,
+  type MissingMetadata,
+} from './condition/metadata-reader.ts';
+export type { HostNames, MetadataForm } from './condition/metadata-forms.ts';
+export { countHosts, readHosts, topHosts, writeHosts, type HostEntry } from './condition/host-table.ts';
+export { hostOf, publicSuffixOf, registrableDomainOf } from './condition/url.ts';
 
 export { argsort, argsortAsync, type ArgsortOptions } from './order/argsort.ts';
 export { foldOrder, foldOrderAsync, foldPartitions, type FoldOptions } from './order/fold.ts';
@@ -112,8 +147,64 @@ export {
   type RowsOptions,
   type TrainedDataRater,
 } from './weight/data-rater.ts';
-export { initializeDataRater } from './weight/data-rater/rater-model.ts';
+export { initializeDataRater, type DataRaterInit } from './weight/data-rater/rater-model.ts';
 export { trainInnerStarts, type InnerStartOptions } from './weight/data-rater/inner-starts.ts';
+
+export {
+  DIAGNOSES,
+  FALLBACKS,
+  fitScalingLaw,
+  lawValue,
+  type Diagnosis,
+  type Fallback,
+  type ScalingLaw,
+  type ScalingLawFit,
+  type ScalingLawOptions,
+} from './mix/scaling-law.ts';
+export { optimizeMixture, type Mixture, type MixtureProblem } from './mix/mixture.ts';
+export { descendMixture, type MixtureDescent } from './mix/mixture-descent.ts';
+export { predictMixture, type MixturePrediction, type PredictionProblem } from './mix/predict.ts';
+export { proportionalWeights, uniformWeights } from './mix/baselines.ts';
+export { domainQuotas, type ByDomain } from './mix/quotas.ts';
+export { interleave } from './mix/interleave.ts';
+export {
+  domainPools,
+  domainUse,
+  mixturePlan,
+  type DomainPools,
+  type DomainUse,
+  type MixturePlan,
+} from './mix/sampler.ts';
+export { ddoRuns, type DdoRun } from './mix/ddo.ts';
+export { searchDdo, type DdoSearch, type DdoSearchOptions } from './recipe/autoscale/ddo-search.ts';
+export { runJobs, type PoolOptions } from './recipe/autoscale/job-pool.ts';
+export type { JobRecord, JobSettings, TrainingJob } from './recipe/autoscale/training-job.ts';
+export { MaskedSamples, type MaskingOptions } from './data/mlm.ts';
+export {
+  randomMixtures,
+  regressionMixture,
+  type MixtureRegression,
+  type MixtureRegressionOptions,
+  type RegressionForm,
+} from './mix/regression.ts';
+export { readMixResults, writeMixResults, type MixRun } from './mix/results.ts';
+export {
+  fitResponses,
+  type DomainResponse,
+  type MixtureResponse,
+  type ResponseCell,
+  type ResponseOptions,
+  type ScaleResponse,
+} from './mix/response.ts';
+export {
+  analyzeMixture,
+  inputOf,
+  type AnalysisOptions,
+  type AnalyzedScale,
+  type MixtureAnalysis,
+  type MixtureInput,
+  type MixtureScale,
+} from './mix/analysis.ts';
 
 export { annotateLqs, lqsSweep, type Contribution, type LqsOptions, type ScoreSet } from './score/lqs.ts';
 export { lqsMemory, type AnnotationShape } from './score/lqs-memory.ts';
@@ -127,10 +218,12 @@ export { scoreRows, type Reencode, type ScoreRowsOptions } from './score/rater-s
 export { perplexityScores } from './score/perplexity.ts';
 export {
   estimateMoments,
+  GradientScorer,
   gradientScores,
   type Alignment,
   type GradientScoreOptions,
   type GradientScores,
+  type RowAlignments,
 } from './score/gradient.ts';
 export { InRunScores, type InRunOptions, type InRunTable } from './score/in-run.ts';
 export type { TargetOptions } from './score/target-gradient.ts';
@@ -154,6 +247,17 @@ export type {
 } from './train/hooks.ts';
 export type { TokenSource } from './data/token-source.ts';
 export { rowLosses, type LossOptions } from './evaluate/losses.ts';
+export {
+  cooldownSteps,
+  documentsIn,
+  mixedThroughout,
+  unseenRows,
+  withCooldown,
+  type CooldownOptions,
+  type PlannedRows,
+  type StagedRun,
+} from './train/cooldown.ts';
+export type { PlanStage, StagedPlan } from './train/stages.ts';
 export type { ScheduleConfig } from './train/schedule.ts';
 export {
   crossValidatedLasso,
@@ -189,6 +293,33 @@ export {
   type PerplexityOptions,
   type PerplexityReport,
 } from './evaluate/perplexity.ts';
+
+export {
+  evaluateChoices,
+  NORMALIZATIONS,
+  type ChoiceOptions,
+  type ChoiceReport,
+  type ChoiceResult,
+  type Normalization,
+} from './evaluate/choice.ts';
+export { parseQuestion, readQuestions, type ChoiceQuestion } from './evaluate/choice-questions.ts';
+export {
+  continuationQuestions,
+  type ContinuationQuestion,
+  type ContinuationQuestionOptions,
+  type QuestionDocument,
+} from './evaluate/continuation-questions.ts';
+export {
+  evaluateUnderPrefixes,
+  prefixTokens,
+  type EvaluationTasks,
+  type PrefixEvaluation,
+  type PrefixOptions,
+} from './evaluate/harness.ts';
+export { logLikelihoods, type Continuation } from './evaluate/log-likelihood.ts';
+export { PrefixedSamples } from './evaluate/prefix.ts';
+export { generate, type GeneratedText, type GenerateOptions } from './generate/generate.ts';
+export type { SamplingOptions } from './generate/sampling.ts';
 
 export {
   perSampleLinear,

@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
   wanted=""
-  for package in g++ make python3 libdnnl-dev; do
+  for package in g++ make cmake python3 libdnnl-dev; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || wanted="$wanted $package"
   done
   if [ -n "$wanted" ]; then

@@ -26,7 +26,7 @@ function run(command, args) {
 
 async function step(name, work) {
   console.log(`\n==== ${name}`);
-  const started = performance.now();
+  const started = Date.now();
   let outcome;
   try {
     outcome = (await work()) ?? 'pass';
@@ -34,7 +34,7 @@ async function step(name, work) {
     console.error(error instanceof Error ? error.message : error);
     outcome = 'FAIL';
   }
-  results.push({ name, outcome, seconds: Math.round((performance.now() - started) / 1000) });
+  results.push({ name, outcome, seconds: Math.round((Date.now() - started) / 1000) });
   return outcome !== 'FAIL';
 }
 

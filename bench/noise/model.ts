@@ -1,4 +1,4 @@
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   createOptimizer,
@@ -31,8 +31,8 @@ export interface Snapshot {
   /** Optimizer steps. */
   age: number;
   parameters: ParameterVector;
-  /** 1 / (√v + ε) of the optimizer's second moments v, by tensor: what its steps multiply a gradient with. */
-  metric: Record<string, Float32Array>;
+  /** The optimizer as it was then. */
+  optimizer: Optimizer;
 }
 
 /** Trains a model on the first rows given, at a constant learning rate, and keeps what it was at the given ages. */
@@ -50,40 +50,23 @@ export async function trainedModel(
     await model.gradient(batch, { into: gradient });
     await optimizer.step(gradient);
     if (!ages.includes(step + 1)) continue;
-    const metric = await adamMetric(optimizer, join(cacheDir, `optimizer-${process.pid}.safetensors`));
-    snapshots.push({ age: step + 1, parameters: model.parameters.copy(), metric });
+    const path = join(cacheDir, `optimizer-${process.pid}.safetensors`);
+    snapshots.push({
+      age: step + 1,
+      parameters: model.parameters.copy(),
+      optimizer: await standing(model, optimizer, path),
+    });
   }
   gradient.dispose();
   optimizer.dispose();
   return { model, snapshots };
 }
 
-const MOMENTS = 'v/';
-const EPSILON = 1e-8;
-
-async function adamMetric(optimizer: Optimizer, path: string): Promise<Record<string, Float32Array>> {
+/** An optimizer that stands where this one does, and stays there. */
+async function standing(model: LanguageModel, optimizer: Optimizer, path: string): Promise<Optimizer> {
+  const copy = createOptimizer(model, ADAM);
   await optimizer.save(path);
-  const bytes = await readFile(path);
+  await copy.load(path);
   await rm(path);
-  // safetensors: the length of a JSON header, the header, the tensors' bytes.
-  const start = 8 + Number(bytes.readBigUInt64LE());
-  const header = JSON.parse(bytes.toString('utf8', 8, start)) as Record<string, { data_offsets: [number, number] }>;
-  const correction = 1 - ADAM.betas[1] ** optimizer.stepCount;
-  return Object.fromEntries(
-    Object.entries(header)
-      .filter(([name]) => name.startsWith(MOMENTS))
-      .map(
-        ([
-          name,
-          {
-            data_offsets: [from, to],
-          },
-        ]) => {
-          const v = new Float32Array(
-            bytes.buffer.slice(bytes.byteOffset + start + from, bytes.byteOffset + start + to),
-          );
-          return [name.slice(MOMENTS.length), v.map((x) => 1 / (Math.sqrt(x / correction) + EPSILON))];
-        },
-      ),
-  );
+  return copy;
 }

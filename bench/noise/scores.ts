@@ -29,16 +29,21 @@ export interface Annotation {
 /** Rows that are scored in one batch: speed only. */
 const SCORED_ROWS = 128;
 
-const CONTRIBUTIONS: Record<string, Contribution> = { 'LQS released': 'released', 'LQS paper': 'paper', PDS: 'pds' };
+const SETS: Record<string, { contribution: Contribution; inAdam?: boolean }> = {
+  'LQS released': { contribution: 'released' },
+  'LQS paper': { contribution: 'paper' },
+  PDS: { contribution: 'pds' },
+  'LQS released, Adam metric': { contribution: 'released', inAdam: true },
+};
 
-/** LQS as released and as published, and PDS, of rows. */
+/** LQS as released and as published, and PDS, of rows; the first also in the metric of the model's optimizer. */
 export async function annotate(
   data: PlantedNoise,
   model: LanguageModel,
   snapshot: Snapshot,
   rows: Uint32Array,
   annotation: Annotation,
-  names: readonly string[] = Object.keys(CONTRIBUTIONS),
+  names: readonly string[] = Object.keys(SETS),
 ): Promise<Scores> {
   const { lr, steps, interval, training, target } = annotation;
   model.parameters.copyFrom(snapshot.parameters);
@@ -47,7 +52,10 @@ export async function annotate(
     batches: batchesOf(data, training.slice(0, steps * BATCH_ROWS), BATCH_ROWS),
     target: batchesOf(data, target),
     lr,
-    sets: names.map((name) => ({ batches: proxy, interval, contribution: CONTRIBUTIONS[name] })),
+    sets: names.map((name) => {
+      const { contribution, inAdam } = SETS[name];
+      return { batches: proxy, interval, contribution, metric: inAdam ? snapshot.optimizer : undefined };
+    }),
   });
   return Object.fromEntries(names.map((name, i) => [name, scores[i]]));
 }
@@ -65,7 +73,8 @@ export async function oneStep(
   const proxy = batchesOf(data, rows, SCORED_ROWS);
   model.parameters.copyFrom(snapshot.parameters);
   const first = await meanGradient(model, target);
-  const adam = inMetric(model, first, snapshot.metric);
+  const adam = first.copy();
+  await snapshot.optimizer.precondition(adam);
   const [plain, inAdam] = await dots(model, proxy, [first, adam]);
 
   const optimizer = createOptimizer(model, { kind: 'sgd', lr });
@@ -111,11 +120,6 @@ async function meanGradient(model: LanguageModel, batches: Batch[]): Promise<Par
     gradient.dispose();
   }
   return sum;
-}
-
-function inMetric(model: LanguageModel, gradient: ParameterVector, metric: Snapshot['metric']): ParameterVector {
-  const tensors = Object.entries(gradient.toRecord());
-  return model.vector(Object.fromEntries(tensors.map(([name, g]) => [name, g.map((x, i) => x * metric[name][i])])));
 }
 
 async function dots(model: LanguageModel, batches: Batch[], vectors: ParameterVector[]): Promise<Float64Array[]> {

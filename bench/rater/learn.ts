@@ -1,17 +1,15 @@
 import {
-  initializeDataRater,
-  LanguageModel,
   scoreRows,
   trainDataRater,
-  trainInnerStarts,
   type Backend,
-  type LlamaConfig,
+  type LanguageModel,
   type SequenceRater,
   type TrainedDataRater,
 } from 'gradfold';
-import { ROW_TOKENS, VOCABULARY, type PlantedNoise } from '../noise/data.ts';
+import type { PlantedNoise } from '../noise/data.ts';
 import { discrimination, type DiscriminationReport } from '../noise/discrimination.ts';
-import { ADAM, MODEL } from '../noise/model.ts';
+import { ADAM } from '../noise/model.ts';
+import { disposeOf, newRater, processorSeconds, trainStarts } from './begin.ts';
 import type { RaterBenchOptions } from './settings.ts';
 
 /** How well a rater told clean evaluation rows from corrupted ones on the way. */
@@ -30,9 +28,6 @@ export interface Learned {
   readings: Reading[];
 }
 
-/** Four heads of 16, as the language model's. */
-const HEAD_WIDTH = 16;
-
 /** Trains the language models that inner models start from, then the rater. The caller disposes of rater and model. */
 export async function learnRater(
   data: PlantedNoise,
@@ -41,15 +36,8 @@ export async function learnRater(
   seed: number,
 ): Promise<Learned> {
   const { samples, rows } = data;
-  const model = await LanguageModel.initialize(MODEL, { backend, seed });
-  const starts = await trainInnerStarts(model, {
-    samples,
-    rows: rows.train,
-    ages: options.ages,
-    optimizer: ADAM,
-    seed,
-  });
-  const rater = await initializeDataRater(raterConfig(options), { backend, seed: seed + 1 });
+  const { model, starts } = await trainStarts(data, backend, options, seed);
+  const rater = await newRater(model, data, options, { backend, seed: seed + 1 });
   const outer = { clean: rows.heldOut, mixture: rows.mixture }[options.outer];
   const corruptions = Array.from(rows.evaluation, data.corruption);
   const readings: Reading[] = [];
@@ -81,26 +69,6 @@ export async function learnRater(
       );
     },
   });
-  for (const { parameters, state } of starts) {
-    for (const vector of [parameters, state?.m, state?.v]) vector?.dispose();
-  }
+  disposeOf(starts);
   return { rater, model, trained, readings };
-}
-
-function processorSeconds(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1e6;
-}
-
-function raterConfig({ hidden, layers }: RaterBenchOptions): LlamaConfig {
-  return {
-    model_type: 'llama',
-    vocab_size: VOCABULARY,
-    hidden_size: hidden,
-    intermediate_size: 4 * hidden,
-    num_hidden_layers: layers,
-    num_attention_heads: hidden / HEAD_WIDTH,
-    max_position_embeddings: ROW_TOKENS,
-    initializer_range: 0.1,
-  };
 }

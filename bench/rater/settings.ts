@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { ROW_FEATURES, type RowFeatureName } from 'gradfold';
 
 /** What the experiments are told. */
 export interface RaterBenchOptions {
@@ -22,6 +23,11 @@ export interface RaterBenchOptions {
   temperature: number;
   hidden: number;
   layers: number;
+  /** The rater begins with the backbone of the oldest start, whose shape it has, instead of fresh parameters. */
+  fromStart: boolean;
+  causal: boolean;
+  /** Features of a row with weights of their own in its score; their reference is the oldest start. */
+  features: RowFeatureName[];
   shared: boolean;
   firstOrder: boolean;
   evaluateEvery: number;
@@ -71,6 +77,9 @@ export const OPTIONS_HELP = `options:
   --ages a,b,…        steps after which starts of inner models were kept (default: 200,400,600)
   --outer o           clean (default) or mixture
 ${FLAGS_HELP}
+  --from-start        the rater begins with the backbone of the oldest start, and has its shape
+  --causal            a token of the rater sees those before it only
+  --features a,b      numbers of a row in its score: ${ROW_FEATURES.join(', ')} (default: none)
   --shared            one Adam for all inner models
   --first-order       leave the Hessian products out
   --cache-dir path    where packages and corpora are kept (default: .cache)
@@ -120,6 +129,9 @@ export function parseRequest(args: string[], experiments: readonly string[]): Re
       discard: number('discard'),
       trainingSteps: number('training-steps'),
       threads: number('threads'),
+      fromStart: values['from-start'],
+      causal: values.causal,
+      features: features(values.features),
       shared: values.shared,
       firstOrder: values['first-order'],
       cacheDir: values['cache-dir'],
@@ -142,6 +154,9 @@ function parsed(args: string[]) {
         seeds: { type: 'string', default: '0' },
         ages: { type: 'string', default: '200,400,600' },
         outer: { type: 'string', default: 'clean' },
+        'from-start': { type: 'boolean', default: false },
+        causal: { type: 'boolean', default: false },
+        features: { type: 'string', default: '' },
         shared: { type: 'boolean', default: false },
         'first-order': { type: 'boolean', default: false },
         'cache-dir': { type: 'string', default: '.cache' },
@@ -152,6 +167,17 @@ function parsed(args: string[]) {
   } catch (error) {
     throw new UsageError((error as Error).message, { cause: error });
   }
+}
+
+function features(text: string): RowFeatureName[] {
+  return text
+    .split(',')
+    .filter(Boolean)
+    .map((name) => {
+      const found = ROW_FEATURES.find((feature) => feature === name);
+      if (found) return found;
+      throw new UsageError(`--features: expected some of ${ROW_FEATURES.join(', ')}, got ${JSON.stringify(name)}`);
+    });
 }
 
 function numeric(name: string, value: string, pattern: RegExp): number {

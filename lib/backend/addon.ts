@@ -85,6 +85,8 @@ export interface NativeModel {
   parameters(): NativeVector;
   zeros(): NativeVector;
   loss(batch: EngineBatch, stop?: StopFlag): Promise<Float64Array>;
+  /** [positions × vocabulary] of the positions that have a label. */
+  logits(batch: EngineBatch, stop?: StopFlag): Promise<Float32Array>;
   backward(batch: EngineBatch, request: NativeBackwardRequest, stop?: StopFlag): Promise<NativeBackwardResult>;
   jvp(batch: EngineBatch, v: NativeVector, stop?: StopFlag): Promise<Float64Array>;
   hvp(

@@ -225,6 +225,11 @@ export interface EngineNetwork {
 export interface EngineModel extends EngineNetwork {
   /** Mean cross-entropy of each sample over its predicted positions; 0 for a sample that predicts nothing. */
   loss(batch: EngineBatch, signal?: AbortSignal): Promise<Float64Array>;
+  /**
+   * What the softmax is taken of at every position that has a label, whatever it is, [positions, vocabSize], row by row;
+   * nothing is shifted.
+   */
+  logits(batch: EngineBatch, signal?: AbortSignal): Promise<FloatArray>;
   backward(batch: EngineBatch, request: BackwardRequest, signal?: AbortSignal): Promise<BackwardResult>;
   /** ⟨g_i, v⟩ per sample. */
   jvp(batch: EngineBatch, v: EngineVector, signal?: AbortSignal): Promise<Float64Array>;

@@ -1,10 +1,10 @@
 import { Option } from 'commander';
-import { estimateRun, type RunEstimate } from '../recipe/estimate.ts';
+import type { RunEstimate } from '../recipe/estimate.ts';
 import { loadRecipe } from '../recipe/load.ts';
+import type { BaseData } from '../recipe/method.ts';
+import { methodOf, type AnyRecipe } from '../recipe/methods.ts';
 import { runRecipe } from '../recipe/run.ts';
-import type { Recipe } from '../recipe/schema.ts';
 import type { RunEvent } from '../recipe/stage.ts';
-import type { ReportData } from '../report/data.ts';
 import { formatSeconds } from '../report/text.ts';
 import { defineCommand, integer, option, positiveInteger, type BackendFlags, type CliCommand } from './command.ts';
 import type { Progress } from './progress.ts';
@@ -12,11 +12,11 @@ import { formatTable } from './table.ts';
 
 /** A command that runs a recipe; what sets it apart is what it checks beforehand and how it shows the result. */
 export function recipeCommand(spec: {
-  name: 'run' | 'compare';
+  name: 'run' | 'compare' | 'mix run';
   description: string;
   example: string;
-  check?(recipe: Recipe): void;
-  show(data: ReportData): string;
+  check?(recipe: AnyRecipe): void;
+  show(data: BaseData, recipe: AnyRecipe): string;
 }): CliCommand {
   const { name, description, example } = spec;
   return defineCommand<{
@@ -51,7 +51,7 @@ export function recipeCommand(spec: {
       };
       spec.check?.(recipe);
       if (options.dryRun) {
-        const estimate = estimateRun(recipe);
+        const estimate = methodOf(recipe).estimate(recipe);
         return { json: { recipe, estimate }, text: formatEstimate(estimate) };
       }
       const { dir, report, data } = await runRecipe(recipe, {
@@ -62,7 +62,7 @@ export function recipeCommand(spec: {
         signal: io.signal,
         onEvent: (event) => showEvent(event, progress),
       });
-      return { json: { dir, report, data }, text: `${spec.show(data)}\n\n${report}` };
+      return { json: { dir, report, data }, text: `${spec.show(data, recipe)}\n\n${report}` };
     },
   });
 }

@@ -1,5 +1,5 @@
 import type { DomainRow, ReportData } from '../report/data.ts';
-import { formatSeconds, plusMinus, signed } from '../report/text.ts';
+import { formatSeconds, plusMinus, signed, withError } from '../report/text.ts';
 import { formatTable } from './table.ts';
 
 /** The result of a run for a terminal. */
@@ -15,9 +15,18 @@ export function formatComparison(data: ReportData): string {
 
 /** One line a plan: the loss of the first, the difference of the others to it; a star where it is clear. */
 function lossTable({ plans, domains }: ReportData): string {
+  const pure = plans.some(({ purity }) => purity !== null);
   return formatTable(
-    ['validation loss', ...domains.map((row) => (row.target ? `${row.domain} (target)` : row.domain))],
-    plans.map(({ name }, i) => [name, ...domains.map((row) => lossCell(row, i))]),
+    [
+      'validation loss',
+      ...domains.map((row) => (row.target ? `${row.domain} (target)` : row.domain)),
+      ...(pure ? ['clean rows'] : []),
+    ],
+    plans.map(({ name, purity }, i) => [
+      name,
+      ...domains.map((row) => lossCell(row, i)),
+      ...(purity === null ? [] : [`${(100 * purity).toFixed(1)} %`]),
+    ]),
   );
 }
 
@@ -82,13 +91,13 @@ function scoringLines({ scorings, quality }: ReportData): string[] {
   return [
     ...agreeing.map(
       ({ name, spearman, proxyRows }) =>
-        `${name}: the pool's way of scoring against the full annotation of ${proxyRows} proxy rows: Spearman ${spearman!.toFixed(2)}.`,
+        `${name}: the pool's way of scoring against the full annotation of ${proxyRows} proxy rows: Spearman ${withError(spearman!, 2)}.`,
     ),
     ...(quality === null
       ? []
       : [
           `AUC of ${quality.column} ${quality.positive} over the others (no method saw it): ${quality.scores
-            .map(({ name, auc }) => `${name} ${auc.toFixed(3)}`)
+            .map(({ name, auc }) => `${name} ${withError(auc, 3)}`)
             .join(', ')}.`,
         ]),
   ];

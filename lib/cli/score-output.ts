@@ -1,8 +1,10 @@
 import { Option } from 'commander';
+import type { FloatArray } from '../backend/types.ts';
 import { SPLITS, type Samples, type Split } from '../data/samples.ts';
 import { summarize } from '../evaluate/statistics.ts';
 import { drawRows } from '../recipe/rows.ts';
-import { writeScoreTable } from '../score/table.ts';
+import type { ScoredShard } from '../score/shards.ts';
+import { readScoreColumns, writeScoreTable } from '../score/table.ts';
 import { option, type CommonOptions } from './command.ts';
 import type { CommandOutput } from './io.ts';
 import { formatTable } from './table.ts';
@@ -25,7 +27,25 @@ export async function writtenScores(
   metadata: Record<string, string>,
 ): Promise<CommandOutput> {
   await writeScoreTable(out, rows, columns, metadata);
-  const summaries = Object.entries(columns).map(([name, values]) => {
+  return describedScores(out, columns);
+}
+
+/** As describedScores, of a table that scoreShardOf has made or found. */
+export async function describedShard({
+  path,
+  computed,
+  part,
+}: Pick<ScoredShard, 'path' | 'computed'> & { part: string }): Promise<CommandOutput> {
+  const columns = Object.fromEntries((await readScoreColumns(path)).map(({ column, values }) => [column, values]));
+  const { json, text } = describedScores(path, columns, `${computed ? '' : ', scored already'}${part}`);
+  return { json: { ...json, computed }, text };
+}
+
+/** What a command says about the score columns of a table, each with one value a row. */
+export function describedScores(path: string, columns: Record<string, FloatArray>, note = '') {
+  const rows = Object.values(columns)[0].length;
+  // A part may have no rows, and nothing has no mean.
+  const summaries = Object.entries(rows === 0 ? {} : columns).map(([name, values]) => {
     const { mean, standardDeviation } = summarize(values);
     return { name, mean, standardDeviation };
   });
@@ -39,10 +59,10 @@ export async function writtenScores(
   );
   return {
     json: {
-      path: out,
-      rows: rows.length,
+      path,
+      rows,
       columns: Object.fromEntries(summaries.map(({ name, ...summary }) => [name, summary])),
     },
-    text: `${out}: ${rows.length} rows\n\n${table}`,
+    text: `${path}: ${rows} rows${note}\n\n${table}`,
   };
 }

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { reencoder } from '../data/reencode.ts';
 import { loadTokenizer } from '../data/tokenizer.ts';
@@ -16,6 +16,26 @@ export function tokenizerBeside(samples: string, given?: string): string | undef
   const folder = dirname(samples);
   // The table may be a folder of shards.
   return given ?? [samples, folder, join(folder, 'tokenizer')].find((path) => existsSync(join(path, FILE)));
+}
+
+/** Folders beside a table or model, or above it, in which `tokenize` and `run` put a tokenizer. */
+const NEAR = ['.', 'tokenizer', 'tokens'];
+/** Folders above: a model of a run lies three below it. */
+const FARTHEST = 3;
+
+/**
+ * The tokenizer that was given, else the nearest one to the paths: in them, beside them, or above.
+ * @throws UsageError where there is none
+ */
+export function tokenizerNear(paths: readonly (string | undefined)[], given?: string): string {
+  if (given !== undefined) return given;
+  for (const path of paths.filter((each) => each !== undefined)) {
+    for (let up = 0, folder = resolve(path); up <= FARTHEST; up++, folder = dirname(folder)) {
+      const found = NEAR.map((name) => join(folder, name)).find((place) => existsSync(join(place, FILE)));
+      if (found !== undefined) return found;
+    }
+  }
+  throw new UsageError(`no ${FILE} near ${paths.filter(Boolean).join(' or ')}: give --tokenizer`);
 }
 
 /**

@@ -47,6 +47,23 @@ const NO_DOCUMENT = -1;
 const INT32_MAX = 2 ** 31 - 1;
 
 /**
+ * Tokens that a decoder predicts in a row: what its loss is the mean over. The first token of the row, or of each of its
+ * documents, is not predicted, whatever its label.
+ */
+export function predictedTokens({ inputIds, labels = inputIds, documentIds }: TokenRow): number {
+  let predicted = 0;
+  for (let t = 1; t < inputIds.length; t++) {
+    if (labels[t] !== IGNORED_LABEL && (!documentIds || documentIds[t] === documentIds[t - 1])) predicted++;
+  }
+  return predicted;
+}
+
+/** Tokens that an encoder of masked tokens predicts in a row: all that have a label. */
+export function labelledTokens({ inputIds, labels = inputIds }: TokenRow): number {
+  return Array.from(labels).filter((label) => label !== IGNORED_LABEL).length;
+}
+
+/**
  * Puts rows of any lengths into one batch, padded on the right.
  * @throws GradfoldError INVALID_ARGUMENT naming the row: no rows, a row longer than `length`, labels, documentIds or
  * tokenTypeIds of another length than inputIds, a value that is not a 32-bit integer.

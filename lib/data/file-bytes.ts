@@ -56,7 +56,7 @@ async function readWhole(path: string, size: number): Promise<Uint8Array> {
 }
 
 /** Asks the system to read these elements of a mapped file soon, without waiting; does nothing for other memory. */
-export function willNeed(array: Int32Array, begin: number, end: number): void {
+export function willNeed(array: Int32Array | Uint16Array | Uint8Array, begin: number, end: number): void {
   const { BYTES_PER_ELEMENT: size, buffer, byteOffset } = array;
   loadAddon()?.adviseWillNeed?.(buffer, byteOffset + begin * size, (end - begin) * size);
 }

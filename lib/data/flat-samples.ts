@@ -2,17 +2,19 @@ import { checkInteger } from '../check.ts';
 import { GradfoldError } from '../errors.ts';
 import { willNeed } from './file-bytes.ts';
 import { GrowingArray } from './growing-array.ts';
+import type { PackedPiece } from './packed-samples.ts';
 import type { Shard } from './shards.ts';
 import { SPLITS, type Split } from './splits.ts';
+import type { TokenSource } from './token-source.ts';
 
-/** Token rows that are trained on and scored: documents cut into pieces of at most `length` tokens. */
+/** Token rows that are trained on and scored: documents cut into pieces of at most `length` tokens, or packed. */
 export interface Samples {
   readonly count: number;
   /** Tokens of the longest row there may be. */
   readonly length: number;
   /** The row's ids; a view, not a copy. */
   tokens(i: number): Int32Array;
-  /** The corpus row that the sample was cut from. */
+  /** The corpus row that the sample was cut from; of a packed row, that of its first piece. */
   document(i: number): number;
   domain(i: number): string;
   split(i: number): Split;
@@ -22,6 +24,11 @@ export interface Samples {
   readonly shards?: readonly Shard[];
   /** Asks for the tokens of rows that will be wanted soon; returns at once. */
   prefetch?(rows: ArrayLike<number>): void;
+  /** Packed rows only: labels and document ids. */
+  row?: TokenSource['row'];
+  readonly objective?: TokenSource['objective'];
+  /** Packed rows only: the documents in the row, from left to right. */
+  pieces?(i: number): PackedPiece[];
 }
 
 /** The columns of samples as flat arrays, the form in which they are computed with and stored. */

@@ -7,6 +7,8 @@ export interface HuggingFaceTokenizer {
   readonly normalizer: ((text: string) => string) | null;
   readonly pre_tokenizer: PreTokenizer | null;
   readonly model: TokenizerModel;
+  /** Of the added tokens that stand for no text. */
+  readonly all_special_ids: number[];
   encode(text: string, options: { add_special_tokens: boolean }): { ids: number[] };
   decode(ids: number[]): string;
   token_to_id(token: string): number | undefined;

@@ -11,12 +11,15 @@ import {
   Utf8,
   makeData,
   vectorFromArray,
+  type Table,
 } from 'apache-arrow';
 import { GradfoldError } from '../errors.ts';
 import { ArrowFileWriter, readArrowFile } from './arrow-file.ts';
 import { writeAtomically } from '../atomic-file.ts';
-import { checkInteger } from '../check.ts';
+import { checkInteger, invalid } from '../check.ts';
 import { FlatSamples, SamplesBuilder, mostRows, type Samples } from './flat-samples.ts';
+import { holdsPackedRows, packedFile } from './packed-file.ts';
+import { PackedTable, type PackedSamples } from './packed-samples.ts';
 import { ShardFolder } from './shard-folder.ts';
 import { ShardedSamples } from './sharded-samples.ts';
 import { tableFiles } from './shards.ts';
@@ -92,19 +95,46 @@ export async function writeSamplesFile(path: string, { columns }: FlatSamples): 
   });
 }
 
-/**
- * Opens what writeSamples wrote: a file, the shards of a folder (see tableFiles), or those of a list in its order. All
- * columns are views into the files' bytes; where the files are mapped, tokens are read when they are asked for. Errors:
- * NOT_FOUND; INVALID_FILE for a file that is truncated or holds something else, or a folder with shards missing.
- */
-export async function openSamples(path: string | readonly string[]): Promise<Samples> {
-  const files = [];
-  for (const file of await tableFiles(path)) files.push({ path: file, samples: await openSamplesFile(file) });
-  return files.length === 1 ? files[0].samples : new ShardedSamples(files);
+export interface OpenSamplesOptions {
+  /** Of packed rows: whether attention crosses documents; default: as they were written. */
+  crossDocumentAttention?: boolean;
 }
 
-async function openSamplesFile(path: string): Promise<FlatSamples> {
-  const table = await readArrowFile(path);
+/**
+ * Opens what writeSamples or `gradfold condition` wrote: a file, the shards of a folder (see tableFiles), or those of a
+ * list in its order. All columns are views into the files' bytes; where the files are mapped, tokens are read when they
+ * are asked for. Errors: NOT_FOUND; INVALID_FILE for a file that is truncated or holds something else, or a folder with
+ * shards missing.
+ */
+export async function openSamples(
+  path: string | readonly string[],
+  options: OpenSamplesOptions = {},
+): Promise<Samples> {
+  const files = [];
+  for (const file of await tableFiles(path)) files.push({ path: file, table: await readArrowFile(file) });
+  const packed = files.filter(({ table }) => holdsPackedRows(table));
+  if (packed.length > 0) return packedTable(files, packed.length, options);
+  const tables = files.map(({ path, table }) => ({ path, samples: flatSamples(path, table) }));
+  return tables.length === 1 ? tables[0].samples : new ShardedSamples(tables);
+}
+
+function packedTable(
+  files: readonly { path: string; table: Table }[],
+  packed: number,
+  { crossDocumentAttention }: OpenSamplesOptions,
+): PackedSamples {
+  if (packed < files.length) {
+    const other = files.find(({ table }) => !holdsPackedRows(table))!;
+    throw invalid(other.path, 'packed rows, as the other shards have', 'samples of one document each', {
+      code: 'INVALID_FILE',
+      fix: 'open them apart',
+    });
+  }
+  const tables = files.map(({ path, table }) => packedFile(path, table));
+  return new PackedTable(tables, crossDocumentAttention);
+}
+
+function flatSamples(path: string, table: Table): FlatSamples {
   const length = Number(table.schema.metadata.get(LENGTH_KEY));
   const found = table.schema.fields.map(({ name, type }) => `${name}: ${type}`).join(', ');
   const expected = FIELDS.map(({ name, type }) => `${name}: ${type}`).join(', ');

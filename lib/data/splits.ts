@@ -15,16 +15,21 @@ const FRACTION_TOLERANCE = 1e-9;
  */
 export function splitOf(id: string, seed: number, fractions: Record<Split, number>): Split {
   checkFractions(fractions);
-  const digest = createHash('sha256')
-    .update(`${checkInteger('seed', seed, 0)}\n${id}`)
-    .digest();
-  let below = digest.readUIntBE(0, 6) / 2 ** 48;
+  let below = uniformOf(id, seed);
   for (const split of SPLITS) {
     below -= fractions[split];
     if (below < 0) return split;
   }
   // Rounding of the sum: the last split that is not empty.
   return SPLITS.findLast((split) => fractions[split] > 0)!;
+}
+
+/** A number in [0, 1) that follows from a text and a seed alone: 48 bits of their SHA-256. */
+export function uniformOf(text: string, seed: number): number {
+  const digest = createHash('sha256')
+    .update(`${checkInteger('seed', seed, 0)}\n${text}`)
+    .digest();
+  return digest.readUIntBE(0, 6) / 2 ** 48;
 }
 
 function checkFractions(fractions: Record<Split, number>): void {

@@ -5,12 +5,19 @@ import { collate, type Batch, type TokenRow } from './batch.ts';
 export interface TokenSource {
   tokens(row: number): ArrayLike<number>;
   /**
-   * The whole row, where there is more to it than tokens: labels, document ids, token types. `epoch` counts the passes
-   * over the data completed before, so that masks may be drawn anew in each.
+   * The whole row, where there is more to it than tokens: labels, document ids, token types. `epoch` counts how often
+   * training has read the row before, so that masks may be drawn anew each time.
    */
   row?(row: number, epoch: number): TokenRow;
+  /** Says that the labels of `row` are next tokens, which a model of masked tokens cannot take. */
+  readonly objective?: 'next-token';
   /** Told of rows whose tokens will be wanted soon; must not wait for them. */
   prefetch?(rows: ArrayLike<number>): void;
+}
+
+/** Whether the rows of a source only make sense to a model that predicts the next token. */
+export function needsNextToken(samples: TokenSource): boolean {
+  return samples.row === undefined || samples.objective === 'next-token';
 }
 
 /** A row of a source; without `row` its tokens are all there is. */

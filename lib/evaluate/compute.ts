@@ -1,7 +1,7 @@
 import { checkFinite, checkInteger } from '../check.ts';
 import { raterShape, transformerShape } from '../model/architectures/index.ts';
 import type { ModelConfig, RaterConfig } from '../model/config.ts';
-import { modelLayout, raterLayout } from '../model/layout.ts';
+import { isHead, modelLayout, raterLayout } from '../model/layout.ts';
 import type { TransformerShape } from '../model/shape.ts';
 
 /** Products of a forward pass, of forward and backward, and of a Hessian product, in units of a forward pass. */
@@ -20,13 +20,14 @@ export function forwardFlops(config: ModelConfig, length: number): number {
   return rowFlops(shape, products, length);
 }
 
-/** The same of a rater, whose head works once a row, on the pooled vector. */
+/** The same of a rater, whose head works once a row, on the pooled vector, and of its reference model. */
 export function raterFlops(config: RaterConfig, length: number): number {
   const shape = raterShape(config);
-  const head = shape.hiddenSize + Number(config.bias);
+  const reference = config.reference ? forwardFlops(config.reference, length) : 0;
   const lookedUp = shape.vocabSize + tableRows(shape);
-  const products = raterLayout(config, shape).length - head - lookedUp * shape.hiddenSize;
-  return rowFlops(shape, products, length) + 2 * shape.hiddenSize;
+  const { slots } = raterLayout(config, shape);
+  const backbone = slots.filter((slot) => !isHead(slot)).reduce((sum, { size }) => sum + size, 0);
+  return rowFlops(shape, backbone - lookedUp * shape.hiddenSize, length) + 2 * shape.hiddenSize + reference;
 }
 
 const tableRows = ({ learnedPositions, tokenTypes }: TransformerShape): number => learnedPositions + tokenTypes;
@@ -51,19 +52,28 @@ export interface MetaTrainingSize {
   /** Of one row's forward pass, by model and by rater. */
   modelFlops: number;
   raterFlops: number;
+  /** Plain steps of the model that inner ones start from; default 0. */
+  startSteps?: number;
+  /** Weighted inner steps that nothing is differentiated through; default 0. */
+  burnInSteps?: number;
+  /** Whether Hessian products are left out. */
+  firstOrder?: boolean;
 }
 
 /**
  * Floating-point operations of meta-training by exact meta-gradients: for each inner model T weighted gradients, the
  * gradient of the outer loss, and on the way back a dual pass a step, of which the first step needs the tangents alone;
- * the rater goes forward and backward over all inner rows.
+ * the rater goes forward and backward over all inner rows. Training the starts and burning in come on top.
  */
 export function metaTrainingFlops(size: MetaTrainingSize): number {
   const { metaSteps, innerModels, innerSteps, innerBatch, outerBatch, modelFlops, raterFlops } = size;
-  const inner = innerBatch * (BACKWARD * innerSteps + HESSIAN * (innerSteps - 1) + TANGENT);
+  const { startSteps = 0, burnInSteps = 0, firstOrder = false } = size;
+  const dual = firstOrder ? TANGENT : HESSIAN;
+  const inner = innerBatch * (BACKWARD * innerSteps + dual * (innerSteps - 1) + TANGENT);
   const ofModel = (inner + outerBatch * BACKWARD) * modelFlops;
   const ofRater = innerSteps * innerBatch * BACKWARD * raterFlops;
-  return metaSteps * innerModels * (ofModel + ofRater);
+  const plain = (startSteps + burnInSteps) * innerBatch * BACKWARD * modelFlops;
+  return metaSteps * innerModels * (ofModel + ofRater) + plain + burnInSteps * innerBatch * FORWARD * raterFlops;
 }
 
 /** A filtered training against one without a filter. */

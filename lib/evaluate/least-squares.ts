@@ -75,7 +75,7 @@ export function leastSquares(columns: readonly Float64Array[], y: Float64Array):
   const { kept, redundant } = independentColumns(triangle, n);
   const { solution, inverse } =
     kept.length > 0
-      ? solve(
+      ? solveIndependent(
           kept.map((j) => triangle[j]),
           target,
         )
@@ -124,7 +124,7 @@ function independentColumns(columns: number[][], n: number): { kept: number[]; r
 }
 
 /** Coefficients of the target on independent columns, and the diagonal of the inverse of their products. */
-function solve(columns: number[][], target: number[]): typeof NOTHING {
+export function solveIndependent(columns: number[][], target: number[]): { solution: number[]; inverse: number[] } {
   const qr = new QrDecomposition(new Matrix(columns).transpose());
   const root = inverse(qr.upperTriangularMatrix).to2DArray();
   return {

@@ -1,6 +1,6 @@
 import { checkInteger } from '../check.ts';
 import { collate } from '../data/batch.ts';
-import { rowOf, type TokenSource } from '../data/token-source.ts';
+import { needsNextToken, rowOf, type TokenSource } from '../data/token-source.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 
 export interface LossOptions {
@@ -24,7 +24,7 @@ export async function rowLosses(
   options: LossOptions = {},
 ): Promise<Float64Array> {
   const { signal, onProgress } = options;
-  if (!samples.row) model.checkPredictsNext('rowLosses');
+  if (needsNextToken(samples)) model.checkPredictsNext('rowLosses');
   const batchSize = checkInteger('batchSize', options.batchSize ?? 32, 1);
   const lengths = Array.from(rows, (row) => samples.tokens(row).length);
   const byLength = lengths.map((_, i) => i).sort((a, b) => lengths[a] - lengths[b]);

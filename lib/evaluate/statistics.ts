@@ -148,6 +148,23 @@ export function spearman(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return sampleRankCorrelation(left, right);
 }
 
+/**
+ * Standard error of Spearman's rank correlation ρ of n pairs: that of Fisher's z, √((1 + ρ²/2) / (n − 3)) (Bonett and
+ * Wright 2000), times dρ/dz = 1 − ρ². NaN for fewer than 4 pairs.
+ */
+export function spearmanError(correlation: number, pairs: number): number {
+  // Rounding may put a perfect correlation beyond 1.
+  const rho = Math.max(-1, Math.min(1, checkFinite('correlation', correlation)));
+  const n = checkInteger('pairs', pairs, 0);
+  return n < 4 ? NaN : (1 - rho ** 2) * Math.sqrt((1 + rho ** 2 / 2) / (n - 3));
+}
+
+/** Standard error of a share of n independent trials, √(p(1 − p) / n). */
+export function shareError(share: number, trials: number): number {
+  const p = checkFinite('share', share, { min: 0, max: 1 });
+  return Math.sqrt((p * (1 - p)) / checkInteger('trials', trials, 1));
+}
+
 function finitePair(a: ArrayLike<number>, b: ArrayLike<number>): [number[], number[]] {
   checkLength('b', b, a.length, 'one for each of a');
   return [finiteNumbers('a', a), finiteNumbers('b', b)];

@@ -1,4 +1,5 @@
 import type { RopeParameters } from './rope.ts';
+import type { RowFeature } from './row-features.ts';
 import type { Pooling } from './shape.ts';
 
 // Hugging Face configurations, fields under their Hugging Face names. Unknown fields are kept as they are. Dropout is
@@ -82,6 +83,10 @@ export interface RaterSettings {
   pooling: Pooling;
   /** Whether the scalar head has a bias. */
   bias: boolean;
+  /** Numbers of a row that have weights of their own in its score, beside what the backbone makes of the row. */
+  features?: readonly RowFeature[];
+  /** Configuration of the model that the feature `loss` is taken of. */
+  reference?: ModelConfig;
 }
 
 /** A backbone's configuration and how the rater reads it. */

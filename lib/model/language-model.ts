@@ -1,11 +1,19 @@
-import type { Backend, BackwardRequest, EngineBatch, EngineModel, SketchRequest } from '../backend/types.ts';
+import type {
+  Backend,
+  BackwardRequest,
+  EngineBatch,
+  EngineModel,
+  FloatArray,
+  SketchRequest,
+} from '../backend/types.ts';
 import { checkCall, checkFiniteArray, checkInteger, checkLength, checkList, checkObject, invalid } from '../check.ts';
-import { checkBatch, type Batch } from '../data/batch.ts';
+import { checkBatch, checkRows, type Batch } from '../data/batch.ts';
 import { GradfoldError } from '../errors.ts';
 import { transformerShape } from './architectures/index.ts';
 import { readConfig } from './checkpoint.ts';
 import type { ModelConfig } from './config.ts';
 import { modelLayout } from './layout.ts';
+import { markPositions } from './logit-positions.ts';
 import {
   estimateMemory,
   MAX_SKETCH_DIMENSIONS,
@@ -32,6 +40,11 @@ export interface GradientOptions extends WeightOptions {
 export interface HvpOptions extends WeightOptions {
   /** The product is added to it, and it is returned; default: a new vector. */
   addTo?: ParameterVector;
+}
+
+export interface LogitsOptions extends CallOptions {
+  /** For each row the positions whose logits are wanted, ascending; default: its last token. */
+  positions?: readonly ArrayLike<number>[];
 }
 
 export interface PerSampleRequest extends GradientOptions {
@@ -128,6 +141,23 @@ export class LanguageModel extends TransformerModel<ModelConfig, EngineModel> {
   async loss(batch: Batch, options: CallOptions = {}): Promise<{ mean: number; perSample: Float64Array }> {
     const perSample = await this.engine.loss(this.#check(batch, options), options.signal);
     return { mean: perSample.reduce((sum, loss) => sum + loss, 0) / perSample.length, perSample };
+  }
+
+  /**
+   * The logits of the tokens that could come next: what the softmax over the vocabulary is taken of. Of a model of masked
+   * tokens, those of the position itself. Labels play no part.
+   * @returns one array of vocab_size numbers a position, row by row; Float64Array on the reference backend, else
+   *   Float32Array
+   * @throws GradfoldError INVALID_ARGUMENT naming a row without tokens, or a position that is padding or out of order
+   */
+  async logits(batch: Omit<Batch, 'labels'>, options: LogitsOptions = {}): Promise<FloatArray[]> {
+    checkCall('options', options);
+    const checked = markPositions(checkRows(batch, this.#shape), options.positions);
+    const logits = await this.engine.logits(checked, options.signal);
+    const { vocabSize } = this.#shape;
+    return Array.from({ length: logits.length / vocabSize }, (_, i) =>
+      logits.subarray(i * vocabSize, (i + 1) * vocabSize),
+    );
   }
 
   /** Loss of each row, and Σ_i w_i g_i. */

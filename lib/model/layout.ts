@@ -37,21 +37,32 @@ export interface ParameterLayout {
   slots: readonly ParameterSlot[];
 }
 
+/** The tensor of a rater's weights of its features, above their means and below. */
+export const FEATURE_WEIGHTS = 'score_head.features';
+
 /** A language model's layout: backbone, then head. */
 export function modelLayout(config: ModelConfig, shape: TransformerShape): ParameterLayout {
   const { name, backbone, head } = architectureOf(config);
   return layoutOf(name, [...backbone(shape, config), ...head(shape)]);
 }
 
-/** A rater's layout: backbone, then `score_head.weight` and, with a bias, `score_head.bias`. */
+/** A rater's layout: backbone, then `score_head.weight` and, where it has them, `score_head.bias` and `.features`. */
 export function raterLayout(config: RaterConfig, shape: TransformerShape): ParameterLayout {
   const { name, backbone } = architectureOf(config);
   const head: TensorSpec[] = [
     { name: 'score_head.weight', shape: [1, shape.hiddenSize], role: 'score.weight', initial: { scale: 1 } },
   ];
   if (config.bias) head.push({ name: 'score_head.bias', shape: [1], role: 'score.bias', initial: 'zeros' });
+  const features = config.features?.length ?? 0;
+  // No engine knows them: SequenceRater adds them to what its engine gives.
+  if (features > 0) {
+    head.push({ name: FEATURE_WEIGHTS, shape: [2, features], role: 'score.features', initial: 'zeros' });
+  }
   return layoutOf(name, [...backbone(shape, config), ...head]);
 }
+
+/** Whether a tensor of a rater's is its head's, not its backbone's. */
+export const isHead = ({ name }: ParameterSlot): boolean => name.startsWith('score_head.');
 
 /** The part of a layout whose tensors pass a test, where it lies in the whole. */
 export function partOf(layout: ParameterLayout, belongs: (slot: ParameterSlot) => boolean): ParameterLayout {

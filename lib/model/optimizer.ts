@@ -89,6 +89,16 @@ export class Optimizer {
   }
 
   /**
+   * @internal All that `precondition` depends on; v is the live vector.
+   * @throws GradfoldError INVALID_ARGUMENT for SGD, which has no metric.
+   */
+  metricState(): { v: ParameterVector; beta2: number; eps: number; step: number } {
+    if (!this.#moments) throw invalid('optimizer', 'one of kind adamw', this.#settings.kind);
+    const { betas, eps } = this.#settings;
+    return { v: this.#moments.v, beta2: betas[1], eps, step: this.#stepCount };
+  }
+
+  /**
    * A copy of where it stands, for `metaGradient` or as an inner model's start.
    * @throws GradfoldError INVALID_ARGUMENT for SGD, which has no state.
    */

@@ -4,6 +4,7 @@ import type {
   EngineBatch,
   EngineModel,
   EngineVector,
+  FloatArray,
   MemoryRequest,
 } from '../backend/types.ts';
 import { checkBatch, type BatchLimits } from '../data/batch.ts';
@@ -40,6 +41,11 @@ export class ExplainingModel implements EngineModel {
 
   loss(batch: EngineBatch, signal?: AbortSignal): Promise<Float64Array> {
     return this.#explained(batch, { operation: 'loss' }, () => this.#model.loss(batch, signal));
+  }
+
+  // A head's panel of logits is what a loss holds too; what is wanted of them lies in ordinary memory.
+  logits(batch: EngineBatch, signal?: AbortSignal): Promise<FloatArray> {
+    return this.#explained(batch, { operation: 'loss' }, () => this.#model.logits(batch, signal));
   }
 
   backward(batch: EngineBatch, request: BackwardRequest, signal?: AbortSignal): Promise<BackwardResult> {

@@ -1,14 +1,15 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { openBackend } from '../backend/open.ts';
 import type { Backend } from '../backend/types.ts';
 import { openCorpus, type Corpus } from '../data/corpus.ts';
 import { openSamples, type Samples } from '../data/samples.ts';
+import type { BaseRecipe } from './method.ts';
 import type { Recipe } from './schema.ts';
 import type { Stage } from './stage.ts';
 
 /** What the stages of one run share. Files and the backend are opened when first needed. */
-export class RunContext {
-  readonly recipe: Recipe;
+export class RunContext<R extends BaseRecipe = Recipe> {
+  readonly recipe: R;
   readonly dir: string;
   /** What relative paths of the recipe start from. */
   readonly recipeDir: string;
@@ -21,7 +22,7 @@ export class RunContext {
   #samples: Promise<Samples> | undefined;
 
   constructor(options: {
-    recipe: Recipe;
+    recipe: R;
     dir: string;
     recipeDir: string;
     signal?: AbortSignal;
@@ -38,6 +39,11 @@ export class RunContext {
 
   path(...parts: string[]): string {
     return join(this.dir, ...parts);
+  }
+
+  /** A path of the recipe, which starts from its folder. */
+  recipePath(path: string): string {
+    return resolve(this.recipeDir, path);
   }
 
   backend(): Promise<Backend> {
@@ -88,3 +94,6 @@ export const FILES = {
 
 /** The pool's scores by one scoring; the column has its name. */
 export const scoreFile = (scoring: string): string => `${FILES.scores}${scoring}.arrow`;
+
+/** What a scoring leaves beside its scores, such as a model that gives them. */
+export const leavingsOf = (scoring: string): string => `${FILES.scores}${scoring}/`;

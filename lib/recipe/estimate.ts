@@ -1,3 +1,4 @@
+import type { TransformerShape } from '../model/shape.ts';
 import { plansOf } from './grid.ts';
 import type { Recipe } from './schema.ts';
 import { stagesOfScorings } from './score-stages.ts';
@@ -30,8 +31,6 @@ export function estimateRun(recipe: Recipe): RunEstimate {
   const { pretrain, scores, train, evaluate, samples } = recipe;
   const { vocabulary } = recipe.tokenizer;
   const { shape, parameters } = modelSize(recipe, vocabulary);
-  const { hiddenSize: d, intermediateSize: ff, layers } = shape;
-  const attentionWidth = shape.heads * shape.headDim;
   const rowFlops = forwardFlops(recipe, vocabulary);
 
   const plans = Object.keys(plansOf(recipe));
@@ -54,13 +53,19 @@ export function estimateRun(recipe: Recipe): RunEstimate {
   }));
   const batches = Object.values(scores).map((scoring) => ('batch' in scoring ? scoring.batch : 0));
   const widest = samples.length * Math.max(pretrain?.batch ?? 0, train.batch, ...batches);
-  const activations = widest * layers * (8 * d + 4 * attentionWidth + 4 * ff);
   return {
     parameters,
     plans,
     trainings,
     stages,
     flops: stages.reduce((sum, { flops }) => sum + flops, 0),
-    memory: 4 * (VECTORS * parameters + 2 * activations),
+    memory: trainingMemory(shape, parameters, widest),
   };
+}
+
+/** Bytes of model state and activations of a training step on so many tokens, about. */
+export function trainingMemory(shape: TransformerShape, parameters: number, tokens: number): number {
+  const { hiddenSize: d, intermediateSize: ff, layers, heads, headDim } = shape;
+  const activations = tokens * layers * (8 * d + 4 * heads * headDim + 4 * ff);
+  return 4 * (VECTORS * parameters + 2 * activations);
 }

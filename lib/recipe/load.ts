@@ -2,14 +2,15 @@ import { readFile } from 'node:fs/promises';
 import { closest, distance } from 'fastest-levenshtein';
 import { isMap, isScalar, LineCounter, parseDocument, type Document } from 'yaml';
 import type { z } from 'zod';
+import { invalid } from '../check.ts';
 import { GradfoldError } from '../errors.ts';
-import { recipeSchema, type Recipe } from './schema.ts';
+import { DEFAULT_METHOD, isMethod, RECIPE_METHODS, type AnyRecipe } from './methods.ts';
 
 type Issue = z.core.$ZodIssue;
 type Path = readonly PropertyKey[];
 
 /** Reads a recipe file; see {@link parseRecipe}. */
-export async function loadRecipe(path: string): Promise<Recipe> {
+export async function loadRecipe(path: string): Promise<AnyRecipe> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
@@ -24,7 +25,7 @@ export async function loadRecipe(path: string): Promise<Recipe> {
  * @param name what to call the file in messages
  * @throws GradfoldError INVALID_ARGUMENT naming every wrong key with its line, and for an unknown key the nearest known one
  */
-export function parseRecipe(text: string, name = 'recipe'): Recipe {
+export function parseRecipe(text: string, name = 'recipe'): AnyRecipe {
   const lines = new LineCounter();
   // Merge keys let scorings share what they have in common.
   const document = parseDocument(text, { lineCounter: lines, merge: true });
@@ -34,20 +35,34 @@ export function parseRecipe(text: string, name = 'recipe'): Recipe {
       `${name}: not valid YAML: ${document.errors[0].message.split('\n')[0]}`,
     );
   }
-  const result = recipeSchema.safeParse(document.toJS() ?? {});
+  const content: unknown = document.toJS() ?? {};
+  const method = (content as { method?: unknown }).method ?? DEFAULT_METHOD;
+  if (!isMethod(method)) {
+    const known = Object.keys(RECIPE_METHODS).join(', ');
+    throw invalid(`${name}:${lineOf(document, lines, ['method'])}: method`, `one of ${known}`, method);
+  }
+  const { schema } = RECIPE_METHODS[method];
+  const result = schema.safeParse(content);
   if (result.success) return result.data;
-  const messages = result.error.issues.flatMap((issue) => describe(issue, document, lines));
+  const messages = result.error.issues.flatMap((issue) => describe(issue, { schema, document, lines }));
   throw new GradfoldError('INVALID_ARGUMENT', messages.map((message) => `${name}:${message}`).join('\n'));
 }
 
-function describe(issue: Issue, document: Document, lines: LineCounter): string[] {
+/** What a message is made from. */
+interface Source {
+  schema: z.core.$ZodType;
+  document: Document;
+  lines: LineCounter;
+}
+
+function describe(issue: Issue, { schema, document, lines }: Source): string[] {
   if (issue.code !== 'unrecognized_keys') {
     const where = lineOf(document, lines, issue.path);
     return [`${where}: ${issue.path.join('.') || 'recipe'}: ${issue.message}`];
   }
   return issue.keys.map((key) => {
     const path = [...issue.path, key];
-    const known = knownKeys(issue.path, document);
+    const known = knownKeys(issue.path, schema, document);
     const near = closest(key, known);
     const suggestion =
       known.length > 0 && distance(key, near) <= Math.max(2, key.length / 2)
@@ -60,9 +75,9 @@ function describe(issue: Issue, document: Document, lines: LineCounter): string[
 /** Keys whose value says which member of a union is meant. */
 const DISCRIMINATORS = ['source', 'method'];
 
-/** The keys that the schema accepts at a path. */
-function knownKeys(path: Path, document: Document): string[] {
-  let schemas: z.core.$ZodType[] = [recipeSchema];
+/** The keys that the schema of a recipe accepts at a path. */
+function knownKeys(path: Path, recipe: z.core.$ZodType, document: Document): string[] {
+  let schemas: z.core.$ZodType[] = [recipe];
   for (const step of path)
     schemas = schemas
       .flatMap(objects)
@@ -87,10 +102,15 @@ function literal(schema: z.core.$ZodType): unknown {
   return def.type === 'literal' ? (def as z.core.$ZodLiteralDef<z.core.util.Literal>).values[0] : undefined;
 }
 
-/** Unwraps defaults, optionals and unions down to object and record schemas. */
+/** Unwraps defaults, optionals, what is transformed, and unions down to object and record schemas. */
 function objects(schema: z.core.$ZodType): z.core.$ZodType[] {
-  const def = schema._zod.def as { type: string; innerType?: z.core.$ZodType; options?: z.core.$ZodType[] };
-  if (def.innerType) return objects(def.innerType);
+  const def = schema._zod.def as {
+    innerType?: z.core.$ZodType;
+    in?: z.core.$ZodType;
+    options?: z.core.$ZodType[];
+  };
+  const inner = def.innerType ?? def.in;
+  if (inner) return objects(inner);
   if (def.options) return def.options.flatMap(objects);
   return [schema];
 }

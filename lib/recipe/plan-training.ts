@@ -6,10 +6,10 @@ import { randomUint32, streamOf } from '../random.ts';
 import { readScoreTable, type ScoreTable } from '../score/table.ts';
 import { recordMetadata } from '../select/plan-record.ts';
 import { scoreFile, type RunContext } from './context.ts';
+import { modelConfig } from './model-config.ts';
 import { makePlan } from './plans.ts';
 import { trainingRows, validationRows } from './rows.ts';
 import type { PlanRecipe } from './schema.ts';
-import { modelConfig } from './score-stages.ts';
 import { readStamp, type Facts } from './stage.ts';
 import { trainInto, TRAINING_FILES, validation } from './training.ts';
 

@@ -10,15 +10,17 @@ interface Problem {
 
 /** What a recipe's parts lack of each other: scorings that no one defines, a model to score with, a target. */
 export function recipeProblems(recipe: Recipe): Problem[] {
-  return [...scoringProblems(recipe), ...planProblems(recipe), ...gridProblems(recipe)];
+  return [...scoringProblems(recipe), ...explanationProblems(recipe), ...planProblems(recipe), ...gridProblems(recipe)];
 }
 
-function scoringProblems({ scores, pretrain, target }: Recipe): Problem[] {
+function scoringProblems({ scores, pretrain, target, model }: Recipe): Problem[] {
   return Object.entries(scores).flatMap(([name, scoring]) => {
     if (scoring.method === 'combine') return combinationProblems(name, Object.keys(scoring.of), scores);
     const lqs = scoring.method === 'lqs' ? sweepProblem(scoring) : undefined;
     if (lqs) return [{ path: ['scores', name], message: lqs }];
-    const there = { pretrain, target };
+    const rater = scoring.method === 'datarater' ? populationProblem(scoring) : undefined;
+    if (rater) return [{ path: ['scores', name, 'modelsPerStep'], message: rater }];
+    const there = { pretrain, target, model };
     return SCORING_NEEDS[scoring.method]
       .filter((section) => there[section] === undefined)
       .map((section) => ({ path: ['scores', name], message: `method ${scoring.method} needs a section "${section}"` }));
@@ -31,6 +33,10 @@ function sweepProblem({ interval, proxy, scorer }: ScoringOf<'lqs'>): string | u
   return scorer && !proxy ? 'a scorer learns from proxy rows: add "proxy"' : undefined;
 }
 
+function populationProblem({ modelsPerStep, population }: ScoringOf<'datarater'>): string | undefined {
+  return modelsPerStep > population ? `expected at most ${population}, all of the population` : undefined;
+}
+
 function combinationProblems(name: string, parts: string[], scores: Recipe['scores']): Problem[] {
   const path = ['scores', name, 'of'];
   return parts.flatMap((part) => {
@@ -40,6 +46,12 @@ function combinationProblems(name: string, parts: string[], scores: Recipe['scor
       ? [{ path: [...path, part], message: 'a combination of combinations: name their parts instead' }]
       : [];
   });
+}
+
+function explanationProblems({ explain, scores }: Recipe): Problem[] {
+  return (explain?.scores ?? []).flatMap((name, i) =>
+    name in scores ? [] : [{ path: ['explain', 'scores', i], message: unknown(name, scores) }],
+  );
 }
 
 function planProblems({ plans, scores }: Recipe): Problem[] {

@@ -1,8 +1,10 @@
-import type { QualityData } from '../report/data.ts';
+import type { Estimate, QualityData } from '../report/data.ts';
 import { rowLosses } from '../evaluate/losses.ts';
-import { areaUnderCurve } from '../evaluate/statistics.ts';
+import { areaWithError } from '../evaluate/roc.ts';
+import { shareError } from '../evaluate/statistics.ts';
 import { readScoreTable } from '../score/table.ts';
 import { invalid } from '../check.ts';
+import { definedError } from './uncertainty.ts';
 import { scoreFile, type RunContext } from './context.ts';
 import { plansOf, selectionName } from './grid.ts';
 import { selectFrom } from './plans.ts';
@@ -91,20 +93,13 @@ async function judgedRows(context: RunContext): Promise<Judged> {
 function areas({ positive, group }: Judged, groups: string[], values: ArrayLike<number>) {
   const of = (wanted: (i: number) => boolean) => Array.from(values).filter((_, i) => wanted(i));
   const positives = of((i) => positive[i]);
+  const over = (negatives: number[]): Estimate => {
+    const { area, standardError } = areaWithError(positives, negatives);
+    return { value: area, standardError: definedError(standardError) };
+  };
   return {
-    auc: areaUnderCurve(
-      positives,
-      of((i) => !positive[i]),
-    ),
-    byGroup: Object.fromEntries(
-      groups.map((name) => [
-        name,
-        areaUnderCurve(
-          positives,
-          of((i) => group[i] === name),
-        ),
-      ]),
-    ),
+    auc: over(of((i) => !positive[i])),
+    byGroup: Object.fromEntries(groups.map((name) => [name, over(of((i) => group[i] === name))])),
   };
 }
 
@@ -120,11 +115,9 @@ async function purities(context: RunContext, { rows, positive }: Judged): Promis
   );
   const purity = (name: string, kept: Uint32Array) => {
     const judged = Array.from(kept, (row) => isPositive.get(row)).filter((x) => x !== undefined);
-    return {
-      name,
-      judged: judged.length,
-      share: judged.length > 0 ? judged.filter(Boolean).length / judged.length : null,
-    };
+    const value = judged.filter(Boolean).length / judged.length;
+    const share = judged.length > 0 ? { value, standardError: shareError(value, judged.length) } : null;
+    return { name, judged: judged.length, share };
   };
   const kept = [];
   for (const [name, { score, select }] of selections) {

@@ -3,15 +3,10 @@ import { cpus, totalmem } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { writeTextAtomically } from '../atomic-file.ts';
-import type { ReportData } from '../report/data.ts';
-import { renderReport } from '../report/page.ts';
-import { FILES, RunContext, type RunStage } from './context.ts';
-import { dataStages } from './data-stages.ts';
-import type { Recipe } from './schema.ts';
-import { scoreStages } from './score-stages.ts';
+import { FILES, RunContext } from './context.ts';
+import type { BaseData, BaseRecipe, RunFacts } from './method.ts';
+import { methodOf, recipeMethod, type AnyRecipe } from './methods.ts';
 import { runStages, type RunEvent, type Stamp } from './stage.ts';
-import { summarizeRun } from './summary/index.ts';
-import { trainStages } from './train-stages.ts';
 
 export interface RunOptions {
   /** The run's folder is `out`/<name>; default runs. */
@@ -19,7 +14,7 @@ export interface RunOptions {
   /** The recipe's file: relative paths in it start from its folder, and the page names it. */
   recipePath: string;
   /** The command that the page names; default run. */
-  command?: 'run' | 'compare';
+  command?: 'run' | 'compare' | 'mix run';
   /** Documents to take at most. */
   limit?: number;
   signal?: AbortSignal;
@@ -28,9 +23,9 @@ export interface RunOptions {
 
 /** What a run was made of: enough to make it again. */
 export interface RunRecord {
-  recipe: Recipe;
+  recipe: AnyRecipe;
   limit: number | null;
-  environment: ReportData['environment'];
+  environment: RunFacts['environment'];
   stages: Record<string, Stamp>;
 }
 
@@ -39,13 +34,14 @@ export interface RunRecord {
  * one goes on from its checkpoint. Ends with run.json, report.json and report.html beside the stages' files.
  */
 export async function runRecipe(
-  recipe: Recipe,
+  recipe: AnyRecipe,
   options: RunOptions,
-): Promise<{ dir: string; report: string; data: ReportData }> {
+): Promise<{ dir: string; report: string; data: BaseData }> {
   const { recipePath, limit, signal, onEvent } = options;
+  const method = methodOf(recipe);
   const dir = resolve(options.out ?? 'runs', recipe.name);
   await mkdir(dir, { recursive: true });
-  const context = new RunContext({
+  const context = new RunContext<BaseRecipe>({
     recipe,
     dir,
     recipeDir: dirname(resolve(recipePath)),
@@ -55,10 +51,10 @@ export async function runRecipe(
   });
   try {
     const version = await packageVersion();
-    const stamps = await runStages(await stagesOf(context), context, { dir, version, signal, onEvent });
+    const stamps = await runStages(await method.stages(context), context, { dir, version, signal, onEvent });
     const environment = await describeEnvironment(context, version);
     const command = `gradfold ${options.command ?? 'run'} ${recipePath}${limit === undefined ? '' : ` --limit ${limit}`} --seed ${recipe.seed}`;
-    const data = await summarizeRun(context, stamps, { environment, command });
+    const data = { method: recipe.method, ...(await method.summarize(context, stamps, { environment, command })) };
     const record: RunRecord = { recipe, limit: limit ?? null, environment, stages: stamps };
     await writeTextAtomically(join(dir, FILES.record), `${JSON.stringify(record, null, 2)}\n`);
     await writeTextAtomically(join(dir, FILES.reportData), JSON.stringify(data));
@@ -68,14 +64,9 @@ export async function runRecipe(
   }
 }
 
-/** The stages of a recipe, in order. */
-export async function stagesOf(context: RunContext): Promise<RunStage[]> {
-  return [...(await dataStages(context)), ...scoreStages(context), ...trainStages(context)];
-}
-
 /** Draws the page of a finished run; resolves to its path. */
-export async function writeReport(dir: string, data: ReportData, path = join(dir, FILES.report)): Promise<string> {
-  await writeTextAtomically(path, await renderReport(data));
+export async function writeReport(dir: string, data: BaseData, path = join(dir, FILES.report)): Promise<string> {
+  await writeTextAtomically(path, await recipeMethod(data.method).render(data));
   return path;
 }
 
@@ -85,7 +76,7 @@ export async function packageVersion(): Promise<string> {
   return (JSON.parse(await readFile(path, 'utf8')) as { version: string }).version;
 }
 
-async function describeEnvironment(context: RunContext, version: string): Promise<ReportData['environment']> {
+async function describeEnvironment(context: RunContext<BaseRecipe>, version: string): Promise<RunFacts['environment']> {
   const { info, precision } = await context.backend();
   const processors = cpus();
   const parts = [info.name, info.gemm, info.isa, info.threads && `${info.threads} threads`, precision];

@@ -1,61 +1,21 @@
 import { z } from 'zod';
-import { CORRUPTIONS } from '../data/corrupt.ts';
 import { DEFAULT_LAYERS } from '../order/fold.ts';
 import { ORDER_NAMES, orderProblem } from '../order/named.ts';
 import { KEEPS, selectionProblem } from '../select/rule.ts';
+import {
+  backend,
+  corpus,
+  count,
+  fraction,
+  model,
+  name,
+  optimization,
+  samples,
+  seed,
+  tokenizer,
+} from './common-schema.ts';
 import { recipeProblems } from './problems.ts';
 import { scoringSchema } from './scoring-schema.ts';
-
-const name = z.string().regex(/^[\w.-]+$/, 'letters, digits, dot, dash and underscore only');
-const count = z.int().min(1);
-const fraction = z.number().gt(0).max(1);
-
-/** AdamW with linear warm-up and a cosine down to `finalLr` of the peak. */
-const optimization = z.strictObject({
-  steps: count.describe('optimizer steps'),
-  batch: count.describe('rows a step'),
-  lr: z.number().gt(0).describe('peak learning rate'),
-  warmup: z.int().min(0).default(0).describe('steps of linear warm-up'),
-  finalLr: z.number().min(0).max(1).default(0.1).describe('last learning rate as a fraction of the peak'),
-  betas: z.tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)]).default([0.9, 0.95]),
-  weightDecay: z.number().min(0).default(0),
-  clipNorm: z.number().gt(0).default(1),
-});
-
-/** Split of the documents where nothing else is asked for. */
-export const DEFAULT_SHARES = { train: 0.8, proxy: 0.05, target: 0.05, validation: 0.1 };
-
-/** Noise where training and annotation would meet it; what judges them stays clean. */
-const NOISY = { train: 0.3, proxy: 0.3 };
-const share = z.number().min(0).max(1).optional();
-const corrupt = z
-  .strictObject({
-    shares: z.strictObject({ train: share, proxy: share, target: share, validation: share }).default(NOISY),
-    kinds: z
-      .array(z.enum(CORRUPTIONS))
-      .min(1)
-      .default([...CORRUPTIONS]),
-  })
-  .optional()
-  .describe('corrupt a share of the documents of each split, to see who finds them');
-
-const corpus = z.discriminatedUnion('source', [
-  z.strictObject({
-    source: z.literal('demo'),
-    corrupt,
-    withDebian: z.boolean().default(false).describe('also read documentation packages of a Debian machine'),
-    cacheDir: z.string().min(1).default('.cache').describe('where downloaded packages are kept'),
-  }),
-  z.strictObject({
-    source: z.literal('files'),
-    corrupt,
-    cacheDir: z.string().min(1).default('.cache').describe('where texts of other languages are kept, to corrupt with'),
-    files: z.array(z.string().min(1)).min(1).describe('JSONL (.gz), text or Parquet files, relative to the recipe'),
-    textColumn: z.string().min(1).default('text'),
-    idColumn: z.string().min(1).default('id'),
-    onError: z.enum(['fail', 'skip']).default('fail'),
-  }),
-]);
 
 const select = z
   .strictObject({
@@ -108,34 +68,14 @@ function addProblem(context: z.RefinementCtx, message: string | undefined): void
 }
 
 const fields = z.strictObject({
+  method: z.literal('plans').default('plans'),
   name,
-  seed: z.int().min(0).max(0xffffffff).default(0),
-  backend: z
-    .strictObject({
-      name: z.enum(['auto', 'reference', 'cpu', 'cuda']).default('auto'),
-      threads: z.int().min(0).default(0).describe('0: all cores'),
-      precision: z.enum(['f32', 'bf16']).default('f32'),
-    })
-    .prefault({}),
+  seed,
+  backend,
   corpus,
-  tokenizer: z
-    .strictObject({
-      path: z.string().min(1).optional().describe('a Hugging Face tokenizer.json; trained on the corpus when absent'),
-      vocabulary: z.int().min(257).default(4096).describe('size when trained'),
-    })
-    .prefault({}),
-  samples: z.strictObject({
-    length: z.int().min(2).default(128).describe('tokens a row'),
-    minTokens: z.int().min(2).optional().describe('shorter rows are left out; equal to length, all rows cost the same'),
-    shares: z
-      .strictObject({ train: fraction, proxy: fraction, target: fraction, validation: fraction })
-      .default(DEFAULT_SHARES)
-      .refine((x) => Math.abs(x.train + x.proxy + x.target + x.validation - 1) < 1e-9, 'the shares must add up to 1')
-      .describe('split of the documents by a hash of their id'),
-  }),
-  model: z
-    .looseObject({ model_type: z.enum(['llama', 'mistral', 'gpt2']) })
-    .describe('a Hugging Face configuration; vocab_size comes from the tokenizer'),
+  tokenizer,
+  samples,
+  model,
   pretrain: optimization.optional().describe('the small model that scores'),
   target: z
     .strictObject({ domain: z.string().min(1).optional(), label: z.string().min(1).optional(), rows: count })
@@ -151,6 +91,14 @@ const fields = z.strictObject({
     })
     .optional()
     .describe('a column of the corpus, shown to no method, to judge scores by'),
+  explain: z
+    .strictObject({
+      scores: z.array(name).min(1).describe('scorings, a page for each'),
+      folds: count.min(2).default(10).describe('of the cross-validation, by document'),
+      shown: count.default(6).describe('documents at each end'),
+    })
+    .optional()
+    .describe('what scores have to do with the text: heuristics, domains, extreme documents'),
   plans: z.record(name, plan).default({}).describe('training orders by name; the first one is the baseline'),
   grid: z.array(grid).default([]).describe('more plans, as products'),
   train: optimization.extend({ seeds: z.array(z.int().min(0)).min(1).max(20) }),
@@ -175,4 +123,4 @@ export const recipeSchema = fields.superRefine((recipe, context) => {
 export type Recipe = z.output<typeof fields>;
 export type PlanRecipe = Recipe['plans'][string];
 export type GridRecipe = Recipe['grid'][number];
-export type Optimization = z.output<typeof optimization>;
+export { DEFAULT_SHARES, type Optimization } from './common-schema.ts';

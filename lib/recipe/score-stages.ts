@@ -1,11 +1,11 @@
 import { writeTextAtomically } from '../atomic-file.ts';
-import { loadTokenizer } from '../data/tokenizer.ts';
-import type { ModelConfig } from '../model/config.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { planOf } from '../order/plan.ts';
 import { writeScoreTable } from '../score/table.ts';
-import { FILES, scoreFile, type RunContext, type RunStage } from './context.ts';
+import { FILES, leavingsOf, scoreFile, type RunContext, type RunStage } from './context.ts';
+import { fileDigest } from './file-digest.ts';
 import { plansOf } from './grid.ts';
+import { modelConfig } from './model-config.ts';
 import { judgeScores } from './quality.ts';
 import { trainingRows } from './rows.ts';
 import { SCORING_NEEDS } from './scoring-schema.ts';
@@ -16,18 +16,12 @@ import { trainInto } from './training.ts';
 const PRETRAIN = 'pretrain';
 export const QUALITY = 'quality';
 
-/** The recipe's model with what follows from its tokenizer and row length. */
-export async function modelConfig(context: RunContext): Promise<ModelConfig> {
-  const { vocabularySize } = await loadTokenizer(context.path(FILES.tokenizer));
-  const { model, samples } = context.recipe;
-  return { max_position_embeddings: samples.length, ...model, vocab_size: vocabularySize } as unknown as ModelConfig;
-}
-
 /** The small model that scores, one stage for scorings that are made together, and how well they tell labels apart. */
-export function scoreStages({ recipe }: RunContext): RunStage[] {
+export async function scoreStages(context: RunContext): Promise<RunStage[]> {
+  const { recipe } = context;
   return [
     ...(recipe.pretrain ? [pretrainStage(recipe.pretrain)] : []),
-    ...scoringGroups(recipe.scores).map((scorings) => scoreStage(scorings)),
+    ...(await Promise.all(scoringGroups(recipe.scores).map((scorings) => scoreStage(scorings)))),
     ...(recipe.quality ? [qualityStage()] : []),
   ];
 
@@ -62,10 +56,13 @@ export function scoreStages({ recipe }: RunContext): RunStage[] {
     };
   }
 
-  function scoreStage(scorings: Scorings): RunStage {
+  async function scoreStage(scorings: Scorings): Promise<RunStage> {
     const names = Object.keys(scorings);
     const { method } = scorings[names[0]];
+    const files = methodOf(scorings[names[0]]).files?.(scorings[names[0]]) ?? [];
+    const digests = await Promise.all(files.map((file) => fileDigest(context.recipePath(file))));
     const scratch = `${FILES.scores}${names.join('+')}.sweep/`;
+    const { leaves = false } = methodOf(scorings[names[0]]);
     const needsTarget = SCORING_NEEDS[method].includes('target');
     return {
       name: scoringStage(names),
@@ -73,11 +70,19 @@ export function scoreStages({ recipe }: RunContext): RunStage[] {
         'corpus',
         'samples',
         ...(SCORING_NEEDS[method].includes(PRETRAIN) ? [PRETRAIN] : []),
+        ...(SCORING_NEEDS[method].includes('model') ? ['tokenizer'] : []),
         ...sourcesOf(scorings[names[0]]).map((source) => stageOfScoring(recipe.scores, source)),
       ],
-      outputs: names.map(scoreFile),
+      outputs: [...names.map(scoreFile), ...(leaves ? names.map(leavingsOf) : [])],
       scratch: [scratch],
-      config: { scorings, pool: recipe.pool, target: needsTarget ? recipe.target : null, seed: recipe.seed },
+      config: {
+        scorings,
+        pool: recipe.pool,
+        target: needsTarget ? recipe.target : null,
+        seed: recipe.seed,
+        ...(files.length > 0 && { files: digests }),
+        ...(SCORING_NEEDS[method].includes('model') && { model: recipe.model, backend: recipe.backend }),
+      },
       async run(context, progress) {
         const { pool } = trainingRows(await context.samples(), recipe.pool.rows, recipe.seed);
         const {
@@ -111,7 +116,8 @@ export function scoreStages({ recipe }: RunContext): RunStage[] {
         ...Object.keys(stagesOfScorings(recipe.scores)),
       ],
       outputs: [FILES.quality],
-      config: { quality: recipe.quality, pool: recipe.pool, plans: plansOf(recipe), seed: recipe.seed },
+      // 2: of what quality.json holds; 1 had no standard errors.
+      config: { format: 2, quality: recipe.quality, pool: recipe.pool, plans: plansOf(recipe), seed: recipe.seed },
       async run(context, progress) {
         const quality = await judgeScores(context, (done, total) => progress(done, total, 'rows'));
         await writeTextAtomically(context.path(FILES.quality), JSON.stringify(quality, null, 2));

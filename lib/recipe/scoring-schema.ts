@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ROW_FEATURES } from '../model/row-features.ts';
 import { TEXT_FEATURES } from '../score/text-features.ts';
 import { PREFERENCES } from './scorings/prefer.ts';
 
@@ -11,6 +12,7 @@ const lqs = z.strictObject({
     .enum(['released', 'paper', 'pds'])
     .default('released')
     .describe('LQS as DELT’s program computes it, as its paper writes it, or the plain first-order value (PDS)'),
+  metric: z.enum(['plain', 'adam']).default('plain').describe('what gradients are held against λ in: of SGD, or AdamW'),
   steps: count.default(50).describe('T, steps of plain SGD'),
   batch: count.default(32).describe('rows a step, and a scoring batch'),
   lr: z.number().gt(0).default(0.01),
@@ -46,6 +48,46 @@ const gradient = z.strictObject({
   batch: count.default(32).describe('rows a pass'),
 });
 
+const inRun = z.strictObject({
+  method: z.literal('in_run'),
+  metric: z.enum(['plain', 'adam']).default('plain').describe('of the optimizer: SGD, or AdamW'),
+  passes: count.default(1).describe('passes over the pool'),
+  targetRows: count.default(4).describe('target rows that each gradient of the target is taken over'),
+  refreshEvery: count.default(2).describe('steps from one gradient of the target to the next'),
+});
+
+const ngram = z.strictObject({
+  method: z.literal('ngram'),
+  arpa: z.string().min(1).describe('a model as an ARPA file, plain, .gz or .zst, relative to the recipe'),
+  lowercase: z.boolean().default(false).describe('lower-case the texts first'),
+  prefer: prefer.default('low'),
+});
+
+const datarater = z.strictObject({
+  method: z.literal('datarater'),
+  steps: count.default(350).describe('meta-steps'),
+  batch: count.default(32).describe('rows of an inner step'),
+  targetBatch: count.default(64).describe('target rows of a meta-gradient'),
+  window: count.default(2).describe('T, inner steps that are differentiated through'),
+  temperature: z.number().gt(0).default(1).describe('of the weights, a softmax of the scores'),
+  population: count.default(4).describe('inner models'),
+  modelsPerStep: count.default(1).describe('inner models that a meta-step takes, in turn'),
+  life: count.default(60).describe('inner steps of an inner model before it begins anew'),
+  ages: z.array(count).min(1).default([200, 400, 600]).describe('steps of plain training, where inner models begin'),
+  startLr: z.number().gt(0).default(3e-3).describe('learning rate of that plain training'),
+  innerLr: z.number().gt(0).default(1e-3).describe('learning rate of inner steps'),
+  lr: z.number().gt(0).default(3e-3).describe('peak learning rate of the rater'),
+  backbone: z
+    .enum(['fresh', 'inner'])
+    .default('fresh')
+    .describe('what the rater begins as: fresh parameters, or the oldest beginning of the inner models'),
+  causal: z.boolean().default(false).describe('whether a token of the rater sees those before it only'),
+  features: z
+    .array(z.enum(ROW_FEATURES))
+    .default([])
+    .describe('numbers of a row with weights of their own in its score; loss is under the oldest beginning'),
+});
+
 const text = z.strictObject({
   method: z.literal('text'),
   feature: z.enum(Object.keys(TEXT_FEATURES)),
@@ -67,17 +109,30 @@ const combine = z.strictObject({
     .describe('weights of other scorings, each brought to mean 0 and deviation 1'),
 });
 
-/** One way of scoring the pool. Scorings that differ in `contribution` alone share one sweep. */
-export const scoringSchema = z.discriminatedUnion('method', [lqs, perplexity, gradient, text, column, combine]);
+/** One way of scoring the pool. Scorings that differ in `contribution` and `metric` alone share one sweep. */
+export const scoringSchema = z.discriminatedUnion('method', [
+  lqs,
+  gradient,
+  inRun,
+  perplexity,
+  ngram,
+  datarater,
+  text,
+  column,
+  combine,
+]);
 
 export type ScoringRecipe = z.output<typeof scoringSchema>;
 export type ScoringOf<Method extends ScoringRecipe['method']> = Extract<ScoringRecipe, { method: Method }>;
 
-/** The sections of a recipe without which a method cannot score. */
-export const SCORING_NEEDS: Record<ScoringRecipe['method'], ('pretrain' | 'target')[]> = {
+/** The sections of a recipe without which a method cannot score, or which it makes models from. */
+export const SCORING_NEEDS: Record<ScoringRecipe['method'], ('pretrain' | 'target' | 'model')[]> = {
   lqs: ['pretrain', 'target'],
   perplexity: ['pretrain'],
   gradient: ['pretrain', 'target'],
+  in_run: ['pretrain', 'target'],
+  ngram: [],
+  datarater: ['target', 'model'],
   text: [],
   column: [],
   combine: [],

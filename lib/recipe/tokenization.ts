@@ -1,4 +1,4 @@
-import { mkdir, readFile, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeTextAtomically } from '../atomic-file.ts';
 import { invalid } from '../check.ts';
@@ -9,13 +9,15 @@ import { tokenizedDocuments, type TokenizeOptions } from '../data/samples.ts';
 import { ShardFolder } from '../data/shard-folder.ts';
 import { loadTokenizer, trainTokenizer, type Tokenizer } from '../data/tokenizer.ts';
 import { fileError, readJsonObject } from '../files.ts';
-import { checkSameRun, digest, type Fingerprint } from '../train/fingerprint.ts';
+import { checkSameRun, digestCorpus, digestTokenizer, type Fingerprint } from '../train/fingerprint.ts';
 import { trainingTexts } from './data-stages.ts';
 
 export interface TokenizationOptions extends Omit<TokenizeOptions, 'onProgress' | 'maxSamplesPerDocument'> {
   /** A tokenizer.json or its folder; without it one of `vocabulary` tokens is trained on the training split. */
   tokenizer?: string;
   vocabulary: number;
+  /** With a mask token, which an encoder needs. */
+  mask?: boolean;
   /** Rows of a shard; without it there is one file. */
   shardRows?: number;
   onProgress?(what: 'train tokenizer' | 'tokenize', done: number, total: number, unit: string): void;
@@ -37,7 +39,6 @@ interface TokenizationState {
 const STATE = 'state.json';
 /** The file that a saved tokenizer has last. */
 const TOKENIZER_SAVED = 'tokenizer_config.json';
-const HASHED_DOCUMENTS = 64;
 
 /**
  * Tokenizes a corpus into a folder: tokenizer.json, tokenizer_config.json and samples.arrow, or with `shardRows` the
@@ -114,12 +115,13 @@ function writeState(work: string, state: TokenizationState): Promise<void> {
 
 /** The tokenizer that lies in the folder; made first where there is none yet. */
 async function tokenizerIn(work: string, corpus: Corpus, options: TokenizationOptions): Promise<Tokenizer> {
-  const { tokenizer, vocabulary, seed, fractions, signal, onProgress } = options;
+  const { tokenizer, vocabulary, mask, seed, fractions, signal, onProgress } = options;
   if (!(await readdir(work)).includes(TOKENIZER_SAVED)) {
     const made = tokenizer
-      ? await loadTokenizer(tokenizer)
+      ? await loadTokenizer(tokenizer, { mask })
       : trainTokenizer(trainingTexts(corpus, seed, fractions), {
           vocabularySize: vocabulary,
+          mask,
           signal,
           onProgress: (share) => onProgress?.('train tokenizer', Math.round(100 * share), 100, '%'),
         });
@@ -129,28 +131,17 @@ async function tokenizerIn(work: string, corpus: Corpus, options: TokenizationOp
 }
 
 async function fingerprintOf(corpus: Corpus, options: TokenizationOptions): Promise<Fingerprint> {
-  const { tokenizer, vocabulary, length, minTokens, seed, fractions, limit, shardRows } = options;
-  const stride = Math.max(1, Math.floor(corpus.count / HASHED_DOCUMENTS));
-  const hashed = [];
-  for (let i = 0; i < corpus.count; i += stride) hashed.push(corpus.id(i), corpus.text(i), corpus.domain(i));
+  const { tokenizer, vocabulary, mask, length, minTokens, seed, fractions, limit, shardRows } = options;
   return {
     documents: corpus.count,
-    corpus: digest(hashed),
-    tokenizer: tokenizer === undefined ? `trained, ${vocabulary} tokens` : await tokenizerDigest(tokenizer),
+    corpus: digestCorpus(corpus),
+    tokenizer: tokenizer === undefined ? `trained, ${vocabulary} tokens` : await digestTokenizer(tokenizer),
     length,
     minTokens: minTokens ?? 'default',
     seed,
     fractions: JSON.stringify(fractions),
     limit: limit ?? 'none',
     shardRows: shardRows ?? 'one file',
+    ...(mask && { mask: 'added' }),
   };
-}
-
-async function tokenizerDigest(path: string): Promise<string> {
-  try {
-    const file = (await stat(path)).isDirectory() ? join(path, 'tokenizer.json') : path;
-    return digest([await readFile(file)]);
-  } catch (error) {
-    throw fileError('read', path, error);
-  }
 }

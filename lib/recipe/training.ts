@@ -2,11 +2,12 @@ import { join } from 'node:path';
 import { evaluatePerplexity } from '../evaluate/perplexity.ts';
 import type { Samples } from '../data/samples.ts';
 import type { LanguageModel } from '../model/language-model.ts';
-import type { Plan } from '../order/plan.ts';
+import type { TokenSource } from '../data/token-source.ts';
 import { writeScoreTable } from '../score/table.ts';
 import type { InRunScores } from '../score/in-run.ts';
 import type { BatchFilter } from '../train/hooks.ts';
 import type { TrainingLogEntry } from '../train/log.ts';
+import type { StagedPlan } from '../train/stages.ts';
 import { train, type TrainOptions } from '../train/trainer.ts';
 import type { Optimization } from './schema.ts';
 
@@ -27,8 +28,8 @@ export async function trainInto(
   dir: string,
   options: {
     model: LanguageModel;
-    plan: Plan;
-    samples: Samples;
+    plan: StagedPlan;
+    samples: TokenSource;
     optimization: Optimization;
     checkpointEvery: number;
     validate?: TrainOptions['validate'];

@@ -7,14 +7,17 @@ import { escapeHtml as e, plusMinus, signed } from './text.ts';
 /** One row a plan, under the family that it belongs to, with radio buttons that show the plans of one scoring alone. */
 export function comparisonTable(data: ReportData): string {
   const colors = planColors(data.plans);
+  const pure = data.plans.some(({ purity }) => purity !== null);
   const heads = [
     'plan',
+    ...(pure ? ['clean rows'] : []),
     ...data.domains.map((row) => `${e(row.domain)}${row.target ? ' <span class="tag">target</span>' : ''}`),
     ...data.reaches.map(({ measure }) => `steps, ${e(measure)}`),
   ];
   const many = data.plans.length > FEW;
   const rows = data.plans.map((plan, i) => {
     const cells = [
+      ...(pure ? [`<td>${plan.purity === null ? '' : `${(100 * plan.purity).toFixed(1)} %`}</td>`] : []),
       ...data.domains.map((row) => lossCell(row, i)),
       ...data.reaches.map(({ plans }) => `<td>${reachCell(plans[i])}</td>`),
     ];
@@ -46,7 +49,7 @@ function lossCell({ plans }: DomainRow, i: number): string {
   return `<td class="${verdictClass(difference)}">${signed(difference.mean)} ± ${difference.sd.toFixed(3)}<small>${mean.toFixed(3)}</small></td>`;
 }
 
-const verdictClass = ({ clear, mean }: Difference): string => (clear ? (mean < 0 ? 'good' : 'bad') : '');
+export const verdictClass = ({ clear, mean }: Difference): string => (clear ? (mean < 0 ? 'good' : 'bad') : '');
 
 function reachCell({ mean, sd, speed }: ReachRow): string {
   if (mean === null) return '–';

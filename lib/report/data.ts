@@ -22,7 +22,7 @@ export interface ReportData {
   reaches: { measure: string; plans: ReachRow[] }[];
   scorings: ScoringRow[];
   /** Spearman's rank correlation over the pool of every two scorings. */
-  agreement: { a: string; b: string; spearman: number | null }[];
+  agreement: { a: string; b: string; spearman: Estimate | null }[];
   /** Where in the pool's scores a plan is along training: share of the pool's rows that score lower. */
   positions: { plan: string; position: number; rank: number }[];
   cost: { stage: string; seconds: number }[];
@@ -44,6 +44,8 @@ export interface PlanRow {
   order: string;
   /** The plan before it that visits the same rows in the same order, whatever the seed. */
   sameAs: string | null;
+  /** Of the rows of its plans of all seeds, the share whose document is not corrupted; null where no noise was planted. */
+  purity: number | null;
 }
 
 /** Validation loss of one domain (or of the mean over domains) under each plan. */
@@ -117,11 +119,17 @@ export interface ScoringRow {
   poolRows: number;
   proxyRows: number;
   /** Rank correlation, over proxy rows, of what the pool is scored by with scores taken at more steps. */
-  spearman: number | null;
+  spearman: Estimate | null;
   /** How its scores are distributed within each domain. */
   histograms: Histogram[];
   best: DocumentRow[];
   worst: DocumentRow[];
+}
+
+/** An estimate from a sample of rows, with what it may be off by for want of more; null where that is not defined. */
+export interface Estimate {
+  value: number;
+  standardError: number | null;
 }
 
 export interface Saving {
@@ -151,7 +159,7 @@ export interface QualityData {
   /** The column that `byGroup` divides the negatives by. */
   groupColumn: string | null;
   /** Area under the ROC curve: how often a positive row is ranked above another one; 0.5 is chance. */
-  scores: { name: string; auc: number; byGroup: Record<string, number> }[];
+  scores: { name: string; auc: Estimate; byGroup: Record<string, Estimate> }[];
   /** Share of positives among the labelled rows that a selection keeps; the first one is that of the whole pool. */
-  purity: { name: string; judged: number; share: number | null }[];
+  purity: { name: string; judged: number; share: Estimate | null }[];
 }

@@ -38,6 +38,9 @@ async function resultSections(data: ReportData): Promise<string[]> {
     data.reaches.length === 0
       ? ''
       : ` “Steps” says after how many of the ${data.steps} optimizer steps the validation loss is first down to where ${baseline} ends, mean ± standard deviation over the seeds, and how many times as fast as ${baseline} itself that is; a dash, that it never is with at least one of them.`;
+  const purity = data.plans.some(({ purity }) => purity !== null)
+    ? ' “Clean rows” is the share of the plan’s rows whose document was not corrupted.'
+    : '';
   const numbers =
     data.plans.length > 1
       ? `<details><summary>All numbers: losses, intervals, p-values</summary>${allNumbers(data)}</details>`
@@ -45,7 +48,7 @@ async function resultSections(data: ReportData): Promise<string[]> {
   return [
     section(
       'Every plan against the baseline',
-      `Validation loss in nats a token; lower is better. The row of ${baseline} shows its loss, mean ± standard deviation over ${seeds}; the others show their difference to it, negative where they are better, and their loss below. Colour marks differences that are clear.${reach}`,
+      `Validation loss in nats a token; lower is better. The row of ${baseline} shows its loss, mean ± standard deviation over ${seeds}; the others show their difference to it, negative where they are better, and their loss below. Colour marks differences that are clear.${reach}${purity}`,
       `${comparisonTable(data)}${numbers}`,
       'wide',
     ),

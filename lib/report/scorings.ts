@@ -1,6 +1,6 @@
-import type { DocumentRow, QualityData, ReportData, Saving } from './data.ts';
+import type { DocumentRow, Estimate, QualityData, ReportData, Saving } from './data.ts';
 import { table } from './html.ts';
-import { escapeHtml as e, excerpt, formatSeconds } from './text.ts';
+import { escapeHtml as e, excerpt, formatSeconds, plusMinus, withError } from './text.ts';
 
 /** Cost of each scoring against what its quickest plan saves. */
 export function scoringCosts({ scorings, reaches, plans }: ReportData): string {
@@ -34,14 +34,19 @@ export function qualitySection({ scorings, agreement, quality }: ReportData): st
     .filter(({ spearman }) => spearman !== null)
     .map(
       ({ name, spearman, proxyRows }) =>
-        `<p>${e(name)}: the pool’s way of scoring against the full annotation of ${proxyRows} proxy rows (of the held-out ones, where a scorer learnt them), rank correlation (Spearman): <strong>${spearman!.toFixed(2)}</strong>.</p>`,
+        `<p>${e(name)}: the pool’s way of scoring against the full annotation of ${proxyRows} proxy rows (of the held-out ones, where a scorer learnt them), rank correlation (Spearman): <strong>${withError(spearman!, 2)}</strong>.</p>`,
     );
   const pairs = agreement.map(({ a, b, spearman }) => [
     `${e(a)} and ${e(b)}`,
-    spearman === null ? 'not defined' : spearman.toFixed(2),
+    spearman === null ? 'not defined' : withError(spearman, 3),
   ]);
-  const alike = pairs.length > 0 ? `<h3>How alike do they rank the pool? (Spearman)</h3>${table([], pairs)}` : '';
+  const alike =
+    pairs.length > 0 ? `<h3>How alike do they rank the pool? (Spearman, ± standard error)</h3>${table([], pairs)}` : '';
   return thorough.join('') + alike + (quality ? labelTables(quality) : '<p>There are no labels to judge by.</p>');
+}
+
+function sharePercent({ value, standardError }: Estimate): string {
+  return `${plusMinus(100 * value, 100 * standardError!, 1)} %`;
 }
 
 function labelTables({ column, positive, positives, negatives, groupColumn, scores, purity }: QualityData): string {
@@ -50,22 +55,18 @@ function labelTables({ column, positive, positives, negatives, groupColumn, scor
     ['score', 'all', ...groups.map(e)],
     scores.map(({ name, auc, byGroup }) => [
       e(name),
-      auc.toFixed(3),
-      ...groups.map((group) => (group in byGroup ? byGroup[group].toFixed(3) : '')),
+      withError(auc, 3),
+      ...groups.map((group) => (group in byGroup ? withError(byGroup[group], 3) : '')),
     ]),
   );
   const kept =
     purity.length > 1
       ? `<h3>Rows with ${e(column)} ${e(positive)} among the labelled rows that are kept</h3>${table(
           ['kept', 'labelled rows', 'share'],
-          purity.map(({ name, judged, share }) => [
-            e(name),
-            String(judged),
-            share === null ? '' : `${(100 * share).toFixed(1)} %`,
-          ]),
+          purity.map(({ name, judged, share }) => [e(name), String(judged), share === null ? '' : sharePercent(share)]),
         )}`
       : '';
-  return `<h3>Do they put ${e(column)} ${e(positive)} first?</h3><p>How often a row with ${e(column)} ${e(positive)} is ranked above one with another ${e(column)} (area under the ROC curve; ${positives} rows against ${negatives}; 0.5 is chance)${groupColumn === null ? '' : `, and by the other’s ${e(groupColumn)}`}. No method sees it.</p>${areas}${kept}`;
+  return `<h3>Do they put ${e(column)} ${e(positive)} first?</h3><p>How often a row with ${e(column)} ${e(positive)} is ranked above one with another ${e(column)} (area under the ROC curve; ${positives} rows against ${negatives}; 0.5 is chance; ± is the standard error, for want of more rows)${groupColumn === null ? '' : `, and by the other’s ${e(groupColumn)}`}. No method sees it.</p>${areas}${kept}`;
 }
 
 export function documentsSection({ scorings }: ReportData): string {
@@ -90,7 +91,7 @@ function documentCard(row: DocumentRow): string {
 }
 
 /** Wall time by stage. */
-export function costSection({ cost }: ReportData): string {
+export function costSection({ cost }: Pick<ReportData, 'cost'>): string {
   const total = cost.reduce((sum, { seconds }) => sum + seconds, 0);
   return table(
     [],

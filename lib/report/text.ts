@@ -1,3 +1,5 @@
+import type { Estimate } from './data.ts';
+
 const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 
 /** Text as it may stand in HTML content and in quoted attributes. */
@@ -36,4 +38,9 @@ export function signed(x: number, digits = 3): string {
 /** 4.569 ± 0.073 */
 export function plusMinus(mean: number, sd: number, digits = 3): string {
   return `${mean.toFixed(digits)} ± ${sd.toFixed(digits)}`;
+}
+
+/** The same of an estimate and its standard error, where it has one. */
+export function withError({ value, standardError }: Estimate, digits: number): string {
+  return standardError === null ? value.toFixed(digits) : plusMinus(value, standardError, digits);
 }

@@ -5,6 +5,7 @@ import { sampleBatches, type TokenSource } from '../data/token-source.ts';
 import type { LossOptions } from '../evaluate/losses.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import { createOptimizer, type Optimizer } from '../model/optimizer.ts';
+import type { ParameterVector } from '../model/parameter-vector.ts';
 import { addTargetGradient } from './target-gradient.ts';
 
 export interface GradientScoreOptions extends LossOptions {
@@ -22,21 +23,91 @@ export interface Alignment {
   cosine: Float64Array;
 }
 
-export interface GradientScores {
+export interface RowAlignments {
   /** v = ∇J */
   plain: Alignment;
   /** v = ∇J / (√v̂ + ε), with an optimizer. */
   adam?: Alignment;
   /** ‖g_i‖ */
   norm: Float64Array;
+}
+
+export interface GradientScores extends RowAlignments {
   /** J */
   targetLoss: number;
 }
 
 /**
- * How fast a step along each row's gradient lowers the loss of a target set, at the model's parameters as they are: the
- * dot product of the two gradients, plain (one SGD step) and in the metric of an AdamW optimizer (see
- * Optimizer.precondition). One pass over the target and one over the rows.
+ * How fast a step along a row's gradient lowers the loss of a target set, at the model's parameters as they are: the dot
+ * product of the two gradients, plain (one SGD step) and in the metric of an AdamW optimizer (see
+ * Optimizer.precondition). The target's gradient is taken once, and rows may then be scored in several calls. Memory: two
+ * parameter vectors.
+ */
+export class GradientScorer {
+  /** J */
+  readonly targetLoss: number;
+  readonly #model: Pick<LanguageModel, 'perSample'>;
+  /** ∇J, and with an optimizer ∇J in its metric. */
+  readonly #directions: ParameterVector[];
+
+  private constructor(model: Pick<LanguageModel, 'perSample'>, targetLoss: number, directions: ParameterVector[]) {
+    this.#model = model;
+    this.targetLoss = targetLoss;
+    this.#directions = directions;
+  }
+
+  /**
+   * Takes the target's gradient.
+   * @throws GradfoldError INVALID_ARGUMENT for misuse; rejects with `signal.reason` on abort.
+   */
+  static async open(
+    model: Pick<LanguageModel, 'gradient' | 'perSample' | 'vector'>,
+    { target, optimizer, signal }: Pick<GradientScoreOptions, 'target' | 'optimizer' | 'signal'>,
+  ): Promise<GradientScorer> {
+    checkBatchList('target', target);
+    const direction = model.vector();
+    const metric = model.vector();
+    try {
+      const targetLoss = await addTargetGradient(model, target, direction, { scratch: metric, signal });
+      if (!optimizer) {
+        metric.dispose();
+        return new GradientScorer(model, targetLoss, [direction]);
+      }
+      metric.copyFrom(direction);
+      await optimizer.precondition(metric);
+      return new GradientScorer(model, targetLoss, [direction, metric]);
+    } catch (cause) {
+      direction.dispose();
+      metric.dispose();
+      throw cause;
+    }
+  }
+
+  /** @throws as open */
+  async score(samples: TokenSource, rows: ArrayLike<number>, options: LossOptions = {}): Promise<RowAlignments> {
+    const { signal, onProgress } = options;
+    const batchSize = checkInteger('batchSize', options.batchSize ?? 32, 1);
+    const dots = this.#directions.map(() => new Float64Array(rows.length));
+    const norm = new Float64Array(rows.length);
+    let done = 0;
+    for (const batch of sampleBatches(samples, rows, batchSize)) {
+      const result = await this.#model.perSample(batch, { dots: this.#directions, norms: true, signal });
+      dots.forEach((dot, k) => dot.set(result.dots![k], done));
+      norm.set(result.norms!, done);
+      done += batch.batch;
+      onProgress?.({ done, total: rows.length });
+    }
+    const [plain, adam] = dots.map((dot, k) => alignment(dot, norm, this.#directions[k].norm()));
+    return { plain, ...(adam && { adam }), norm };
+  }
+
+  dispose(): void {
+    for (const direction of this.#directions) direction.dispose();
+  }
+}
+
+/**
+ * Scores of rows by GradientScorer: one pass over the target and one over the rows.
  * @throws GradfoldError INVALID_ARGUMENT for misuse; rejects with `signal.reason` on abort.
  */
 export async function gradientScores(
@@ -45,34 +116,11 @@ export async function gradientScores(
   rows: ArrayLike<number>,
   options: GradientScoreOptions,
 ): Promise<GradientScores> {
-  const { target, optimizer, signal, onProgress } = options;
-  checkBatchList('target', target);
-  const batchSize = checkInteger('batchSize', options.batchSize ?? 32, 1);
-  const direction = model.vector();
-  const metric = model.vector();
+  const scorer = await GradientScorer.open(model, options);
   try {
-    const targetLoss = await addTargetGradient(model, target, direction, { scratch: metric, signal });
-    const directions = [direction];
-    if (optimizer) {
-      metric.copyFrom(direction);
-      await optimizer.precondition(metric);
-      directions.push(metric);
-    }
-    const dots = directions.map(() => new Float64Array(rows.length));
-    const norm = new Float64Array(rows.length);
-    let done = 0;
-    for (const batch of sampleBatches(samples, rows, batchSize)) {
-      const result = await model.perSample(batch, { dots: directions, norms: true, signal });
-      dots.forEach((dot, k) => dot.set(result.dots![k], done));
-      norm.set(result.norms!, done);
-      done += batch.batch;
-      onProgress?.({ done, total: rows.length });
-    }
-    const [plain, adam] = dots.map((dot, k) => alignment(dot, norm, directions[k].norm()));
-    return { plain, ...(adam && { adam }), norm, targetLoss };
+    return { ...(await scorer.score(samples, rows, options)), targetLoss: scorer.targetLoss };
   } finally {
-    direction.dispose();
-    metric.dispose();
+    scorer.dispose();
   }
 }
 

@@ -1,10 +1,12 @@
 import { checkFinite, checkInteger, invalid } from '../check.ts';
 import { checkBatchList, rowCounts, type BatchList } from '../data/batch-list.ts';
 import type { LanguageModel } from '../model/language-model.ts';
+import { Optimizer } from '../model/optimizer.ts';
 import type { ParameterVector } from '../model/parameter-vector.ts';
-import { digestBatches, digestParameters, type Fingerprint } from '../train/fingerprint.ts';
+import { digestBatches, digestMetric, digestParameters, type Fingerprint } from '../train/fingerprint.ts';
 import { SweepCheckpoint, unrecorded, type ScoreTally, type VisitRecorder } from './lqs-checkpoint.ts';
 import { directoryStore, memoryStore, SgdRun } from './lqs-iterates.ts';
+import { Directions, type Metric } from './lqs-metric.ts';
 import { Passes } from './lqs-passes.ts';
 import { sweepWork, trackProgress } from './lqs-progress.ts';
 import { reverseSweep, type SweepState } from './lqs-sweep.ts';
@@ -28,6 +30,12 @@ export interface ScoreSet {
   interval?: number;
   /** Default 'released'. */
   contribution?: Contribution;
+  /**
+   * An AdamW optimizer of this model: gradients are then held against Pλ_{t+1} instead of λ_{t+1}, P being its metric
+   * (Optimizer.precondition) at λ_{t+1} / (T − t). The run and its adjoint stay those of plain SGD. The norms that
+   * contributions are divided by stay those of the gradients.
+   */
+  metric?: Optimizer;
 }
 
 export interface LqsOptions {
@@ -69,7 +77,7 @@ const VARIANTS: Record<
  * SGD steps from the model's parameters. A sample with zero gradient contributes zero. Higher is better.
  *
  * Memory: three parameter vectors (the model's, the adjoint, the result of a pass), a fourth where batches are larger than
- * `microBatch`, and the activations of one pass; besides, about 2√T iterates, on disk with `checkpointDir`. The model is
+ * `microBatch`, another for each metric, and the activations of one pass; besides, about 2√T iterates, on disk with `checkpointDir`. The model is
  * at its starting parameters again when the call settles, whatever its outcome, unless reading those back fails.
  * @returns scores [proxy rows], and the norms of the adjoint and the target losses along the run [T + 1].
  * @throws GradfoldError INVALID_ARGUMENT for misuse or a checkpointDir of another annotation, INVALID_DATA when the run
@@ -77,12 +85,12 @@ const VARIANTS: Record<
  */
 export async function annotateLqs(
   model: AnnotatedModel,
-  options: LqsOptions & { proxy: BatchList; interval?: number; contribution?: Contribution },
+  options: LqsOptions & { proxy: BatchList } & Omit<ScoreSet, 'batches'>,
 ): Promise<{ scores: Float64Array } & SweepRecord> {
-  const { proxy, interval, contribution, ...rest } = options;
+  const { proxy, interval, contribution, metric, ...rest } = options;
   const { scores, ...record } = await lqsSweep(model, {
     ...rest,
-    sets: [{ batches: checkBatchList('proxy', proxy), interval, contribution }],
+    sets: [{ batches: checkBatchList('proxy', proxy), interval, contribution, metric }],
   });
   return { scores: scores[0], ...record };
 }
@@ -106,6 +114,10 @@ export async function lqsSweep(
   signal?.throwIfAborted();
 
   const tallies = sets.map(({ rows }) => newTally(rows));
+  const directions = await Directions.open(
+    model,
+    sets.map(({ metric }) => metric),
+  );
   const state: SweepState = {
     step: steps,
     lambda: model.vector(),
@@ -118,12 +130,15 @@ export async function lqsSweep(
       : new SweepCheckpoint(checkpointDir, fingerprint(model, { batches, target, lr, microBatch }, sets));
   try {
     await checkpoint?.read(state, tallies);
-    if (state.step >= 0) await sweep(model, { ...options, batches, target, lr }, sets, state, tallies, checkpoint);
+    if (state.step >= 0) {
+      await sweep(model, { ...options, batches, target, lr }, sets, { state, tallies, directions }, checkpoint);
+    }
     const { lambdaNorms, targetLosses } = state;
     return { scores: tallies.map(({ scores }) => scores), lambdaNorms, targetLosses };
   } finally {
     await checkpoint?.close();
     state.lambda.dispose();
+    directions.dispose();
   }
 }
 
@@ -131,8 +146,7 @@ async function sweep(
   model: AnnotatedModel,
   { batches, target, lr, microBatch, signal, onProgress }: LqsOptions,
   sets: ResolvedSet[],
-  state: SweepState,
-  tallies: ScoreTally[],
+  { state, tallies, directions }: { state: SweepState; tallies: ScoreTally[]; directions: Directions },
   checkpoint: SweepCheckpoint | undefined,
 ): Promise<void> {
   const store = checkpoint ? await directoryStore(checkpoint.iterates) : memoryStore();
@@ -149,8 +163,10 @@ async function sweep(
       const due = visits.filter((each) => each.scored(step) || each.normed(step));
       visited = due.length > 0;
       if (!visited) continue;
+      if (due.some((each) => each.scored(step))) await directions.update(state.lambda, run.steps - step);
       const record = checkpoint ? await checkpoint.visit(step) : unrecorded;
-      for (const each of due) await visit(each, step, { passes, lambda: state.lambda, lr, record });
+      const directionOf = (metric: Metric) => directions.of(metric, state.lambda);
+      for (const each of due) await visit(each, step, { passes, directionOf, lr, record });
     }
     await checkpoint?.write(state, tallies, visited);
   } catch (cause) {
@@ -167,6 +183,7 @@ interface ResolvedSet {
   rows: number;
   interval: number;
   contribution: Contribution;
+  metric: Metric;
   /** Whether contributions are taken at θ_t. */
   scored(t: number): boolean;
   /** Whether norms are taken at θ_t, to divide contributions of earlier steps. */
@@ -180,9 +197,11 @@ function resolveSet(name: string, set: ScoreSet, steps: number): ResolvedSet {
   if (!Object.hasOwn(VARIANTS, contribution)) {
     throw invalid('contribution', Object.keys(VARIANTS).join(', '), contribution);
   }
+  const { metric } = set;
+  if (metric !== undefined && !(metric instanceof Optimizer)) throw invalid('metric', 'an optimizer', metric);
   const scored = (t: number) => t >= 0 && t < steps && t % interval === 0;
   const normed = (t: number) => VARIANTS[contribution].normsAt(t, scored);
-  return { batches, rows: sum(rowCounts(batches)), interval, contribution, scored, normed };
+  return { batches, rows: sum(rowCounts(batches)), interval, contribution, metric, scored, normed };
 }
 
 /** Sets of the same batches, visited together. */
@@ -212,22 +231,31 @@ function visitsOf(sets: ResolvedSet[], tallies: ScoreTally[]): Visit[] {
 async function visit(
   { batches, members, scored, normed }: Visit,
   step: number,
-  { passes, lambda, lr, record }: { passes: Passes; lambda: ParameterVector; lr: number; record: VisitRecorder },
+  {
+    passes,
+    directionOf,
+    lr,
+    record,
+  }: { passes: Passes; directionOf: (metric: Metric) => ParameterVector; lr: number; record: VisitRecorder },
 ): Promise<void> {
-  const [dots, norms] = [scored(step), normed(step)];
+  const norms = normed(step);
+  const metrics = scored(step) ? [...new Set(members.map(({ set }) => set.metric))] : [];
+  const dots = metrics.length > 0 ? metrics.map(directionOf) : undefined;
   let offset = 0;
   for (const batch of batches) {
     for (const part of passes.parts(batch)) {
       const found = await record(part.batch, async () => {
-        const result = await passes.perSample(part, { norms, dots: dots ? [lambda] : undefined });
+        const result = await passes.perSample(part, { norms, dots });
         return [...(dots ? result.dots! : []), ...(norms ? [result.norms!] : [])];
       });
       for (const { set, tally } of members) {
         const scale = VARIANTS[set.contribution].scale(lr);
+        const dotsAt = metrics.indexOf(set.metric) * part.batch;
+        const normsAt = metrics.length * part.batch;
         for (let i = 0; i < part.batch; i++) {
           const n = offset + i;
-          if (set.scored(step)) tally.scores[n] += scale * quotient(found[i], tally.denominators[n]);
-          if (set.normed(step)) tally.denominators[n] = found[dots ? part.batch + i : i];
+          if (set.scored(step)) tally.scores[n] += scale * quotient(found[dotsAt + i], tally.denominators[n]);
+          if (set.normed(step)) tally.denominators[n] = found[normsAt + i];
         }
       }
       offset += part.batch;
@@ -260,6 +288,7 @@ function fingerprint(
         [`sets[${i}].batches`, digestBatches(set.batches)],
         [`sets[${i}].interval`, set.interval],
         [`sets[${i}].contribution`, set.contribution],
+        ...(set.metric ? [[`sets[${i}].metric`, digestMetric(set.metric)] as const] : []),
       ]),
     ),
   };

@@ -5,7 +5,7 @@ import { spearman } from '../evaluate/statistics.ts';
 import { createOptimizer, type OptimizerConfig } from '../model/optimizer.ts';
 import type { ParameterVector } from '../model/parameter-vector.ts';
 import { SequenceRater } from '../model/sequence-rater.ts';
-import { digest, digestParameters, rowParts, type Fingerprint } from '../train/fingerprint.ts';
+import { digest, digestRater, rowParts, type Fingerprint } from '../train/fingerprint.ts';
 import { TrainingLog } from '../train/log.ts';
 import { resolveSchedule, scheduleFactor, type ScheduleConfig } from '../train/schedule.ts';
 import { checkLoss, resumeTraining, saveTraining, type Resumable } from '../train/training-state.ts';
@@ -197,6 +197,6 @@ function fingerprintOf(rater: SequenceRater, data: ScorerData): Fingerprint {
     'held-out rows': digest([heldOut, ...Array.from(heldOut, (place) => rowParts(data.row(place))).flat()]),
     scores: digest([data.scores, targets]),
     'rater settings': JSON.stringify(rater.config),
-    'initial parameters': digestParameters(rater.parameters),
+    'initial parameters': digestRater(rater),
   };
 }

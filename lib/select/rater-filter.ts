@@ -1,7 +1,7 @@
 import { checkFinite, checkInteger, invalid } from '../check.ts';
 import type { Batch } from '../data/batch.ts';
 import { SequenceRater } from '../model/sequence-rater.ts';
-import { digestParameters, type Fingerprint } from '../train/fingerprint.ts';
+import { digestRater, type Fingerprint } from '../train/fingerprint.ts';
 import type { BatchFilter, Choice, StepContext } from '../train/hooks.ts';
 import { softmaxWeights } from '../weight/softmax.ts';
 import { topK } from './top-k.ts';
@@ -47,7 +47,7 @@ export class RaterFilter implements BatchFilter {
     this.#count = count;
     this.#temperature = temperature;
     this.fingerprint = {
-      rater: digestParameters(rater.parameters),
+      rater: digestRater(rater),
       'rated rows kept': count,
       'rater temperature': temperature ?? 'none',
     };

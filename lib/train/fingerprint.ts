@@ -1,8 +1,14 @@
 import { createHash } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Batch, TokenRow } from '../data/batch.ts';
+import type { Corpus } from '../data/corpus.ts';
 import { rowOf, type TokenSource } from '../data/token-source.ts';
 import { GradfoldError } from '../errors.ts';
+import { fileError } from '../files.ts';
+import type { Optimizer } from '../model/optimizer.ts';
 import type { ParameterVector } from '../model/parameter-vector.ts';
+import type { SequenceRater } from '../model/sequence-rater.ts';
 import { CHUNK_ELEMENTS } from '../model/safetensors.ts';
 
 /** What a resumable step was started with, by name: plain values, or digests of large ones. */
@@ -21,6 +27,19 @@ export function digest(parts: Iterable<string | NodeJS.TypedArray>): string {
 /** A digest of every tensor, by name and value; read in parts, so that large parameters are not held twice. */
 export function digestParameters(parameters: ParameterVector): string {
   return digest(tensorParts(parameters));
+}
+
+/** A digest of what an optimizer's metric depends on (see Optimizer.precondition). */
+export function digestMetric(optimizer: Optimizer): string {
+  const { v, ...settings } = optimizer.metricState();
+  return digest([JSON.stringify(settings), digestParameters(v)]);
+}
+
+/** The same of all that a rater's scores depend on. */
+export function digestRater({ parameters, reference }: SequenceRater): string {
+  return reference
+    ? digest([digestParameters(parameters), digestParameters(reference.parameters)])
+    : digestParameters(parameters);
 }
 
 function* tensorParts(parameters: ParameterVector): Generator<string | NodeJS.TypedArray> {
@@ -57,6 +76,27 @@ export function digestRows(samples: TokenSource, rows: Uint32Array): string {
   const stride = Math.ceil(rows.length / HASHED_ROWS);
   const hashed = rows.filter((_, i) => i % stride === 0);
   return digest(Array.from(hashed, (row) => rowParts(rowOf(samples, row))).flat());
+}
+
+/** Documents that are hashed to tell whether a resumed step reads the same corpus. */
+const HASHED_DOCUMENTS = 64;
+
+/** A digest of ids, texts and domains of some documents of a corpus at even distances. */
+export function digestCorpus(corpus: Corpus): string {
+  const stride = Math.max(1, Math.floor(corpus.count / HASHED_DOCUMENTS));
+  const hashed = [];
+  for (let i = 0; i < corpus.count; i += stride) hashed.push(corpus.id(i), corpus.text(i), corpus.domain(i));
+  return digest(hashed);
+}
+
+/** A digest of a tokenizer.json, or of the one in a folder. Errors: NOT_FOUND; IO. */
+export async function digestTokenizer(path: string): Promise<string> {
+  try {
+    const file = (await stat(path)).isDirectory() ? join(path, 'tokenizer.json') : path;
+    return digest([await readFile(file)]);
+  } catch (error) {
+    throw fileError('read', path, error);
+  }
 }
 
 /** What a row consists of; of one that has nothing but tokens, those. */

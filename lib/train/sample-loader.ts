@@ -1,8 +1,8 @@
 import { checkFinite, checkInteger, checkLength, invalid } from '../check.ts';
 import { collate, type Batch, type TokenRow } from '../data/batch.ts';
 import { rowOf, type TokenSource } from '../data/token-source.ts';
-import type { Plan } from '../order/plan.ts';
 import type { Choice } from './hooks.ts';
+import { placeAt, type StagedPlan } from './stages.ts';
 
 export type { TokenSource } from '../data/token-source.ts';
 
@@ -17,7 +17,7 @@ export interface PlannedBatch {
   weights: Float64Array;
   /** Tokens read, padding not counted. */
   tokens: number;
-  /** Passes over the plan completed before this batch. */
+  /** Passes over the plan, or over its stage, completed before this batch. */
   epoch: number;
 }
 
@@ -25,30 +25,30 @@ export interface PlannedBatch {
 export const READ_AHEAD = 4;
 
 /** Announces the rows of `steps` steps from `step` on, so that training finds them in memory. */
-export function prefetchRows(samples: TokenSource, plan: Plan, step: number, batchSize: number, steps = 1): void {
+export function prefetchRows(samples: TokenSource, plan: StagedPlan, step: number, batchSize: number, steps = 1): void {
   samples.prefetch?.(rowsFrom(plan, step * batchSize, batchSize * steps));
 }
 
 /**
- * The batch of step `step` (0-based). The plan is read as an endless tape: a batch may end one pass and begin the
- * next, so every row is used equally often and none is dropped for want of a full batch.
+ * The batch of step `step` (0-based). The plan, or each of its stages, is read as an endless tape: a batch may end one
+ * pass and begin the next, so every row is used equally often and none is dropped for want of a full batch.
  * @throws GradfoldError when the weights of the batch sum to zero.
  */
-export function planBatch(samples: TokenSource, plan: Plan, step: number, batchSize: number): PlannedBatch {
-  const length = plan.rows.length;
-  const positions = Array.from({ length: batchSize }, (_, i) => step * batchSize + i);
-  const rows = rowsFrom(plan, step * batchSize, batchSize);
-  const tokenRows = positions.map((position, i) => rowOf(samples, rows[i], Math.floor(position / length)));
+export function planBatch(samples: TokenSource, plan: StagedPlan, step: number, batchSize: number): PlannedBatch {
+  const places = Array.from({ length: batchSize }, (_, i) => placeAt(plan, step * batchSize + i));
+  const rows = Uint32Array.from(places, ({ place }) => plan.rows[place]);
+  const readings = samples.row ? readingsOf(plan) : undefined;
+  const tokenRows = places.map((place, i) => rowOf(samples, rows[i], readings?.before(place)));
   return {
     batch: collate(tokenRows),
     rows,
     tokenRows,
     weights: normalized(
       `plan.weights of step ${step}`,
-      positions.map((position) => plan.weights[position % length]),
+      places.map(({ place }) => plan.weights[place]),
     ),
     tokens: countTokens(tokenRows),
-    epoch: Math.floor(positions[0] / length),
+    epoch: places[0].epoch,
   };
 }
 
@@ -92,7 +92,38 @@ function countTokens(rows: TokenRow[]): number {
   return rows.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
 }
 
-/** The rows at `count` positions of the plan from `position` on, beginning again at its end. */
-function rowsFrom(plan: Plan, position: number, count: number): Uint32Array {
-  return Uint32Array.from({ length: count }, (_, i) => plan.rows[(position + i) % plan.rows.length]);
+/** The rows at `count` positions of the tape from `position` on. */
+function rowsFrom(plan: StagedPlan, position: number, count: number): Uint32Array {
+  return Uint32Array.from({ length: count }, (_, i) => plan.rows[placeAt(plan, position + i).place]);
+}
+
+/** Tells the readings of a plan's rows apart, along its endless tape. */
+class Readings {
+  readonly #rows: Uint32Array;
+  /** By row: times that it stands in the plan. */
+  readonly #times = new Map<number, number>();
+  /** By place: times that its row stands before it. */
+  readonly #earlier: Uint32Array;
+
+  constructor({ rows }: StagedPlan) {
+    this.#rows = rows;
+    this.#earlier = Uint32Array.from(rows, (row) => {
+      const times = this.#times.get(row) ?? 0;
+      this.#times.set(row, times + 1);
+      return times;
+    });
+  }
+
+  /** How often the row at a place was read before: where no row stands twice, the passes made. */
+  before({ place, epoch }: { place: number; epoch: number }): number {
+    return epoch * this.#times.get(this.#rows[place])! + this.#earlier[place];
+  }
+}
+
+const READINGS = new WeakMap<StagedPlan, Readings>();
+
+function readingsOf(plan: StagedPlan): Readings {
+  let readings = READINGS.get(plan);
+  if (!readings) READINGS.set(plan, (readings = new Readings(plan)));
+  return readings;
 }

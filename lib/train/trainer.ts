@@ -1,14 +1,14 @@
 import { join } from 'node:path';
 import { checkCall, checkFinite, checkInteger, checkLength, checkList, checkObject, invalid } from '../check.ts';
-import type { TokenSource } from '../data/token-source.ts';
+import { needsNextToken, type TokenSource } from '../data/token-source.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { createOptimizer, type OptimizerConfig } from '../model/optimizer.ts';
-import type { Plan } from '../order/plan.ts';
 import { digest, digestParameters, digestRows, type Fingerprint } from './fingerprint.ts';
 import type { BatchFilter, HookState, StepObserver } from './hooks.ts';
 import { TrainingLog, type TrainingLogEntry } from './log.ts';
 import { planBatch, prefetchRows, READ_AHEAD } from './sample-loader.ts';
 import { resolveSchedule, scheduleFactor, type ScheduleConfig } from './schedule.ts';
+import { checkStages, type StagedPlan } from './stages.ts';
 import { stepGradient } from './step.ts';
 import { checkLoss, resumeTraining, saveTraining } from './training-state.ts';
 
@@ -28,8 +28,8 @@ export interface TrainOptions {
   optimizer: OptimizerConfig;
   /** Default: constant. */
   schedule?: ScheduleConfig;
-  /** Which samples, in what order, with what weights; an endless tape (see planBatch). */
-  plan: Plan;
+  /** Which samples, in what order, with what weights; an endless tape (see planBatch), or one tape a stage (see withCooldown). */
+  plan: StagedPlan;
   samples: TokenSource;
   /** Rows a step; with a filter, it reads `filter.candidates` and trains on those that it chooses. */
   batchSize: number;
@@ -63,7 +63,7 @@ export async function train(options: TrainOptions): Promise<TrainerState> {
   const { model, plan, samples, filter, observer, signal, onStep, validate, checkpoint } = options;
   if (!(model instanceof LanguageModel)) throw invalid('model', 'a LanguageModel', model);
   checkObject('samples', samples);
-  if (!samples.row) model.checkPredictsNext('train');
+  if (needsNextToken(samples)) model.checkPredictsNext('train');
   checkPlan(plan);
   const batchSize = checkInteger('batchSize', options.batchSize, 1);
   const read = filter ? checkInteger('filter.candidates', filter.candidates, batchSize) : batchSize;
@@ -134,7 +134,7 @@ async function load(hooks: readonly HookState[], path: string): Promise<void> {
   for (const hook of hooks) await hook.load?.(path);
 }
 
-function checkPlan(plan: Plan): void {
+function checkPlan(plan: StagedPlan): void {
   checkObject('plan', plan);
   const { rows, weights } = plan;
   checkList('plan.rows', rows);
@@ -146,6 +146,7 @@ function checkPlan(plan: Plan): void {
   }
   checkLength('plan.weights', weights, rows.length, 'one a row of the plan');
   weights.forEach((weight, i) => checkFinite(`plan.weights[${i}]`, weight, { min: 0 }));
+  checkStages(plan);
 }
 
 function fingerprintOf(options: TrainOptions, schedule: Required<ScheduleConfig>, steps: number): Fingerprint {
@@ -156,6 +157,7 @@ function fingerprintOf(options: TrainOptions, schedule: Required<ScheduleConfig>
     optimizer: JSON.stringify(optimizer),
     schedule: JSON.stringify(schedule),
     plan: digest([plan.rows, plan.weights]),
+    ...(plan.stages && { stages: JSON.stringify(plan.stages) }),
     samples: digestRows(samples, plan.rows),
     'initial parameters': digestParameters(model.parameters),
     ...(options.filter && { candidates: options.filter.candidates }),

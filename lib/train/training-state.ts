@@ -7,7 +7,8 @@ import { checkSameRun, type Fingerprint } from './fingerprint.ts';
 
 /** The exact parameters: a Hugging Face directory holds them in float32 on every backend. */
 const PARAMETERS = 'parameters.safetensors';
-const OPTIMIZER = 'optimizer.safetensors';
+/** A checkpoint's file of the optimizer's settings and moments. */
+export const OPTIMIZER_FILE = 'optimizer.safetensors';
 
 /** A training whose checkpoints lie under `directory`. */
 export interface Resumable {
@@ -27,7 +28,7 @@ export async function saveTraining<State extends { step: number }>(
   await saveCheckpoint(directory, { format: 1, ...state, fingerprint }, async (path) => {
     await more(path);
     await model.parameters.save(join(path, PARAMETERS));
-    await optimizer.save(join(path, OPTIMIZER));
+    await optimizer.save(join(path, OPTIMIZER_FILE));
   });
 }
 
@@ -45,7 +46,7 @@ export async function resumeTraining<State extends { step: number }>(
   if (!found) return undefined;
   checkSameRun(found.path, found.fingerprint, fingerprint);
   await model.parameters.load(join(found.path, PARAMETERS));
-  await optimizer.load(join(found.path, OPTIMIZER));
+  await optimizer.load(join(found.path, OPTIMIZER_FILE));
   await more(found.path);
   return found.state;
 }

@@ -16,6 +16,8 @@ export interface TrainedDataRater {
   steps: number;
   /** Rows that took part in a meta-gradient, repeats counted. */
   ratedRows: number;
+  /** Inner steps that nothing was learned from, after beginnings. */
+  burnInSteps: number;
   /** Mean outer loss, and mean effective samples of a batch, over the last tenth of the meta-steps. */
   outerLoss: number;
   effectiveSamples: number;
@@ -87,6 +89,7 @@ export async function trainDataRater(rater: SequenceRater, options: DataRaterOpt
     return {
       steps,
       ratedRows: steps * modelsPerStep * window * inner.batchSize,
+      burnInSteps: training.burnInSteps,
       outerLoss: mean(state.outerLosses),
       effectiveSamples: mean(state.effectiveSamples),
       stability: state.stability,

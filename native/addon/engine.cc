@@ -20,9 +20,8 @@ Napi::Function EngineObject::define(Napi::Env env) {
 
 /// new NativeEngine(options): those of platform.h's open_device
 EngineObject::EngineObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
-  guarded(info.Env(), [&] {
-    runtime_ = std::make_shared<Runtime>(info.Env(), open_device(info[0].As<Napi::Object>()));
-  });
+  guarded(info.Env(),
+          [&] { runtime_ = std::make_shared<Runtime>(info.Env(), open_device(info[0].As<Napi::Object>())); });
 }
 
 /// A network made on the engine thread; the device outlives it.

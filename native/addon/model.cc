@@ -38,9 +38,10 @@ Napi::Function ModelObject::define(Napi::Env env) {
   return DefineClass(
       env, "NativeModel",
       {InstanceMethod<&ModelObject::parameters>("parameters"), InstanceMethod<&ModelObject::zeros>("zeros"),
-       InstanceMethod<&ModelObject::loss>("loss"), InstanceMethod<&ModelObject::backward>("backward"),
-       InstanceMethod<&ModelObject::jvp>("jvp"), InstanceMethod<&ModelObject::hvp>("hvp"),
-       InstanceMethod<&ModelObject::memory>("memory"), InstanceMethod<&ModelObject::dispose>("dispose")});
+       InstanceMethod<&ModelObject::loss>("loss"), InstanceMethod<&ModelObject::logits>("logits"),
+       InstanceMethod<&ModelObject::backward>("backward"), InstanceMethod<&ModelObject::jvp>("jvp"),
+       InstanceMethod<&ModelObject::hvp>("hvp"), InstanceMethod<&ModelObject::memory>("memory"),
+       InstanceMethod<&ModelObject::dispose>("dispose")});
 }
 
 ModelObject::ModelObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {}
@@ -69,6 +70,21 @@ Napi::Value ModelObject::loss(const Napi::CallbackInfo& info) {
       reserve_memory(*model, tokens, Operation::loss, {});
       auto losses = model->loss(tokens, stop.get());
       return [losses = std::move(losses)](Napi::Env env) { return float64_array(env, losses); };
+    });
+  });
+}
+
+/// logits(batch, stop?) → Float32Array [positions × vocabulary] of the positions that have a label, row by row
+Napi::Value ModelObject::logits(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto model = handle_.alive<LanguageModel>();
+    const auto batch = std::make_shared<BatchCopy>(info[0].As<Napi::Object>());
+    return enqueue(info.Env(), *handle_.runtime, info[1], [model, batch](const StopFlag& stop) -> Result {
+      const TokenBatch tokens(batch->view(), false);
+      reserve_memory(*model, tokens, Operation::logits, {});
+      std::vector<float> logits(static_cast<size_t>(tokens.predictions() * model->config().vocabulary));
+      model->logits(tokens, logits.data(), stop.get());
+      return [logits = std::move(logits)](Napi::Env env) { return float32_array(env, logits); };
     });
   });
 }

@@ -121,6 +121,7 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
   Napi::Value parameters(const Napi::CallbackInfo& info);
   Napi::Value zeros(const Napi::CallbackInfo& info);
   Napi::Value loss(const Napi::CallbackInfo& info);
+  Napi::Value logits(const Napi::CallbackInfo& info);
   Napi::Value backward(const Napi::CallbackInfo& info);
   Napi::Value jvp(const Napi::CallbackInfo& info);
   Napi::Value hvp(const Napi::CallbackInfo& info);

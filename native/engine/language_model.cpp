@@ -57,6 +57,12 @@ std::vector<double> LanguageModel::loss(const TokenBatch& batch, const Flag* can
   return batch.sample_means(download(device_, state.loss, batch.predictions()));
 }
 
+void LanguageModel::logits(const TokenBatch& batch, float* out, const Flag* cancelled) {
+  if (batch.predictions() == 0) return;
+  Pass pass = begin(batch, cancelled);
+  head_.logits(pass, backbone_.forward(pass), out);
+}
+
 /// Sets the pass up for a request. Without per-sample statistics the weights go into the loss gradient and the batch
 /// counts as one sample.
 void LanguageModel::ask(Pass& pass, const BackwardRequest& request) const {

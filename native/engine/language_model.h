@@ -44,6 +44,9 @@ class LanguageModel : public Network {
   TokenBatch tokens(const PaddedBatch& batch) const { return {batch, config_.objective == Objective::next_token}; }
 
   std::vector<double> loss(const TokenBatch& batch, const Flag* cancelled);
+  /// The logits at the batch's predicted positions, [predictions × vocabulary], into `out`. Of a batch that is not
+  /// shifted these are the positions that have labels.
+  void logits(const TokenBatch& batch, float* out, const Flag* cancelled);
   BackwardResult backward(const TokenBatch& batch, const BackwardRequest& request, const Flag* cancelled);
   /// ⟨g_i, v⟩ of each sample [samples], by the forward half of a dual pass alone.
   std::vector<double> jvp(const TokenBatch& batch, const float* v, const Flag* cancelled);

@@ -15,6 +15,9 @@ MemoryPlan plan_memory(const LanguageModel& model, const TokenBatch& batch, Oper
     case Operation::loss:
       planned.loss(batch, nullptr);
       break;
+    case Operation::logits:
+      planned.logits(batch, nullptr, nullptr);
+      break;
     case Operation::backward:
       planned.backward(batch, request, nullptr);
       break;

@@ -7,7 +7,7 @@
 
 namespace gradfold {
 
-enum class Operation { loss, backward, jvp, hvp };
+enum class Operation { loss, logits, backward, jvp, hvp };
 
 /// Bytes; vectors of parameters other than the model's own are the caller's.
 struct MemoryPlan {

@@ -33,6 +33,7 @@ async function tourModel(backend, fixture) {
   if (batch.documentIds) await model.perSample(batch, { norms: true, dots, granularity: 'document' });
   const { hvp } = await model.hvp(batch, gradient);
   await model.jvp(batch, gradient);
+  await model.logits(batch);
   for (const config of [
     { kind: 'sgd', lr: 1e-3, clipNorm: 1 },
     { kind: 'adamw', lr: 1e-3 },

@@ -90,6 +90,18 @@ describeUnless(addonReason(), 'a head that is walked in several blocks and panel
       model.dispose();
     });
 
+    it(`gives each position its own logits (tied: ${tied})`, async () => {
+      const model = await open(tied);
+      const all = (count: number) => Array.from({ length: count }, () => Array.from({ length: TIME }, (_, t) => t));
+      const pair = rows.slice(0, 2);
+      const together = await model.logits(collate(pair), { positions: all(2) });
+      const alone = await Promise.all(pair.map((row) => model.logits(collate([row]), { positions: all(1) })));
+      expect(together).toHaveLength(2 * TIME);
+      const errors = alone.flat().map((logits, i) => relativeError(together[i], logits));
+      expect(Math.max(...errors)).toBeLessThan(2e-5);
+      model.dispose();
+    });
+
     it(`has Hessian products that add up over the samples (tied: ${tied})`, async () => {
       const model = await open(tied);
       const v = (await model.gradient(batch)).gradient;

@@ -109,6 +109,16 @@ describe('rate sweep', () => {
     expect(stdout).toContain('net gain');
   }, 60_000);
 
+  it('takes what training the rater took from its record, where nothing else is given', async () => {
+    const given = ((await run(...sweepArgs('first'))).json as Sweep).rows[1].gain;
+    await writeFile(at('rater/scorer.json'), JSON.stringify({ format: 1, column: 'rater', metaFlops: 1e6 }));
+    const recorded = sweepArgs('first').filter((arg) => arg !== '--meta-flops' && arg !== '1e6');
+    expect(((await run(...recorded)).json as Sweep).rows[1].gain).toEqual(given);
+    const none = sweepArgs('first').map((arg) => (arg === '1e6' ? '0' : arg));
+    expect(((await run(...none)).json as Sweep).rows.map(({ gain }) => gain?.metaTraining ?? 0)).toEqual([0, 0, 0]);
+    await rm(at('rater/scorer.json'));
+  }, 60_000);
+
   it('refuses rows of the validation split, and a domain that has none', async () => {
     const samples = await openSamples(at('tokens/samples.arrow'));
     const rows = Uint32Array.from({ length: samples.count }, (_, row) => row);

@@ -2,7 +2,11 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openBackend } from '../../lib/backend/open.ts';
 import { openSamples } from '../../lib/data/samples.ts';
+import { forwardFlops, metaTrainingFlops, raterFlops } from '../../lib/evaluate/compute.ts';
+import type { RaterConfig } from '../../lib/model/config.ts';
+import { SequenceRater } from '../../lib/model/sequence-rater.ts';
 import { readPlan } from '../../lib/order/plan.ts';
 import { readScoreTable } from '../../lib/score/table.ts';
 import { recordOf } from '../../lib/select/plan-record.ts';
@@ -60,6 +64,61 @@ test('a rater that is there is not replaced; its checkpoints alone are gone on w
   expect((await gradfold(rate('rater', '--lr', '0.5'))).stderr).toContain('holds the state of another run');
   await run(...rate('rater'));
 });
+
+test('the record says what the training took: meta-steps, and plain steps of the oldest beginning', async () => {
+  const { metaFlops } = JSON.parse(await readFile(at('rater/model/scorer.json'), 'utf8')) as { metaFlops: number };
+  const { length } = await openSamples(at('tokens/samples.arrow'));
+  const config = JSON.parse(await readFile(at('rater/model/config.json'), 'utf8')) as RaterConfig;
+  const size = {
+    ...{ metaSteps: 4, innerModels: 2, innerSteps: 2, innerBatch: 3, outerBatch: 2, startSteps: 4 },
+    ...{ modelFlops: forwardFlops(config, length), raterFlops: raterFlops(config, length) },
+  };
+  expect(metaFlops).toBe(metaTrainingFlops(size));
+});
+
+test('rate train --from-model begins with a trained backbone', async () => {
+  await run(...rate('as-inner', '--from-model', 'inner', '--causal', '--steps', '1'));
+  const config = JSON.parse(await readFile(at('as-inner/model/config.json'), 'utf8')) as object;
+  expect(config).toMatchObject({ causal: true });
+
+  const model = ['train', '--samples', at('tokens/samples.arrow'), '--config', at('model.json'), '--steps', '1'];
+  await run(...model, '--batch', '3', ...BACKEND, '-o', at('lm'));
+  await run(...rate('as-lm', '--from-model', at('lm/model'), '--steps', '1', '--lr', '1e-9'));
+  const [theirs, own] = await Promise.all(['lm', 'as-lm'].map((name) => embeddings(at(`${name}/model`))));
+  expect(own.length).toBe(280 * 8);
+  // A step of 1e-9 is lost in float32; a fresh backbone would have nothing of theirs.
+  expect(Math.max(...own.map((x, i) => Math.abs(x - theirs[i])))).toBeLessThan(1e-6);
+
+  const both = await gradfold(rate('no', '--from-model', 'inner', '--rater-config', at('model.json')));
+  expect(both.stderr).toContain('leave out --rater-config');
+  const fresh = await gradfold(rate('no', '--from-model', 'inner', '--ages', '0'));
+  expect(fresh.stderr).toContain('need an age above 0');
+});
+
+test('rate train --features gives numbers of a row weights in its score', async () => {
+  await run(...rate('featured', '--features', 'loss,distinct_tokens', '--steps', '2'));
+  const config = JSON.parse(await readFile(at('featured/model/config.json'), 'utf8')) as RaterConfig;
+  expect(config.features!.map(({ name }) => name)).toEqual(['loss', 'distinct_tokens']);
+  const argv = ['rate', 'score', at('tokens/samples.arrow'), '--rater', at('featured/model'), ...BACKEND];
+  await run(...argv, '-o', at('featured.arrow'));
+  expect((await readScoreTable(at('featured.arrow'), 'rater')).scores.every(Number.isFinite)).toBe(true);
+
+  expect((await gradfold(rate('no', '--features', 'loss', '--ages', '0'))).stderr).toContain('need an age above 0');
+  const unknown = await gradfold(rate('no', '--features', 'length'));
+  expect(unknown.status).toBe(2);
+  expect(unknown.stderr).toContain('--features: expected some of loss, distinct_tokens, got "length"');
+});
+
+async function embeddings(directory: string): Promise<Float32Array> {
+  const backend = await openBackend('reference');
+  const raterSettings = (await readdir(directory)).includes('scorer.json')
+    ? {}
+    : { rater: { causal: false, pooling: 'mean', bias: false } as const, seed: 0 };
+  const rater = await SequenceRater.fromPretrained(directory, { backend, ...raterSettings });
+  const found = Float32Array.from(rater.parameters.toRecord()['model.embed_tokens.weight']);
+  backend.dispose();
+  return found;
+}
 
 test('rate score rates the rows of a split', async () => {
   const { rows, scores } = await readScoreTable(at('scores.arrow'), 'rater');

@@ -46,6 +46,32 @@ test('score lqs trains the annotating model when given a configuration, and keep
   expect((await readScoreTable(at('lqs.arrow'), 'lqs')).rows).toHaveLength(40);
 });
 
+test('score lqs in AdamW’s metric as well: moments of the training, of a file, or estimated', async () => {
+  const lqs = (out: string, ...options: string[]) =>
+    run(
+      ...['score', 'lqs', at('tokens/samples.arrow'), '-o', at(out), '--limit', '20', ...BACKEND, '--metric', 'adam'],
+      ...['--steps', '2', '--batch', '4', '--target-rows', '4', ...options],
+    );
+  const pretrain = ['--config', at('model.json'), '--pretrain-steps', '3', '--pretrain-batch', '4'];
+  expect(await lqs('trained.arrow', ...pretrain)).toMatchObject({ rows: 20, columns: { lqs: {}, lqs_adam: {} } });
+  const model = ['--model', at('trained.arrow.pretrain/model')];
+  const checkpoint = at('trained.arrow.pretrain/checkpoints/step-000003/optimizer.safetensors');
+  await lqs('saved.arrow', ...model, '--optimizer', checkpoint);
+  await lqs('estimated.arrow', ...model, '--moments', '2');
+  const [trained, saved, estimated] = await Promise.all(
+    ['trained', 'saved', 'estimated'].map(async (name) => ({
+      plain: (await readScoreTable(at(`${name}.arrow`), 'lqs')).scores,
+      adam: (await readScoreTable(at(`${name}.arrow`), 'lqs_adam')).scores,
+    })),
+  );
+  expect(saved).toEqual(trained);
+  expect(estimated.plain).toEqual(trained.plain);
+  expect(estimated.adam).not.toEqual(trained.adam);
+  expect(trained.adam).not.toEqual(trained.plain);
+  const none = ['score', 'lqs', at('tokens/samples.arrow'), '-o', at('none.arrow'), ...model, '--metric', 'adam'];
+  expect(await gradfold([...none, '--moments', '0'])).toMatchObject({ status: 2 });
+});
+
 test('score lqs refuses target rows of another tokenizer', async () => {
   const { status, stderr } = await gradfold(
     [

@@ -1,7 +1,8 @@
+import { existsSync, statSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { readScoreTable } from '../../lib/score/table.ts';
 import { TEXT_FEATURES } from '../../lib/score/text-features.ts';
 import { gradfold } from '../support/cli.ts';
@@ -93,6 +94,60 @@ describe('score', () => {
     expect(await readScoreTable(at('saved.arrow'), 'gradient')).toEqual(plain);
     const cosines = (await readScoreTable(at('plain.arrow'), 'gradient_cosine')).scores;
     expect(cosines.every((cosine) => Math.abs(cosine) <= 1)).toBe(true);
+  });
+
+  test.each([
+    ['perplexity', ['perplexity', 'loss'], []],
+    ['gradient', ['gradient', 'gradient_adam_cosine'], ['--target-rows', '4', '--moments', '2']],
+  ])('%s in parts, as tasks of a job array, merged to what one call gives', async (method, columns, more) => {
+    const score = (out: string, ...options: string[]) =>
+      json('score', method, samples(), '-o', at(out), ...model(), ...more, ...options);
+    const parts: string[] = [];
+    for (const task of ['0', '1', '2']) {
+      vi.stubEnv('SLURM_ARRAY_TASK_ID', task).stubEnv('SLURM_ARRAY_TASK_COUNT', '3');
+      const part = await score(`${method}-parts.arrow`);
+      expect(part).toMatchObject({ computed: true, rows: task === '2' ? 4 : 3 });
+      parts.push(part.path as string);
+    }
+    vi.unstubAllEnvs();
+    expect(parts[2]).toBe(at(`${method}-parts-00002-of-00003.arrow`));
+    const again = await score(`${method}-parts.arrow`, '--shard', '1', '--of', '3');
+    expect(again).toMatchObject({ path: parts[1], computed: false });
+    await json('score', 'merge', ...parts, '-o', at(`${method}-merged.arrow`));
+    await score(`${method}-whole.arrow`);
+    for (const column of columns) {
+      const merged = await readScoreTable(at(`${method}-merged.arrow`), column);
+      const whole = await readScoreTable(at(`${method}-whole.arrow`), column);
+      expect(merged.rows).toEqual(whole.rows);
+      merged.scores.forEach((value, i) => expect(value).toBeCloseTo(whole.scores[i], 12));
+    }
+    // Another model's parts are not this one's.
+    const { status, stderr } = await gradfold(
+      ['score', method, samples(), '-o', at(`${method}-parts.arrow`), '--shard', '1', '--of', '3', ...more].concat([
+        ...['--model', at('greedy/model'), '--backend', 'reference', '--batch', '8', '--limit', '10'],
+      ]),
+    );
+    expect(status).toBe(1);
+    expect(stderr).toContain('expected nothing there, or the scores of this very call');
+  });
+
+  test('perplexity goes on after an interruption, without scoring again what was scored', async () => {
+    const argv = ['score', 'perplexity', samples(), '-o', at('on.arrow'), '--model', at('run/model')];
+    const options = ['--backend', 'reference', '--batch', '4', '--split', 'train'];
+    const partial = at('on.arrow.partial');
+    const interrupt = new AbortController();
+    const { signal } = interrupt;
+    signal.throwIfAborted = () => {
+      if (existsSync(partial) && statSync(partial).size > 256 * 8) interrupt.abort(new Error('interrupted'));
+      AbortSignal.prototype.throwIfAborted.call(signal);
+    };
+    expect((await gradfold([...argv, ...options], { signal })).status).toBe(1);
+    expect([existsSync(partial), existsSync(at('on.arrow'))]).toEqual([true, false]);
+    await json(...argv, ...options);
+    expect(existsSync(partial)).toBe(false);
+    const resumed = await readScoreTable(at('on.arrow'), 'loss');
+    await json(...argv.with(4, at('through.arrow')), ...options);
+    expect(await readScoreTable(at('through.arrow'), 'loss')).toEqual(resumed);
   });
 
   test('ngram', async () => {

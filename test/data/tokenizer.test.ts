@@ -150,6 +150,21 @@ describe('a foreign tokenizer.json', () => {
     expect(endOfTextId).toBe(101);
   });
 
+  it('knows the token that begins a document: as settings say, else by name, else the one that ends them', async () => {
+    expect(trained.beginOfTextId).toBe(trained.endOfTextId);
+    const path = join(directory, 'beginnings');
+    await trained.save(path);
+    writeFileSync(join(path, 'tokenizer_config.json'), JSON.stringify({ bos_token: { content: 'e' } }));
+    expect((await loadTokenizer(path)).beginOfTextId).toBe(101);
+    const definition = await definitionOf(trained);
+    const added = definition.added_tokens as { id: number; content: string }[];
+    const begin = { ...added[0], id: 600, content: '<s>' };
+    writeFileSync(join(path, 'tokenizer.json'), JSON.stringify({ ...definition, added_tokens: [...added, begin] }));
+    writeFileSync(join(path, 'tokenizer_config.json'), '{}');
+    const { beginOfTextId, endOfTextId } = await loadTokenizer(path);
+    expect([beginOfTextId, endOfTextId]).toEqual([600, 599]);
+  });
+
   it('is rejected with its path when it is missing, not JSON, or no tokenizer', async () => {
     const path = join(directory, 'bad.json');
     await expect(loadTokenizer(join(directory, 'none.json'))).rejects.toMatchObject({ code: 'NOT_FOUND' });

@@ -45,6 +45,15 @@ describe('metaTrainingFlops', () => {
       12 * metaTrainingFlops({ ...size, innerSteps: 2 }),
     );
   });
+
+  it('adds plain steps before and between, and leaves out Hessian products where they are not made', () => {
+    const size = { metaSteps: 2, innerModels: 3, innerBatch: 5, outerBatch: 7, modelFlops: 100, raterFlops: 10 };
+    const exact = metaTrainingFlops({ ...size, innerSteps: 3 });
+    expect(metaTrainingFlops({ ...size, innerSteps: 3, startSteps: 4 }) - exact).toBe(4 * 5 * 3 * 100);
+    expect(metaTrainingFlops({ ...size, innerSteps: 3, burnInSteps: 4 }) - exact).toBe(4 * 5 * (3 * 100 + 10));
+    const firstOrder = metaTrainingFlops({ ...size, innerSteps: 3, firstOrder: true });
+    expect(exact - firstOrder).toBe(2 * 3 * 2 * 5 * (8 - 3) * 100);
+  });
 });
 
 describe('netGain', () => {

@@ -45,6 +45,7 @@ describe('evaluatePerplexity', () => {
     const model = await toyModel();
     const padding: number[] = [];
     const watched = {
+      objective: model.objective,
       checkPredictsNext: () => undefined,
       loss: (...[batch, options]: Parameters<typeof model.loss>) => {
         padding.push(batch.attentionMask!.filter((token) => token === 0).length);
@@ -60,7 +61,7 @@ describe('evaluatePerplexity', () => {
     const model = await toyModel();
     expect((await evaluatePerplexity(model, short, [0, 1])).overall.samples).toBe(1);
     await expect(evaluatePerplexity(model, short, [0])).rejects.toThrow(
-      'rows: expected at least one sample of two tokens or more',
+      'rows: expected at least one sample that predicts a token',
     );
   });
 

@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest';
+import { randomNormals, streamOf } from '../../lib/random.ts';
 import {
   areaUnderCurve,
   firstCrossing,
   holm,
   pairedDifference,
   pairedTest,
+  shareError,
   spearman,
+  spearmanError,
   studentQuantile,
   studentTail,
   summarize,
@@ -59,6 +62,38 @@ describe('areaUnderCurve', () => {
     let wins = 0;
     for (const p of positives) for (const n of negatives) wins += p > n ? 1 : p === n ? 0.5 : 0;
     expect(areaUnderCurve(positives, negatives)).toBeCloseTo(wins / (40 * 29), 14);
+  });
+});
+
+describe('spearmanError', () => {
+  it('is the spread of the correlations of repeated draws', () => {
+    const [pairs, draws] = [60, 1500];
+    for (const weight of [0, 0.8]) {
+      const correlations = Array.from({ length: draws }, (_, draw) => {
+        const [x, noise] = [new Float64Array(pairs), new Float64Array(pairs)];
+        randomNormals(x, draw, streamOf('common'));
+        randomNormals(noise, draw, streamOf('noise'));
+        return spearman(
+          x,
+          x.map((value, i) => weight * value + Math.sqrt(1 - weight ** 2) * noise[i]),
+        );
+      });
+      const { mean, standardDeviation } = summarize(correlations);
+      expect(spearmanError(mean, pairs) / standardDeviation).toBeGreaterThan(0.9);
+      expect(spearmanError(mean, pairs) / standardDeviation).toBeLessThan(1.1);
+    }
+  });
+
+  it('is 0 for a perfect correlation, rounding or not, and unknown for three pairs', () => {
+    expect(spearmanError(1 + 1e-15, 10)).toBe(0);
+    expect(spearmanError(0.5, 3)).toBeNaN();
+  });
+});
+
+describe('shareError', () => {
+  it('is that of the binomial distribution', () => {
+    expect(shareError(0.2, 100)).toBeCloseTo(0.04, 14);
+    expect(() => shareError(1.2, 100)).toThrow('share: expected');
   });
 });
 

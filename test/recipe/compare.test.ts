@@ -78,7 +78,7 @@ test('the baseline is trained once a seed, and no plan is trained on twice', asy
   const recipe = await writeTinyRecipe(dir, { comparison: true });
   const { data } = await compared(recipe, join(dir, 'whole'));
   // Scored at a single step, where nothing is divided by yet, LQS is PDS.
-  expect(data.agreement.find(({ a, b }) => a === 'lqs' && b === 'pds')!.spearman).toBeCloseTo(1, 12);
+  expect(data.agreement.find(({ a, b }) => a === 'lqs' && b === 'pds')!.spearman!.value).toBeCloseTo(1, 12);
   const sameAs = Object.fromEntries(data.plans.map(({ name, sameAs }) => [name, sameAs]));
   expect(sameAs).toMatchObject({ random: null, 'pds-sort': null, 'lqs-sort': 'pds-sort', 'lqs-fold2': 'pds-fold2' });
   for (const { plans } of data.domains) {

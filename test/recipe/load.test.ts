@@ -3,8 +3,16 @@ import { describe, expect, test } from 'vitest';
 import { GradfoldError } from '../../lib/errors.ts';
 import { parseRecipe } from '../../lib/recipe/load.ts';
 import { estimateRun } from '../../lib/recipe/estimate.ts';
+import type { Recipe } from '../../lib/recipe/schema.ts';
 
 const demo = await readFile(new URL('../../recipes/demo.yaml', import.meta.url), 'utf8');
+
+/** A recipe of the default method. */
+function plans(text: string): Recipe {
+  const recipe = parseRecipe(text);
+  if (recipe.method !== 'plans') throw new Error(`method ${recipe.method}`);
+  return recipe;
+}
 
 /** The message that a changed demo recipe is refused with. */
 function refusal(from: string, to: string): string {
@@ -23,7 +31,7 @@ const lineOf = (text: string): number => demo.slice(0, demo.indexOf(text)).split
 
 describe('parseRecipe', () => {
   test('the demo recipe is valid and its defaults are filled in', () => {
-    const recipe = parseRecipe(demo);
+    const recipe = plans(demo);
     expect(recipe.train.betas).toEqual([0.9, 0.95]);
     expect(Object.keys(recipe.plans)).toEqual(['random', 'delt']);
     expect(recipe.plans.delt).toEqual({ score: 'lqs', select: { topRatio: 0.25 }, order: 'fold', layers: 3 });
@@ -57,13 +65,19 @@ describe('parseRecipe', () => {
     expect(refusal(from, to)).toContain(path);
   });
 
+  test('an unknown method is refused with its line and the known ones', () => {
+    expect(() => parseRecipe('name: x\nmethod: plan', 'x.yaml')).toThrow(
+      /x\.yaml:2: method: expected one of plans.*"plan"/,
+    );
+  });
+
   test('text that is not YAML is refused as such', () => {
     expect(() => parseRecipe('a: [1', 'x.yaml')).toThrow(/x\.yaml: not valid YAML/);
   });
 });
 
 test('estimateRun counts parameters, and operations in proportion to steps', () => {
-  const recipe = parseRecipe(demo);
+  const recipe = plans(demo);
   const {
     hidden_size: d,
     intermediate_size: ff,

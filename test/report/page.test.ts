@@ -19,6 +19,7 @@ function data(text: string, others = ['delt']): ReportData {
       selection: null,
       order: i === 0 ? 'shuffle' : `fold${i + 1}`,
       sameAs: null,
+      purity: null,
     })),
     seeds: [0, 1],
     steps: 3,
@@ -70,13 +71,13 @@ function data(text: string, others = ['delt']): ReportData {
         savings: [{ measure: 'mean of domains', plan: 'delt', share: 1 / 3, paysAfter: 12 }],
         poolRows: 4,
         proxyRows: 2,
-        spearman: 0.5,
+        spearman: { value: 0.5, standardError: null },
         histograms: [{ domain: 'a', low: -1, width: 1, shares: [0.5, 0.5] }],
         best: [{ id: text, domain: text, label: text, score: 1, text }],
         worst: [{ id: text, domain: text, label: null, score: -1, text }],
       },
     ],
-    agreement: [{ a: text, b: 'lqs', spearman: 0.25 }],
+    agreement: [{ a: text, b: 'lqs', spearman: { value: 0.25, standardError: 0.125 } }],
     positions: plans.slice(1).flatMap((plan) => [0, 1, 2].map((position) => ({ plan, position, rank: position / 2 }))),
     cost: [{ stage: text, seconds: 1 }],
     quality: {
@@ -85,10 +86,16 @@ function data(text: string, others = ['delt']): ReportData {
       positives: 2,
       negatives: 2,
       groupColumn: text,
-      scores: [{ name: 'lqs', auc: 0.75, byGroup: { [text]: 0.8 } }],
+      scores: [
+        {
+          name: 'lqs',
+          auc: { value: 0.75, standardError: 0.0625 },
+          byGroup: { [text]: { value: 0.8, standardError: null } },
+        },
+      ],
       purity: [
-        { name: 'all of the pool', judged: 4, share: 0.5 },
-        { name: text, judged: 2, share: 1 },
+        { name: 'all of the pool', judged: 4, share: { value: 0.5, standardError: 0.25 } },
+        { name: text, judged: 2, share: { value: 1, standardError: 0 } },
       ],
     },
     recipe: text,
@@ -128,6 +135,22 @@ describe('renderReport', () => {
 
   test('shows the differences with sign and spread', async () => {
     expect(await renderReport(data('plain'))).toContain('−0.200 ± 0.050');
+  });
+
+  test('estimates from rows have their standard error, where there is one', async () => {
+    const html = await renderReport(data('plain'));
+    for (const number of ['0.750 ± 0.063', '>0.800<', '50.0 ± 25.0 %', '0.250 ± 0.125', '<strong>0.50</strong>']) {
+      expect(html).toContain(number);
+    }
+  });
+
+  test('says how many rows of each plan are clean, where noise was planted', async () => {
+    expect(await renderReport(data('plain'))).not.toContain('clean rows');
+    const noisy = data('plain');
+    noisy.plans.forEach((plan, i) => (plan.purity = [0.7, 0.875][i]));
+    const html = await renderReport(noisy);
+    expect(html).toContain('<th>clean rows</th>');
+    for (const share of ['70.0 %', '87.5 %']) expect(html).toContain(`<td>${share}</td>`);
   });
 
   test('shows tests, steps to the baseline and what scoring cost against what it saved', async () => {

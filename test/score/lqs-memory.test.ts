@@ -72,6 +72,9 @@ describe('lqsMemory', () => {
       const parts = lqsMemory(model, { batch: shape, target: shape, proxy: shape, microBatch: 2 });
       expect(parts.vectors).toBe(3 * bytes);
       expect(parts.activations).toBe(model.memory({ batch: 2, time: 32 }, 'hvp').activations);
+      // A metric has the preconditioned adjoint and the optimizer's two moments.
+      const adam = lqsMemory(model, { batch: shape, target: shape, proxy: shape, metrics: 1 });
+      expect(adam).toEqual({ ...whole, vectors: 5 * bytes, total: whole.total + 3 * bytes });
       const large = lqsMemory(model, { batch: shape, target: { batch: 64, time: 32 }, proxy: shape });
       expect(large.activations).toBe(model.memory({ batch: 64, time: 32 }, 'gradient').activations);
       backend.dispose();

@@ -19,6 +19,18 @@ export function tinyDocuments(count: number): string {
   }).join('');
 }
 
+/** The same with the URL of a host for each domain and place. */
+export function tinyUrlDocuments(count: number): string {
+  return tinyDocuments(count)
+    .trimEnd()
+    .split('\n')
+    .map((line, i) => {
+      const document = JSON.parse(line) as { domain: string };
+      return `${JSON.stringify({ ...document, url: `https://${document.domain}.example.org/${i}` })}\n`;
+    })
+    .join('');
+}
+
 const PLANS = `
 plans:
   random: { order: shuffle }

@@ -35,4 +35,21 @@ describe('planBatch', () => {
       'plan.weights of step 1: expected a positive sum, got 0',
     );
   });
+
+  it('tells a source how often a row was read before, within a pass and in earlier ones', () => {
+    const read: [number, number][] = [];
+    const counting = {
+      ...samples,
+      row(row: number, epoch: number) {
+        read.push([row, epoch]);
+        return { inputIds: samples.tokens(row) };
+      },
+    };
+    for (const step of [0, 1, 2]) planBatch(counting, toyPlan([2, 0, 2, 1]), step, 3);
+    const times = [2, 0, 2, 1, 2, 0, 2, 1, 2].map((row, i, rows): [number, number] => [
+      row,
+      rows.slice(0, i).filter((other) => other === row).length,
+    ]);
+    expect(read).toEqual(times);
+  });
 });

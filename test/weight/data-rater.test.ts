@@ -129,7 +129,8 @@ describeBackends('trainDataRater', (tested) => {
     expect(entries.map(({ models }) => models[0].age)).toEqual([4, 4, 4, 6, 6, 4, 4, 6]);
     expect(entries.map(({ domains }) => domains !== undefined)).toEqual([...'00010001'].map((x) => x === '1'));
     expect(Object.keys(entries[3].domains!)).toEqual(['all']);
-    expect(result).toMatchObject({ steps: 8, ratedRows: 48, stability: null });
+    // Five lives: two at first, and one more at every age of 6 but the last.
+    expect(result).toMatchObject({ steps: 8, ratedRows: 48, burnInSteps: 10, stability: null });
     expect(result.outerLoss).toBe(entries.at(-1)!.outerLoss);
   });
 
@@ -146,6 +147,34 @@ describeBackends('trainDataRater', (tested) => {
     });
     expect(seen.map(({ stability }) => typeof stability)).toEqual(['object', 'object', 'number']);
     expect(seen[2].stability).toBeCloseTo(spearman(seen[2].scores, seen[0].scores), 12);
+  });
+
+  it('begins with the backbone of a model, and a head of zeros', async () => {
+    const [fresh, copied] = [await newRater(), await initializeDataRater(INITIAL, { backend, seed: 3, from: model })];
+    const [theirs, own] = [model.parameters.toRecord(), copied.parameters.toRecord()];
+    const backbone = Object.keys(own).filter((name) => !name.startsWith('score_head.'));
+    expect(backbone.length).toBeGreaterThan(5);
+    for (const name of backbone) expect(own[name]).toEqual(theirs[name]);
+    expect(own['score_head.weight']).toEqual(fresh.parameters.toRecord()['score_head.weight'].fill(0));
+    expect(copied.config).toMatchObject({ causal: false, pooling: 'mean', bias: false });
+    expect(fresh.parameters.toRecord()[backbone[0]]).not.toEqual(theirs[backbone[0]]);
+
+    // A rater may begin as another one, too; read causally, a token does not see those behind it.
+    const again = await initializeDataRater(INITIAL, { backend, seed: 4, from: copied, causal: true });
+    expect(again.parameters.toRecord()).toEqual(own);
+    expect(again.config.causal).toBe(true);
+
+    await expect(
+      initializeDataRater({ ...INITIAL, hidden_size: 16 }, { backend, seed: 3, from: model }),
+    ).rejects.toThrow(
+      'from: tensor model.embed_tokens.weight: expected shape [11, 16], got "[11, 8]"; give the rater the model\'s own',
+    );
+    await expect(
+      initializeDataRater({ ...INITIAL, num_hidden_layers: 2 }, { backend, seed: 3, from: model }),
+    ).rejects.toThrow(/from: tensor model\.layers\.1\..* got "no such tensor"/);
+    await expect(initializeDataRater(INITIAL, { backend, seed: 3, from: {} as LanguageModel })).rejects.toThrow(
+      'from: expected a model',
+    );
   });
 
   it('one shared Adam steps along the mean of the gradients', async () => {

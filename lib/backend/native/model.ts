@@ -17,6 +17,10 @@ export class AddonModel extends AddonNetwork<NativeModel> implements EngineModel
     return this.job(signal, (stop) => this.native.loss(batch, stop));
   }
 
+  logits(batch: EngineBatch, signal?: AbortSignal): Promise<Float32Array> {
+    return this.job(signal, (stop) => this.native.logits(batch, stop));
+  }
+
   async backward(batch: EngineBatch, request: BackwardRequest, signal?: AbortSignal): Promise<BackwardResult> {
     const gradients = request.gradients ? Array.from({ length: batch.samples }, () => this.zeros()) : [];
     const result = await this.job(signal, (stop) =>

@@ -25,6 +25,10 @@ export class ReferenceModel extends ReferenceNetwork implements EngineModel {
     return this.run(this.#loss(batch), signal);
   }
 
+  logits(batch: EngineBatch, signal?: AbortSignal): Promise<Float64Array> {
+    return this.run(this.#logits(batch), signal);
+  }
+
   backward(batch: EngineBatch, request: BackwardRequest, signal?: AbortSignal): Promise<BackwardResult> {
     return this.run(this.#backward(batch, request), signal);
   }
@@ -52,6 +56,26 @@ export class ReferenceModel extends ReferenceNetwork implements EngineModel {
       yield;
     }
     return losses;
+  }
+
+  /** Labels are where logits are wanted, unshifted as those of masked tokens. */
+  *#logits(batch: EngineBatch): Job<Float64Array> {
+    const parameters = this.constants();
+    const parts: Float64Array[] = [];
+    for (const document of samplesOf(batch, 'masked-token').flat()) {
+      if (document.positions.length > 0) {
+        const hidden = op.gatherRows(this.architecture.hidden(this.#shape, parameters, document), document.positions);
+        parts.push(this.architecture.logits(this.#shape, parameters, hidden).data);
+      }
+      yield;
+    }
+    const logits = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0));
+    let filled = 0;
+    for (const part of parts) {
+      logits.set(part, filled);
+      filled += part.length;
+    }
+    return logits;
   }
 
   *#backward(batch: EngineBatch, request: BackwardRequest): Job<BackwardResult> {

@@ -1,11 +1,13 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { openSamples } from '../../data/samples.ts';
 import type { NetGain } from '../../evaluate/compute.ts';
 import { readJsonObject } from '../../files.ts';
 import type { ModelConfig, RaterConfig } from '../../model/config.ts';
-import { sweepRho, type Sweep } from '../../recipe/rate-sweep.ts';
+import { sweepRho, type Sweep, type SweepOptions } from '../../recipe/rate-sweep.ts';
 import { signed } from '../../report/text.ts';
 import { DROPPED_SHARES } from '../../score/explain-domains.ts';
+import { SCORER_FILE } from '../../score/scorer-files.ts';
 import { readScoreTable } from '../../score/table.ts';
 import {
   backendOptions,
@@ -56,7 +58,7 @@ export const rateSweep = defineCommand<
   description:
     'How much to drop: train a small model on the best-scored rows at several shares ρ, against no filter; goes on after a kill.',
   example:
-    'gradfold rate sweep rater.arrow --samples tokens/samples.arrow --config small.json --rater rater --out sweep',
+    'gradfold rate sweep rater.arrow --samples tokens/samples.arrow --config small.json --rater rater/model --out sweep',
   limits: 'rows of the table, its first ones',
   options: [
     option('-o, --out <dir>', 'folder of the trainings').makeOptionMandatory(),
@@ -75,9 +77,13 @@ export const rateSweep = defineCommand<
     option('--validation-rows <n>', 'validation rows of each domain', positiveInteger, 64),
     option('--every <n>', `steps from one validation to the next (default: a ${POINTS}th of --steps)`, positiveInteger),
     option('--domain <name>', 'validation loss that decides (default: the mean over domains)'),
-    option('--rater <dir>', 'what made the scores: its config.json tells what scoring costs'),
-    option('--meta-flops <x>', 'operations of training the rater, to be earned back', number),
-    option('--trainings <n>', 'trainings that share --meta-flops', positiveInteger, 1),
+    option('--rater <dir>', 'what made the scores: tells what scoring costs, and what `rate train` took'),
+    option(
+      '--meta-flops <x>',
+      "operations of training the rater, to be earned back (default: the rater's own record)",
+      number,
+    ),
+    option('--trainings <n>', 'trainings that share them', positiveInteger, 1),
     ...backendOptions,
   ],
   async run({ args, options, io: { signal }, progress }) {
@@ -88,14 +94,7 @@ export const rateSweep = defineCommand<
     const all = await readScoreTable(args[0] as string, column);
     const samples = await openSamples(options.samples);
     const model = (await readJsonObject(options.config)) as unknown as ModelConfig;
-    const rater =
-      options.rater === undefined
-        ? undefined
-        : {
-            config: (await readJsonObject(join(options.rater, 'config.json'))) as unknown as RaterConfig,
-            metaFlops: options.metaFlops,
-            trainings: options.trainings,
-          };
+    const rater = options.rater === undefined ? undefined : await costsOf(options.rater, options);
     const sweep = await withBackend(options, (backend) =>
       sweepRho({
         dir: options.out,
@@ -119,6 +118,17 @@ export const rateSweep = defineCommand<
     return { json: { path: options.out, column, ...sweep }, text: inWords(sweep, options) };
   },
 });
+
+/** What using a rater costs, and what making it did, by its own files where nothing else is given. */
+async function costsOf(
+  directory: string,
+  { metaFlops, trainings }: { metaFlops?: number; trainings: number },
+): Promise<NonNullable<SweepOptions['rater']>> {
+  const config = (await readJsonObject(join(directory, 'config.json'))) as unknown as RaterConfig;
+  const record = join(directory, SCORER_FILE);
+  const recorded = existsSync(record) ? (await readJsonObject(record)).metaFlops : undefined;
+  return { config, metaFlops: metaFlops ?? (recorded as number | undefined), trainings };
+}
 
 function inWords(sweep: Sweep, { rater, trainings }: { rater?: string; trainings: number }): string {
   const { rows, seeds, steps, batch, measure, tokens } = sweep;

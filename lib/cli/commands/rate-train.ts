@@ -1,10 +1,12 @@
 import { join } from 'node:path';
-import type { Backend } from '../../backend/types.ts';
 import { openSamples } from '../../data/samples.ts';
 import { loadTokenizer } from '../../data/tokenizer.ts';
+import { forwardFlops, metaTrainingFlops, raterFlops } from '../../evaluate/compute.ts';
 import { readJsonObject } from '../../files.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import { LanguageModel } from '../../model/language-model.ts';
+import { needReference, ROW_FEATURES, type RowFeatureName } from '../../model/row-features.ts';
+import type { SequenceRater } from '../../model/sequence-rater.ts';
 import type { OptimizerConfig } from '../../model/optimizer.ts';
 import { saveScorer, SCORER_FILE } from '../../score/scorer-files.ts';
 import { trainDataRater, type InnerStart } from '../../weight/data-rater.ts';
@@ -24,6 +26,7 @@ import {
   withBackend,
   type BackendFlags,
 } from '../command.ts';
+import { UsageError } from '../io.ts';
 import { targetRows } from '../target-rows.ts';
 import { tokenizerBeside } from '../tokenizers.ts';
 
@@ -31,6 +34,9 @@ interface Flags extends BackendFlags {
   out: string;
   config: string;
   raterConfig?: string;
+  fromModel?: string;
+  causal: boolean;
+  features: RowFeatureName[];
   target?: string;
   targetDomain?: string;
   steps: number;
@@ -57,6 +63,9 @@ interface Flags extends BackendFlags {
 
 const INNER_BETAS = [0.9, 0.95] as const;
 
+/** What `--from-model` calls the inner models' own beginning; a folder of this name is ./inner. */
+const INNER = 'inner';
+
 export const rateTrain = defineCommand<Flags>({
   usage: 'rate train <samples>',
   description:
@@ -68,6 +77,17 @@ export const rateTrain = defineCommand<Flags>({
     outOption('the folder of the rater, its checkpoints and the log'),
     option('--config <path>', 'config.json of the inner models').makeOptionMandatory(),
     option('--rater-config <path>', "config.json of the rater (default: the inner models')"),
+    option(
+      '--from-model <dir>',
+      `begin the rater with the backbone of this language model; ${INNER}: of the inner models' oldest beginning`,
+    ),
+    option('--causal', 'a token of the rater sees those before it only, as in a language model').default(false),
+    option(
+      '--features <list>',
+      `numbers of a row with weights of their own in its score: ${ROW_FEATURES.join(', ')}; loss is under the inner models' oldest beginning (default: none)`,
+      featureList,
+      [],
+    ),
     option('--target <samples>', 'table of the rows whose loss is to go down (default: the target split of the rows)'),
     option('--target-domain <name>', 'domain of the target rows (default: all)'),
     option('--steps <n>', 'meta-steps', positiveInteger, 350),
@@ -102,7 +122,15 @@ export const rateTrain = defineCommand<Flags>({
     forceOption,
   ],
   async run({ args, options, io: { signal }, progress }) {
-    const { out, seed, batch } = options;
+    const { out, seed, batch, fromModel } = options;
+    const ages = options.ages.filter((age) => age > 0);
+    if (fromModel !== undefined && options.raterConfig !== undefined) {
+      throw new UsageError("rate train: --from-model has the rater's configuration with it: leave out --rater-config");
+    }
+    const usesBeginning = fromModel === INNER || needReference(options.features);
+    if (usesBeginning && ages.length === 0) {
+      throw new UsageError(`rate train: --from-model ${INNER} and the feature loss need an age above 0 in --ages`);
+    }
     const path = args[0] as string;
     const samples = await openSamples(path);
     const { from, rows: target } = await targetRows(path, samples, { ...options, seed });
@@ -114,8 +142,8 @@ export const rateTrain = defineCommand<Flags>({
     const inner = samples.rows('train');
     const trained = await withBackend(options, async (backend) => {
       const model = await LanguageModel.initialize(await configAt(options.config), { backend, seed, signal });
-      const rater = await newRater(options, backend, seed, signal);
       const starts = await innerStarts();
+      const rater = await newRater();
       let stability = '';
       const result = await trainDataRater(rater, {
         model,
@@ -140,11 +168,40 @@ export const rateTrain = defineCommand<Flags>({
         },
         signal,
       });
-      await saveScorer(directory, rater, { column: 'rater', method: 'datarater', ...result }, tokenizer);
-      return result;
+      const metaFlops = metaTrainingFlops({
+        metaSteps: steps,
+        innerModels: options.modelsPerStep ?? options.population,
+        innerSteps: options.window,
+        innerBatch: batch,
+        outerBatch: options.targetBatch,
+        modelFlops: forwardFlops(model.config, samples.length),
+        raterFlops: raterFlops(rater.config, samples.length),
+        startSteps: Math.max(0, ...ages),
+        burnInSteps: result.burnInSteps,
+        firstOrder: options.firstOrder,
+      });
+      await saveScorer(directory, rater, { column: 'rater', method: 'datarater', ...result, metaFlops }, tokenizer);
+      return { ...result, metaFlops };
+
+      /** Fresh, or with the backbone of a language model. */
+      async function newRater(): Promise<SequenceRater> {
+        const { causal, features: names } = options;
+        const reference = needReference(names) ? model : undefined;
+        const features = names.length > 0 ? { names, samples, rows: inner, reference } : undefined;
+        const creation = { backend, seed, causal, features, signal };
+        if (fromModel === undefined) {
+          return initializeDataRater(await configAt(options.raterConfig ?? options.config), creation);
+        }
+        if (fromModel === INNER) return initializeDataRater(model.config, { ...creation, from: model });
+        const from = await LanguageModel.fromPretrained(fromModel, { backend, signal });
+        try {
+          return await initializeDataRater(from.config, { ...creation, from });
+        } finally {
+          from.dispose();
+        }
+      }
 
       async function innerStarts(): Promise<InnerStart[]> {
-        const ages = options.ages.filter((age) => age > 0);
         if (ages.length === 0) return [];
         const optimizer: OptimizerConfig = { kind: 'adamw', lr: options.startLr, betas: INNER_BETAS, clipNorm: 1 };
         return trainInnerStarts(model, {
@@ -164,10 +221,14 @@ export const rateTrain = defineCommand<Flags>({
   },
 });
 
-async function configAt(path: string): Promise<ModelConfig> {
-  return (await readJsonObject(path)) as unknown as ModelConfig;
+function featureList(text: string): RowFeatureName[] {
+  return text.split(',').map((name) => {
+    const found = ROW_FEATURES.find((feature) => feature === name);
+    if (found) return found;
+    throw new UsageError(`--features: expected some of ${ROW_FEATURES.join(', ')}, got ${JSON.stringify(name)}`);
+  });
 }
 
-async function newRater({ config, raterConfig }: Flags, backend: Backend, seed: number, signal?: AbortSignal) {
-  return initializeDataRater(await configAt(raterConfig ?? config), { backend, seed, signal });
+async function configAt(path: string): Promise<ModelConfig> {
+  return (await readJsonObject(path)) as unknown as ModelConfig;
 }

@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import { Option } from 'commander';
 import type { Backend } from '../../backend/types.ts';
 import { openSamples, type Samples, type Split } from '../../data/samples.ts';
-import { summarize } from '../../evaluate/statistics.ts';
 import { readJsonObject } from '../../files.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import { LanguageModel } from '../../model/language-model.ts';
+import type { Optimizer } from '../../model/optimizer.ts';
 import { planOf } from '../../order/plan.ts';
 import { batchesOf, cycle, drawRows } from '../../recipe/rows.ts';
 import { trainInto, TRAINING_FILES } from '../../recipe/training.ts';
-import { annotateLqs, type Contribution } from '../../score/lqs.ts';
+import { lqsSweep, type Contribution, type ScoreSet } from '../../score/lqs.ts';
 import { writeScoreTable } from '../../score/table.ts';
 import {
   backendOptions,
@@ -24,12 +24,15 @@ import {
   withBackend,
   type BackendFlags,
 } from '../command.ts';
+import { latestCheckpoint } from '../../train/checkpoint.ts';
+import { OPTIMIZER_FILE } from '../../train/training-state.ts';
 import { UsageError } from '../io.ts';
+import { momentOptions, momentsOf, type MomentFlags } from '../moments.ts';
 import type { Progress } from '../progress.ts';
-import { rowsToScore, splitOption } from '../score-output.ts';
+import { describedScores, rowsToScore, splitOption } from '../score-output.ts';
 import { targetRows } from '../target-rows.ts';
 
-interface Flags extends BackendFlags {
+interface Flags extends BackendFlags, MomentFlags {
   out: string;
   model?: string;
   config?: string;
@@ -46,6 +49,7 @@ interface Flags extends BackendFlags {
   microBatch?: number;
   lr: number;
   contribution: Contribution;
+  metric: 'plain' | 'adam';
   force: boolean;
 }
 
@@ -55,7 +59,7 @@ export const scoreLqs = defineCommand<Flags>({
   example: 'gradfold score lqs tokens/samples.arrow --model model --target-domain speeches --out scores.arrow',
   limits: 'rows to score, drawn by --seed',
   options: [
-    outOption('the score table (columns row and lqs)'),
+    outOption('the score table (columns row and lqs, with --metric adam lqs_adam as well)'),
     option('--model <dir>', 'Hugging Face directory of the annotating model'),
     option('--config <path>', 'train an annotating model of this config.json first, into OUT.pretrain'),
     option('--pretrain-steps <n>', 'steps of that training', positiveInteger, 400),
@@ -73,13 +77,20 @@ export const scoreLqs = defineCommand<Flags>({
     new Option('--contribution <variant>', 'what a row contributes at a step')
       .choices(['released', 'paper', 'pds'])
       .default('released'),
+    new Option('--metric <name>', "metrics to score in: plain SGD's, or AdamW's as well, as column lqs_adam")
+      .choices(['plain', 'adam'])
+      .default('plain'),
+    ...momentOptions('; with --config they are those of that training'),
     ...backendOptions,
     forceOption,
   ],
   async run({ args, options, io: { signal }, progress }) {
-    const { out, seed, batch, microBatch, steps, lr, interval, contribution } = options;
+    const { out, seed, batch, microBatch, steps, lr, interval, contribution, metric, moments } = options;
     if ((options.model === undefined) === (options.config === undefined)) {
       throw new UsageError('score lqs: give exactly one of --model and --config');
+    }
+    if (metric === 'adam' && moments === 0 && options.optimizer === undefined && options.config === undefined) {
+      throw new UsageError('score lqs: --metric adam needs moments: give --optimizer, or --moments above 0');
     }
     const path = args[0] as string;
     const samples = await openSamples(path);
@@ -89,47 +100,44 @@ export const scoreLqs = defineCommand<Flags>({
     const run = drawRows(samples, { split: 'train', count: steps * batch, seed });
     // Kept until the scores are there, so that a killed annotation goes on where it was.
     const checkpointDir = `${out}.sweep`;
-    const { scores, targetLosses } = await withBackend(options, async (backend) => {
+    const { columns, targetLosses } = await withBackend(options, async (backend) => {
       const directory = options.model ?? (await pretrain(samples, rows, options, { backend, seed, signal, progress }));
       const model = await LanguageModel.fromPretrained(directory, { backend, signal });
-      return annotateLqs(model, {
+      const metrics: Record<string, Optimizer | undefined> = { lqs: undefined };
+      if (metric === 'adam') {
+        const optimizer = options.optimizer ?? (options.config && (await lastMoments(`${out}.pretrain`)));
+        metrics.lqs_adam = await momentsOf(model, samples, { ...options, optimizer }, signal);
+      }
+      const proxy = batchesOf(samples, rows, batch);
+      const swept = await lqsSweep(model, {
         batches: batchesOf(samples, cycle(run, 0, steps * batch), batch),
         target: batchesOf(from, target, batch),
-        proxy: batchesOf(samples, rows, batch),
+        sets: Object.values(metrics).map((metric): ScoreSet => ({ batches: proxy, interval, contribution, metric })),
         microBatch,
         lr,
-        interval,
-        contribution,
         checkpointDir,
         signal,
         onProgress: ({ done, total }) => progress.update('score', done, total, 'row passes'),
       });
+      const columns = Object.fromEntries(Object.keys(metrics).map((name, i) => [name, swept.scores[i]]));
+      return { columns, targetLosses: swept.targetLosses };
     });
-    await writeScoreTable(
-      out,
-      rows,
-      { lqs: scores },
-      { method: 'lqs', contribution, steps: String(steps), lr: String(lr) },
-    );
+    await writeScoreTable(out, rows, columns, { method: 'lqs', contribution, steps: String(steps), lr: String(lr) });
     await rm(checkpointDir, { recursive: true, force: true });
-    const { mean, standardDeviation } = summarize(scores);
     const [before, after] = [targetLosses[0], targetLosses[steps]];
+    const { json, text } = describedScores(out, columns);
     return {
-      json: {
-        path: out,
-        rows: rows.length,
-        targetRows: target.length,
-        mean,
-        standardDeviation,
-        targetLossBefore: before,
-        targetLossAfter: after,
-      },
-      text:
-        `${out}: ${rows.length} rows scored, mean ${mean.toPrecision(3)}, standard deviation ` +
-        `${standardDeviation.toPrecision(3)}; the run took the target loss from ${before.toFixed(4)} to ${after.toFixed(4)}`,
+      json: { ...json, targetRows: target.length, targetLossBefore: before, targetLossAfter: after },
+      text: `${text}\n\nthe run took the target loss from ${before.toFixed(4)} to ${after.toFixed(4)}`,
     };
   },
 });
+
+/** The moments that a training of `pretrain` ended with. */
+async function lastMoments(directory: string): Promise<string> {
+  const checkpoint = await latestCheckpoint(join(directory, TRAINING_FILES.checkpoints));
+  return join(checkpoint!.path, OPTIMIZER_FILE);
+}
 
 /** Trains the annotating model, on rows that are not scored while there are others; resolves to its directory. */
 async function pretrain(

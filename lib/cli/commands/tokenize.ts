@@ -9,6 +9,7 @@ export const tokenize = defineCommand<{
   out: string;
   tokenizer?: string;
   vocabulary: number;
+  mask: boolean;
   length: number;
   minTokens?: number;
   shardRows?: number;
@@ -23,19 +24,21 @@ export const tokenize = defineCommand<{
     outOption('the folder of samples.arrow and tokenizer.json'),
     option('--tokenizer <path>', 'a Hugging Face tokenizer.json or its folder (default: train one)'),
     option('--vocabulary <n>', 'tokens of a trained tokenizer', positiveInteger, 4096),
+    option('--mask', 'with a mask token, which an encoder needs').default(false),
     option('--length <n>', 'tokens a row', positiveInteger, 128),
     option('--min-tokens <n>', 'leave out shorter rows', positiveInteger),
     option('--shard-rows <n>', 'several files of so many rows instead of samples.arrow', positiveInteger),
     forceOption,
   ],
   async run({ args, options, io: { signal }, progress }) {
-    const { out, force, seed, limit, length, minTokens, vocabulary, shardRows } = options;
+    const { out, force, seed, limit, length, minTokens, vocabulary, mask, shardRows } = options;
     const corpus = await openCorpus(args[0] as string);
     await claimOutput(out, force);
     if (force) await rm(`${out}.partial`, { recursive: true, force: true });
     const tokenizer = await tokenizeInto(out, corpus, {
       tokenizer: options.tokenizer,
       vocabulary,
+      mask,
       length,
       minTokens,
       seed,

@@ -1,16 +1,18 @@
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { Backend } from '../../backend/types.ts';
-import { openSamples } from '../../data/samples.ts';
+import { CONDITION_FILES } from '../../condition/condition-work.ts';
+import { openSamples, type Samples } from '../../data/samples.ts';
 import { readJsonObject } from '../../files.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import { LanguageModel } from '../../model/language-model.ts';
-import { planOf, readPlan } from '../../order/plan.ts';
+import { planOf, readPlan, type Plan } from '../../order/plan.ts';
 import { drawRows } from '../../recipe/rows.ts';
 import { trainInto, TRAINING_FILES } from '../../recipe/training.ts';
 import { InRunScores } from '../../score/in-run.ts';
 import { loadScorer } from '../../score/scorer-files.ts';
 import { GreedyFilter } from '../../select/greedy-filter.ts';
 import { candidatesFor, RaterFilter } from '../../select/rater-filter.ts';
+import { documentsIn, mixedThroughout, unseenRows, withCooldown, type StagedRun } from '../../train/cooldown.ts';
 import {
   backendOptions,
   claimOutput,
@@ -25,35 +27,40 @@ import {
   type BackendFlags,
 } from '../command.ts';
 import { UsageError } from '../io.ts';
+import { maskOptions, samplesFor, type MaskFlags } from '../masked-samples.ts';
 
 export const train = defineCommand<
-  BackendFlags & {
-    out: string;
-    samples: string;
-    model?: string;
-    config?: string;
-    steps?: number;
-    batch: number;
-    lr: number;
-    warmup: number;
-    finalLr: number;
-    weightDecay: number;
-    clipNorm: number;
-    checkpointEvery: number;
-    inRun: boolean;
-    greedy?: number;
-    rater?: string;
-    discard: number;
-    raterWeights?: number;
-    targetDomain?: string;
-    targetRows?: number;
-    targetRefresh: number;
-    force: boolean;
-  }
+  BackendFlags &
+    MaskFlags & {
+      out: string;
+      samples: string;
+      model?: string;
+      config?: string;
+      steps?: number;
+      batch: number;
+      lr: number;
+      warmup: number;
+      finalLr: number;
+      weightDecay: number;
+      clipNorm: number;
+      checkpointEvery: number;
+      inRun: boolean;
+      greedy?: number;
+      rater?: string;
+      discard: number;
+      raterWeights?: number;
+      targetDomain?: string;
+      targetRows?: number;
+      targetRefresh: number;
+      cooldown?: number;
+      plain?: string;
+      mixed: boolean;
+      force: boolean;
+    }
 >({
   usage: 'train [plan]',
   description:
-    'Train a model with AdamW on a plan, or on the training split in random order; a run that was killed goes on from its checkpoint.',
+    'Train a model with AdamW on a plan, or on the training split in random order, with a cooldown on plain rows (MeCo) if wanted; a run that was killed goes on from its checkpoint.',
   example: 'gradfold train plan.arrow --samples tokens/samples.arrow --config config.json --out run1',
   limits: 'steps',
   options: [
@@ -84,6 +91,14 @@ export const train = defineCommand<
       positiveInteger,
     ),
     option('--target-refresh <n>', 'steps from one target gradient to the next', positiveInteger, 2),
+    option(
+      '--cooldown <share>',
+      'share of the steps, the last ones, on plain rows of documents not seen before',
+      number,
+    ),
+    option('--plain <path>', 'the plain rows of --cooldown (default: plain, beside the samples)'),
+    option('--mixed', 'mix the plain rows of --cooldown in throughout instead').default(false),
+    ...maskOptions,
     ...backendOptions,
     forceOption,
   ],
@@ -104,7 +119,9 @@ export const train = defineCommand<
     }
     const candidates =
       options.rater === undefined ? batch * (options.greedy ?? 1) : candidatesFor(batch, options.discard);
-    const steps = Math.min(options.steps ?? Math.ceil(plan.rows.length / candidates), limit ?? Infinity);
+    const passed = plan.rows.length / candidates / (1 - (options.cooldown ?? 0));
+    const steps = Math.min(options.steps ?? Math.ceil(passed), limit ?? Infinity);
+    const run = await stagedRun(options, { samples, plan }, { steps, batchSize: candidates });
     const result = await withBackend(options, async (backend) => {
       const model = options.model
         ? await LanguageModel.fromPretrained(options.model, { backend, signal })
@@ -113,8 +130,12 @@ export const train = defineCommand<
             seed,
             signal,
           });
+      const read = await samplesFor(model, samples, { path: options.samples, flags: options, seed });
+      if (read !== samples && options.cooldown !== undefined) {
+        throw new UsageError('train: --cooldown is for models that predict the next token');
+      }
       const target = () => ({
-        samples,
+        samples: read,
         target: drawRows(samples, { split: 'target', domain: options.targetDomain, seed }),
         targetRows: options.targetRows ?? Math.max(1, Math.round(batch / 8)),
         refreshEvery: options.targetRefresh,
@@ -123,8 +144,7 @@ export const train = defineCommand<
       let loss = NaN;
       const done = await trainInto(out, {
         model,
-        plan,
-        samples,
+        ...(read === samples ? run : { samples: read, plan }),
         inRun: options.inRun ? new InRunScores(model, target()) : undefined,
         filter: options.greedy
           ? new GreedyFilter(model, { ...target(), candidates, count: batch })
@@ -145,6 +165,28 @@ export const train = defineCommand<
     };
   },
 });
+
+/** The rows of --samples, followed by or mixed with plain ones where there is a cooldown. */
+async function stagedRun(
+  options: { samples: string; cooldown?: number; plain?: string; mixed: boolean; inRun: boolean; seed: number },
+  conditioned: { samples: Samples; plan: Plan },
+  size: { steps: number; batchSize: number },
+): Promise<Pick<StagedRun, 'samples' | 'plan'>> {
+  const { cooldown, inRun, seed } = options;
+  if (cooldown === undefined) {
+    if (options.plain !== undefined || options.mixed) {
+      throw new UsageError('train: --plain and --mixed say how a cooldown goes: give --cooldown');
+    }
+    return conditioned;
+  }
+  if (inRun) throw new UsageError('train: --in-run scores the rows of one table; leave it or --cooldown out');
+  const samples = await openSamples(options.plain ?? join(dirname(resolve(options.samples)), CONDITION_FILES.plain));
+  const plan = planOf(samples.rows('train'), null, { method: 'shuffle', seed });
+  const rows = { conditioned, plain: { samples, plan }, cooldown, ...size };
+  const documentsOf = { conditioned: documentsIn(conditioned.samples), plain: documentsIn(samples) };
+  const unseen = { ...rows, plain: { samples, plan: unseenRows(rows, documentsOf) } };
+  return options.mixed ? mixedThroughout(unseen) : withCooldown(unseen);
+}
 
 async function raterFilter(
   options: { rater?: string; batch: number; discard: number; raterWeights?: number },

@@ -142,6 +142,16 @@ async function* fortunes(root: string): AsyncGenerator<Part> {
   }
 }
 
+/**
+ * The descriptions of all Debian packages that name a homepage, which is their URL. Errors: UNAVAILABLE where apt-get is
+ * missing; IO when the lists cannot be fetched.
+ */
+export async function* packageDocuments(options: AptOptions): AsyncGenerator<CorpusDocument> {
+  const cache = await DebianCache.open(options);
+  options.onProgress?.('reading the package descriptions');
+  yield* packageDescriptions(cache);
+}
+
 async function* packageDescriptions(cache: DebianCache): AsyncGenerator<CorpusDocument> {
   const homepages = new Map<string, string>();
   for (const index of await cache.index('_Packages'))

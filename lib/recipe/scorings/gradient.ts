@@ -1,15 +1,13 @@
-import { estimateMoments, gradientScores } from '../../score/gradient.ts';
-import { batchesOf, cycle, trainingRows } from '../rows.ts';
+import { gradientScores } from '../../score/gradient.ts';
+import { batchesOf } from '../rows.ts';
 import type { ScoringOf } from '../scoring-schema.ts';
 import { targetRows } from '../target.ts';
 import { addWork, BACKWARD, workOf } from '../work.ts';
 import { withAnnotator } from './annotator.ts';
 import type { ScoringMethod } from './method.ts';
+import { annotatorMoments, momentsWork } from './moments.ts';
 
 type Gradient = ScoringOf<'gradient'>;
-
-/** Batches that the second moments of the Adam metric are estimated from. */
-const MOMENT_BATCHES = 32;
 
 const inAdam = (scorings: Gradient[]): boolean => scorings.some(({ metric }) => metric === 'adam');
 
@@ -21,21 +19,14 @@ export const gradientScoring: ScoringMethod<Gradient> = {
   title: ({ metric, alignment }) => `${alignment} of the gradients${metric === 'adam' ? ' in Adam’s metric' : ''}`,
   shares: ({ batch }) => batch,
   work: ({ pool, target }, scorings) =>
-    addWork(
-      workOf(pool.rows + target!.rows, BACKWARD),
-      workOf(inAdam(scorings) ? MOMENT_BATCHES * scorings[0].batch : 0, BACKWARD),
-    ),
+    addWork(workOf(pool.rows + target!.rows, BACKWARD), ...(inAdam(scorings) ? [momentsWork(scorings[0].batch)] : [])),
   async score(context, { scorings, pool, onProgress }) {
-    const { recipe, signal } = context;
+    const { signal } = context;
     const { batch } = Object.values(scorings)[0];
     const samples = await context.samples();
     const target = await targetRows(context);
-    const { rest } = trainingRows(samples, recipe.pool.rows, recipe.seed);
-    const seen = recipe.pretrain!.steps * recipe.pretrain!.batch;
     const found = await withAnnotator(context, async (model) => {
-      const moments = inAdam(Object.values(scorings))
-        ? await estimateMoments(model, batchesOf(samples, cycle(rest, seen, MOMENT_BATCHES * batch), batch), { signal })
-        : undefined;
+      const moments = inAdam(Object.values(scorings)) ? await annotatorMoments(context, model, batch) : undefined;
       try {
         return await gradientScores(model, samples, pool, {
           target: batchesOf(samples, target, batch),

@@ -2,9 +2,12 @@ import type { ScoringOf, ScoringRecipe } from '../scoring-schema.ts';
 import { hashOf } from '../stage.ts';
 import { columnScoring } from './column.ts';
 import { combineScoring } from './combine.ts';
+import { dataRaterScoring } from './datarater.ts';
 import { gradientScoring } from './gradient.ts';
+import { inRunScoring } from './in-run.ts';
 import { lqsScoring } from './lqs.ts';
 import type { ScoringMethod, Scorings } from './method.ts';
+import { ngramScoring } from './ngram.ts';
 import { perplexityScoring } from './perplexity.ts';
 import { textScoring } from './text.ts';
 
@@ -12,8 +15,11 @@ type Methods = { [Method in ScoringRecipe['method']]: ScoringMethod<ScoringOf<Me
 
 const METHODS: Methods = {
   lqs: lqsScoring,
-  perplexity: perplexityScoring,
   gradient: gradientScoring,
+  in_run: inRunScoring,
+  perplexity: perplexityScoring,
+  ngram: ngramScoring,
+  datarater: dataRaterScoring,
   text: textScoring,
   column: columnScoring,
   combine: combineScoring,

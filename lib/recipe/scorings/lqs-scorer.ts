@@ -16,7 +16,8 @@ export const scorerWork = ({ steps, batch }: Settings, poolRows: number): Work =
 /**
  * The pool's scores by scorers that have learnt those of the proxy rows, one for each scoring: the annotating model's
  * backbone with a mean over tokens and a scalar head (DELT, Dai et al. 2025).
- * @returns the pool's scores, and Spearman's correlation on held-out proxy rows; null where a scorer tells nothing apart
+ * @returns the pool's scores, and Spearman's correlation on so many held-out proxy rows; null where a scorer tells
+ *   nothing apart
  */
 export async function scoresByScorer(
   context: RunContext,
@@ -30,13 +31,14 @@ export async function scoresByScorer(
     scratch: string;
     onProgress: (done: number, total: number) => void;
   },
-): Promise<{ scores: Record<string, Float64Array>; spearman: Record<string, number | null> }> {
+): Promise<{ scores: Record<string, Float64Array>; spearman: Record<string, number | null>; heldOutRows: number }> {
   const { settings, proxy, pool, scratch, onProgress } = options;
   const { steps, batch, lr, heldOut } = settings;
   const { signal, recipe } = context;
   const samples = await context.samples();
   const scores: Record<string, Float64Array> = {};
   const correlations: Record<string, number | null> = {};
+  let heldOutRows = 0; // the same for all: rows and seed decide it
   for (const [name, values] of Object.entries(options.scores)) {
     const rater = await SequenceRater.fromPretrained(context.path(FILES.pretrain, TRAINING_FILES.model), {
       backend: await context.backend(),
@@ -45,7 +47,7 @@ export async function scoresByScorer(
       signal,
     });
     try {
-      const { spearman } = await trainScorer(rater, {
+      const trained = await trainScorer(rater, {
         samples,
         rows: proxy,
         scores: values,
@@ -58,7 +60,8 @@ export async function scoresByScorer(
         onStep: ({ step }) => onProgress(step, steps),
         signal,
       });
-      correlations[name] = spearman;
+      correlations[name] = trained.spearman;
+      heldOutRows = trained.heldOutRows;
       scores[name] = await scoreRows(rater, samples, pool, {
         batchSize: batch,
         signal,
@@ -68,5 +71,5 @@ export async function scoresByScorer(
       rater.dispose();
     }
   }
-  return { scores, spearman: correlations };
+  return { scores, spearman: correlations, heldOutRows };
 }

@@ -10,6 +10,7 @@ import { addWork, BACKWARD, HESSIAN, workOf } from '../work.ts';
 import { withAnnotator } from './annotator.ts';
 import { scorerWork, scoresByScorer } from './lqs-scorer.ts';
 import type { ScoringCall, ScoringMethod } from './method.ts';
+import { annotatorMoments, momentsWork } from './moments.ts';
 
 type Lqs = ScoringOf<'lqs'>;
 /** One score a row, by scoring. */
@@ -17,14 +18,17 @@ type Scores = Record<string, Float64Array>;
 
 const TITLES: Record<Lqs['contribution'], string> = { released: 'LQS', paper: 'LQS', pds: 'PDS' };
 
+const inAdam = (scorings: Lqs[]): boolean => scorings.some(({ metric }) => metric === 'adam');
+
 /**
  * LQS and its variants: a short SGD run from the annotating model on rows that it has not seen, swept backwards. The pool
  * is scored in the sweep itself, or by a scorer that has learnt the scores of proxy rows. Scorings that differ in
- * `contribution` alone read the same gradients.
+ * `contribution` and `metric` alone read the same gradients.
  */
 export const lqsScoring: ScoringMethod<Lqs> = {
-  title: ({ contribution, scorer }) => `${TITLES[contribution]}${scorer ? ' by a scorer' : ''}`,
-  shares: (scoring) => ({ ...scoring, contribution: undefined }),
+  title: ({ contribution, metric, scorer }) =>
+    `${TITLES[contribution]}${metric === 'adam' ? ' in Adam’s metric' : ''}${scorer ? ' by a scorer' : ''}`,
+  shares: (scoring) => ({ ...scoring, contribution: undefined, metric: undefined }),
   work({ pool, target }, scorings) {
     const { steps, batch, interval, proxy, scorer } = scorings[0];
     const poolVisits = interval === undefined ? 0 : visits(scorings, [interval]);
@@ -33,6 +37,7 @@ export const lqsScoring: ScoringMethod<Lqs> = {
       workOf(steps * batch, BACKWARD),
       workOf(steps * batch, HESSIAN),
       workOf((steps + 1) * target!.rows + pool.rows * poolVisits + (proxy?.rows ?? 0) * proxyVisits, BACKWARD),
+      ...(inAdam(scorings) ? [momentsWork(batch)] : []),
       ...(scorer ? scorings.map(() => scorerWork(scorer, pool.rows)) : []),
     );
   },
@@ -53,7 +58,11 @@ export const lqsScoring: ScoringMethod<Lqs> = {
     return {
       scores: carried?.scores ?? pool!,
       tables,
-      facts: { ...facts, ...renamed(rank, (name) => `spearman ${name}`) },
+      facts: {
+        ...facts,
+        ...renamed(rank, (name) => `spearman ${name}`),
+        spearmanRows: carried?.heldOutRows ?? proxy?.length ?? 0,
+      },
     };
   },
 };
@@ -85,20 +94,28 @@ async function sweep(context: RunContext, { scorings, pool, scratch, onProgress 
   if (interval !== undefined) parts.push({ part: 'pool', batches: batchesOf(samples, pool, batch), every: interval });
   if (proxySettings) parts.push({ part: 'fine', batches: proxyBatches, every: proxySettings.interval });
   if (proxySettings && interval !== undefined) parts.push({ part: 'asPool', batches: proxyBatches, every: interval });
-  const sets = parts.flatMap(({ batches, every }) =>
-    names.map((name): ScoreSet => ({ batches, interval: every, contribution: scorings[name].contribution })),
-  );
-  const { scores, targetLosses } = await withAnnotator(context, (model) =>
-    lqsSweep(model, {
-      batches: batchesOf(samples, run, batch),
-      target: batchesOf(samples, target, batch),
-      lr,
-      sets,
-      checkpointDir: scratch,
-      signal,
-      onProgress: ({ done, total }) => onProgress(done, total),
-    }),
-  );
+  const { scores, targetLosses } = await withAnnotator(context, async (model) => {
+    const adam = inAdam(Object.values(scorings)) ? await annotatorMoments(context, model, batch) : undefined;
+    const sets = parts.flatMap(({ batches, every }) =>
+      names.map((name): ScoreSet => {
+        const { contribution, metric } = scorings[name];
+        return { batches, interval: every, contribution, metric: metric === 'adam' ? adam : undefined };
+      }),
+    );
+    try {
+      return await lqsSweep(model, {
+        batches: batchesOf(samples, run, batch),
+        target: batchesOf(samples, target, batch),
+        lr,
+        sets,
+        checkpointDir: scratch,
+        signal,
+        onProgress: ({ done, total }) => onProgress(done, total),
+      });
+    } finally {
+      adam?.dispose();
+    }
+  });
   const byPart = parts.map(({ part }, p) => [
     part,
     Object.fromEntries(names.map((name, i) => [name, scores[p * names.length + i]])),

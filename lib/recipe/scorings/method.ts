@@ -33,6 +33,10 @@ export interface ScoringMethod<Scoring> {
   shares?(scoring: Scoring): unknown;
   /** Other scorings that it is made from. */
   reads?(scoring: Scoring): string[];
+  /** Files that the scores depend on, relative to the recipe's folder. */
+  files?(scoring: Scoring): string[];
+  /** Whether it leaves more than scores, in a folder of the scoring's name (`leavingsOf`). */
+  leaves?: boolean;
   /** What the stage of these scorings puts through the model. */
   work(recipe: Recipe, scorings: Scoring[]): Work;
   score(context: RunContext, call: ScoringCall<Scoring>): Promise<ScoringResult>;

@@ -5,6 +5,8 @@ import { extremeDocuments } from '../../score/explain-documents.ts';
 import { domainHistograms } from '../../score/explain-domains.ts';
 import { readScoreTable, type ScoreTable } from '../../score/table.ts';
 import { FILES, scoreFile, type RunContext } from '../context.ts';
+import { explanationFile } from '../explain-stages.ts';
+import { correlationOf } from '../uncertainty.ts';
 import { orderName, plansOf, selectionName } from '../grid.ts';
 import { describePlan } from '../plans.ts';
 import { stageOfScoring } from '../score-stages.ts';
@@ -16,6 +18,7 @@ import type { Evaluation } from '../train-stages.ts';
 import { savingsOf, scoringCost, stageCosts } from './costs.ts';
 import { lossCurves, reachesOf } from './curves.ts';
 import { domainRows } from './domains.ts';
+import { planPurities } from './purity.ts';
 import { agreements, positions } from './scores.ts';
 import { headline, remarks } from './words.ts';
 
@@ -31,7 +34,7 @@ export async function summarizeRun(
   const { recipe } = context;
   const { seeds, steps, batch } = recipe.train;
   const pools = await scoreTables(context);
-  const plans = planRows(context, stamps);
+  const plans = await planRows(context, stamps);
   const names = plans.map(({ name }) => name);
   const target = recipe.target?.domain;
   const measures = [...(target === undefined ? [] : [target]), MEAN_OF_DOMAINS];
@@ -47,7 +50,12 @@ export async function summarizeRun(
   return {
     name: recipe.name,
     headline: headline(domains, names),
-    remarks: remarks(result, { budget: steps * batch, pool: recipe.pool.rows }),
+    remarks: [
+      ...remarks(result, { budget: steps * batch, pool: recipe.pool.rows }),
+      ...(recipe.explain?.scores ?? []).map(
+        (name) => `What ${name} has to do with the text: ${explanationFile(name)}.`,
+      ),
+    ],
     ...result,
     agreement: agreements(pools),
     positions: await positions(context, plans, pools),
@@ -71,7 +79,9 @@ async function scoreTables(context: RunContext): Promise<Record<string, ScoreTab
   return Object.fromEntries(await Promise.all(entries));
 }
 
-function planRows({ recipe }: RunContext, stamps: Record<string, Stamp>): PlanRow[] {
+async function planRows(context: RunContext, stamps: Record<string, Stamp>): Promise<PlanRow[]> {
+  const { recipe } = context;
+  const purities = await planPurities(context);
   return Object.entries(plansOf(recipe)).map(([name, plan]) => {
     const same = new Set(recipe.train.seeds.map((seed) => stamps[trainingStage(name, seed)].facts.sameAs));
     const [sameAs] = same.size === 1 ? same : [];
@@ -82,6 +92,7 @@ function planRows({ recipe }: RunContext, stamps: Record<string, Stamp>): PlanRo
       selection: plan.select ? selectionName(plan.select) : null,
       order: orderName(plan),
       sameAs: typeof sameAs === 'string' ? sameAs : null,
+      purity: purities?.[name] ?? null,
     };
   });
 }
@@ -109,7 +120,7 @@ async function scoringRow(
     savings: savingsOf(data, name, cost.trainings),
     poolRows: pool.rows.length,
     proxyRows: Number(facts.proxyRows ?? 0),
-    spearman: typeof rank === 'number' ? rank : null,
+    spearman: typeof rank === 'number' ? correlationOf(rank, Number(facts.spearmanRows)) : null,
     histograms: domainHistograms(samples, pool),
     ...extremeDocuments(await context.corpus(), samples, pool, shown),
   };

@@ -3,6 +3,7 @@ import { readPlan } from '../../order/plan.ts';
 import type { ReportData } from '../../report/data.ts';
 import type { ScoreTable } from '../../score/table.ts';
 import type { RunContext } from '../context.ts';
+import { correlationOf } from '../uncertainty.ts';
 import { PLAN_FILE, trainingDir } from '../plan-training.ts';
 
 /** Points of all position pictures together: more would only make the page larger. */
@@ -14,7 +15,7 @@ export function agreements(pools: Record<string, ScoreTable>): ReportData['agree
   return names.flatMap((a, i) =>
     names.slice(i + 1).map((b) => {
       const rank = spearman(pools[a].scores, pools[b].scores);
-      return { a, b, spearman: Number.isFinite(rank) ? rank : null };
+      return { a, b, spearman: correlationOf(rank, pools[a].scores.length) };
     }),
   );
 }

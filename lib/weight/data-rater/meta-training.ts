@@ -4,7 +4,7 @@ import { rowOf } from '../../data/token-source.ts';
 import { resolveOptimizer, updateParameters } from '../../model/optimizer-update.ts';
 import type { ParameterVector } from '../../model/parameter-vector.ts';
 import type { SequenceRater } from '../../model/sequence-rater.ts';
-import { digest, digestParameters, digestRows, type Fingerprint } from '../../train/fingerprint.ts';
+import { digest, digestParameters, digestRater, digestRows, type Fingerprint } from '../../train/fingerprint.ts';
 import { scheduleFactor } from '../../train/schedule.ts';
 import { metaGradient, type MetaGradient } from '../meta-gradient.ts';
 import { softmaxWeights } from '../softmax.ts';
@@ -43,6 +43,11 @@ export class MetaTraining {
     this.#gradient = rater.vector();
     this.#innerTape = new RowTape('data-rater/inner', inner.rows, seed);
     this.#outerTape = new RowTape('data-rater/outer', outer.rows, seed);
+  }
+
+  /** Made since the first meta-step. */
+  get burnInSteps(): number {
+    return this.#population.births * this.#settings.population.burnIn;
   }
 
   /** Makes the meta-step that `step` meta-steps came before. */
@@ -178,7 +183,7 @@ export function fingerprintOf(rater: SequenceRater, settings: DataRaterSettings)
     optimizer: JSON.stringify(optimizer),
     'inner model': JSON.stringify(model.config),
     'rater settings': JSON.stringify(rater.config),
-    'initial rater': digestParameters(rater.parameters),
+    'initial rater': digestRater(rater),
   };
 }
 

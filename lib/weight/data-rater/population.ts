@@ -82,6 +82,11 @@ export class Population {
     }));
   }
 
+  /** Lives begun. */
+  get births(): number {
+    return this.#births;
+  }
+
   /** Inner steps of a member since its start, burn-in included. */
   age(index: number): number {
     return this.#members[index].age ?? 0;

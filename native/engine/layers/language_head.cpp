@@ -107,6 +107,22 @@ LanguageHead::State LanguageHead::loss(Pass& pass, const Dual& x) const {
   return state;
 }
 
+void LanguageHead::logits(Pass& pass, const Dual& x, float* out) const {
+  const int64_t n = pass.batch.predictions(), vocabulary = projection_.weight().rows;
+  const Dual selected = select(pass, x);
+  const AnyDual hidden = pass.take_stored(n, x.value.cols);
+  transform_.forward(pass, selected, transform_.take_saved(pass, selected), hidden);
+  const int64_t rows = rows_of_block(vocabulary);
+  for (int64_t first = 0; first < n; first += rows) {
+    pass.stop_if_cancelled();
+    Arena::Scope scope(pass.arena);
+    const int64_t count = std::min(rows, n - first);
+    const Dual block = pass.take(count, vocabulary);
+    projection_.forward(pass, rows_of(hidden, first, count), block);
+    pass.device.download(out + first * vocabulary, block.value.data, count * vocabulary * sizeof(float));
+  }
+}
+
 LanguageHead::State LanguageHead::loss_and_backward(Pass& pass, const Dual& x, const Dual& dx) const {
   const int64_t n = pass.batch.predictions(), d = x.value.cols;
   const State state = take_state(pass, d);

@@ -1,5 +1,6 @@
-// Output projection and cross-entropy over the predicted positions. The matrix of all logits never exists: it is walked
-// in blocks of predictions, or, where a statistic couples predictions of different blocks, in panels of the vocabulary.
+// Output projection and cross-entropy over the predicted positions. The device never holds the matrix of all logits: it
+// is walked in blocks of predictions, or, where a statistic couples predictions of different blocks, in panels of the
+// vocabulary.
 #pragma once
 
 #include "head_transform.h"
@@ -23,6 +24,8 @@ class LanguageHead {
 
   /// Losses from the residual stream x [N × d] alone.
   State loss(Pass& pass, const Dual& x) const;
+  /// What the predictions' cross-entropy is taken of, [n × vocabulary], into `out`: ordinary memory.
+  void logits(Pass& pass, const Dual& x, float* out) const;
   /// Losses and dx [N × d], overwritten.
   State loss_and_backward(Pass& pass, const Dual& x, const Dual& dx) const;
   /// The projection's parameter gradient where loss_and_backward deferred it: in panels of the vocabulary, for a tied

@@ -1,6 +1,5 @@
 // SwiGLU and GELU of the CUDA device.
 #include "activations.cuh"
-
 #include "cuda_device.h"
 #include "elementwise.h"
 #include "types.h"
@@ -74,7 +73,8 @@ void CudaDevice::gelu(Gelu form, ConstAnyMat x, AnyMat y) {
     using T = decltype(number);
     with_form<GeluOp, T>(form, [&](auto op) {
       op = {view_as<T>(x), view_as<T>(y)};
-      run_elementwise<kPack<T>>(stream_, "gelu", op, y.rows, y.cols, in_packs<kPack<T>>(op.x) && in_packs<kPack<T>>(op.y));
+      run_elementwise<kPack<T>>(stream_, "gelu", op, y.rows, y.cols,
+                                in_packs<kPack<T>>(op.x) && in_packs<kPack<T>>(op.y));
     });
   });
 }

@@ -1,13 +1,14 @@
-// What kernels are written in. Under nvcc this is CUDA itself; with GRADFOLD_CUDA_EMULATION a C++ compiler runs the same
-// source thread by thread (emulation/block.h), which is how kernels are tested where there is no device.
+// What kernels are written in. Under nvcc this is CUDA itself; with GRADFOLD_CUDA_EMULATION a C++ compiler runs the
+// same source thread by thread (emulation/block.h), which is how kernels are tested where there is no device.
 //
 // Kernels include this and other .cuh files, nothing else. They use: threadIdx, blockIdx, blockDim, gridDim,
-// __syncthreads, __syncwarp, __shfl_*_sync and __ballot_sync on whole warps, __ldg, and what is declared here. Blocks of
-// kernels that use warp operations are multiples of 32 threads; all threads of a block reach a barrier or none does;
+// __syncthreads, __syncwarp, __shfl_*_sync and __ballot_sync on whole warps, __ldg, and what is declared here. Blocks
+// of kernels that use warp operations are multiples of 32 threads; all threads of a block reach a barrier or none does;
 // nothing is atomic, since equal inputs give equal bits.
 //
-// Shared memory is declared by GRADFOLD_SHARED and GRADFOLD_DYNAMIC_SHARED and passed as SharedArray<T>, a plain pointer
-// on the device. Reading a shared number into `auto` does not compile to a copy in the emulation: name the type.
+// Shared memory is declared by GRADFOLD_SHARED and GRADFOLD_DYNAMIC_SHARED and passed as SharedArray<T>, a plain
+// pointer on the device. Reading a shared number into `auto` does not compile to a copy in the emulation: name the
+// type.
 #pragma once
 
 #include <cstddef>
@@ -32,9 +33,9 @@ constexpr size_t kMostShared = 101376;
 
 using emulation::SharedArray;
 
-#define GRADFOLD_SHARED(T, name, count)                                                       \
-  static const char name##_declaration = 0;                                                   \
-  const ::gradfold::emulation::SharedArray<T> name =                                          \
+#define GRADFOLD_SHARED(T, name, count)              \
+  static const char name##_declaration = 0;          \
+  const ::gradfold::emulation::SharedArray<T> name = \
       ::gradfold::emulation::declare_shared<T>(&name##_declaration, size_t(count), #name)
 #define GRADFOLD_DYNAMIC_SHARED(name) \
   const ::gradfold::emulation::SharedArray<unsigned char> name = ::gradfold::emulation::dynamic_shared(#name)
@@ -45,11 +46,11 @@ template <class T>
 using SharedArray = T*;
 
 /// An array of the block, 16-byte aligned, contents undefined.
-#define GRADFOLD_SHARED(T, name, count)                    \
+#define GRADFOLD_SHARED(T, name, count)                     \
   __shared__ __align__(16) T name##_storage[size_t(count)]; \
   const ::gradfold::cuda::SharedArray<T> name = name##_storage
 /// The bytes that the launch gave the block, 128-byte aligned.
-#define GRADFOLD_DYNAMIC_SHARED(name)                              \
+#define GRADFOLD_DYNAMIC_SHARED(name)                               \
   extern __shared__ __align__(128) unsigned char dynamic_storage[]; \
   const ::gradfold::cuda::SharedArray<unsigned char> name = dynamic_storage
 
@@ -81,9 +82,7 @@ __device__ inline SharedArray<T> shared_part(SharedArray<unsigned char> memory, 
 // ---- numbers --------------------------------------------------------------------------------------------------------
 
 __device__ __forceinline__ float to_float(float x) { return x; }
-__device__ __forceinline__ float to_float(Bf16 x) {
-  return __uint_as_float(uint32_t(x.bits) << 16);
-}
+__device__ __forceinline__ float to_float(Bf16 x) { return __uint_as_float(uint32_t(x.bits) << 16); }
 
 /// The nearest number of type T, ties to even; NaN stays NaN.
 template <class T>
@@ -136,14 +135,18 @@ __device__ __forceinline__ uint32_t to_tf32(float x) {
 
 #ifdef GRADFOLD_CUDA_EMULATION
 // Macros, so that the emulation knows the place of the call.
-#define mma_bf16_16816(d, a, b) \
-  ::gradfold::emulation::multiply_tile(GRADFOLD_SITE("mma_bf16_16816"), d, a, b, ::gradfold::emulation::combine_bf16_16816)
-#define mma_tf32_1688(d, a, b) \
-  ::gradfold::emulation::multiply_tile(GRADFOLD_SITE("mma_tf32_1688"), d, a, b, ::gradfold::emulation::combine_tf32_1688)
+#define mma_bf16_16816(d, a, b)                                                  \
+  ::gradfold::emulation::multiply_tile(GRADFOLD_SITE("mma_bf16_16816"), d, a, b, \
+                                       ::gradfold::emulation::combine_bf16_16816)
+#define mma_tf32_1688(d, a, b)                                                  \
+  ::gradfold::emulation::multiply_tile(GRADFOLD_SITE("mma_tf32_1688"), d, a, b, \
+                                       ::gradfold::emulation::combine_tf32_1688)
 #define ldmatrix_x4(to, row) ::gradfold::emulation::load_tiles<4, false>(GRADFOLD_SITE("ldmatrix_x4"), to, row)
-#define ldmatrix_x4_trans(to, row) ::gradfold::emulation::load_tiles<4, true>(GRADFOLD_SITE("ldmatrix_x4_trans"), to, row)
+#define ldmatrix_x4_trans(to, row) \
+  ::gradfold::emulation::load_tiles<4, true>(GRADFOLD_SITE("ldmatrix_x4_trans"), to, row)
 #define ldmatrix_x2(to, row) ::gradfold::emulation::load_tiles<2, false>(GRADFOLD_SITE("ldmatrix_x2"), to, row)
-#define ldmatrix_x2_trans(to, row) ::gradfold::emulation::load_tiles<2, true>(GRADFOLD_SITE("ldmatrix_x2_trans"), to, row)
+#define ldmatrix_x2_trans(to, row) \
+  ::gradfold::emulation::load_tiles<2, true>(GRADFOLD_SITE("ldmatrix_x2_trans"), to, row)
 #else
 
 /// d [16 × 8] += a [16 × 16] b [16 × 8], bfloat16 operands, float32 sums.

@@ -1,6 +1,5 @@
 // LayerNorm of the CUDA device.
 #include "layer_norm.cuh"
-
 #include "norms.h"
 
 namespace gradfold::cuda {
@@ -41,8 +40,7 @@ void CudaDevice::layer_norm_backward(ConstAnyMat dy, ConstMat x, const float* wb
 
 void CudaDevice::layer_norm_backward_tangent(ConstAnyMat dy, ConstAnyMat dy_dot, ConstMat x, ConstMat x_dot,
                                              const float* wb, const float* wb_dot, const float* mean, const float* rstd,
-                                             const float* mean_dot, const float* rstd_dot, Mat dx_dot,
-                                             float* dwb_dot) {
+                                             const float* mean_dot, const float* rstd_dot, Mat dx_dot, float* dwb_dot) {
   const int64_t d = x.cols, chunks = ceil_div(x.rows, kNormChunk);
   const Samples table{x.rows, 1, nullptr};
   Workspace workspace(*this);
@@ -54,8 +52,8 @@ void CudaDevice::layer_norm_backward_tangent(ConstAnyMat dy, ConstAnyMat dy_dot,
            layer_norm_backward_tangent_kernel<T, W>, view_as<T>(dy), view_as<T>(dy_dot), view_of(x), view_of(x_dot), wb,
            wb_dot, mean, rstd, mean_dot, rstd_dot, table, view_of(dx_dot), pieces);
   });
-  add_norm_pieces(stream_, "layer_norm_backward_tangent, its pieces", table, pieces, 2 * d,
-                  {dwb_dot, 1, 2 * d, 2 * d}, true);
+  add_norm_pieces(stream_, "layer_norm_backward_tangent, its pieces", table, pieces, 2 * d, {dwb_dot, 1, 2 * d, 2 * d},
+                  true);
 }
 
 }  // namespace gradfold::cuda

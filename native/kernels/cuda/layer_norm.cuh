@@ -89,7 +89,8 @@ __global__ void __launch_bounds__(kNormThreads)
   });
 }
 
-// With g = dy ∘ w, m = mean(g), c = mean(g ∘ u): dx += r (g − m) − u r³ c; pieces of dw = Σ_t dy ∘ u r, then db = Σ_t dy
+// With g = dy ∘ w, m = mean(g), c = mean(g ∘ u): dx += r (g − m) − u r³ c; pieces of dw = Σ_t dy ∘ u r, then db = Σ_t
+// dy
 template <class T, int W>
 __global__ void __launch_bounds__(kNormThreads)
     layer_norm_backward_kernel(View<const T> dy, View<const float> x, const float* w, const float* mean,

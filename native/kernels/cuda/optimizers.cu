@@ -1,8 +1,7 @@
 // Optimizers of the CUDA device.
-#include "optimizers.cuh"
-
 #include "cuda_device.h"
 #include "elementwise.h"
+#include "optimizers.cuh"
 
 namespace gradfold::cuda {
 
@@ -46,8 +45,19 @@ void CudaDevice::adamw_metric(float* x, const float* v, const AdamwConstants& c,
 void CudaDevice::adamw_adjoint(float* theta_adjoint, const float* m_adjoint, const float* v_adjoint, float* m, float* v,
                                float* gradient, const AdamwConstants& c, int64_t count) {
   const auto run = [&](auto op) {
-    op = {theta_adjoint,    m_adjoint, v_adjoint, m, v, gradient, c.gradient_scale, c.beta1, c.beta2,
-          c.lr * c.weight_decay, c.eps,     c.lr / c.correction1, 1.0 / sqrt(c.correction2)};
+    op = {theta_adjoint,
+          m_adjoint,
+          v_adjoint,
+          m,
+          v,
+          gradient,
+          c.gradient_scale,
+          c.beta1,
+          c.beta2,
+          c.lr * c.weight_decay,
+          c.eps,
+          c.lr / c.correction1,
+          1.0 / sqrt(c.correction2)};
     run_elementwise<kPack>(stream_, "adamw_adjoint", op, 1, count,
                            aligned(theta_adjoint, m_adjoint, v_adjoint, m, v, gradient));
   };

@@ -1,8 +1,7 @@
 // Random projections of the CUDA device.
-#include "projections.cuh"
-
 #include "cuda_device.h"
 #include "launch.h"
+#include "projections.cuh"
 #include "types.h"
 
 namespace gradfold::cuda {

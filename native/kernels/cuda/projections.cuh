@@ -49,13 +49,13 @@ constexpr int kOuterThreads = 256;
 /// A block's tile of the outer products of one sample, and tokens summed in float32 before float64 takes over.
 constexpr int kOuterLeft = 16, kOuterRight = 64, kOuterTokens = 16;
 
-/// rows[i][p · b.cols + q] += scale Σ_t a[t, p] b[t, q] over the tokens of sample i. blockIdx.x: sample, then tile of p,
-/// then tile of q. A thread has one q and every fourth p.
+/// rows[i][p · b.cols + q] += scale Σ_t a[t, p] b[t, q] over the tokens of sample i. blockIdx.x: sample, then tile of
+/// p, then tile of q. A thread has one q and every fourth p.
 static __global__ void __launch_bounds__(kOuterThreads)
     add_sample_outer_kernel(View<const float> a, View<const float> b, double scale, Samples samples, int64_t lefts,
                             int64_t rights, View<float> rows) {
-  GRADFOLD_SHARED(float, as, kOuterTokens * kOuterLeft);
-  GRADFOLD_SHARED(float, bs, kOuterTokens * kOuterRight);
+  GRADFOLD_SHARED(float, as, kOuterTokens* kOuterLeft);
+  GRADFOLD_SHARED(float, bs, kOuterTokens* kOuterRight);
   constexpr int kGroups = kOuterThreads / kOuterRight, kOfThread = kOuterLeft / kGroups;
   const int64_t sample = blockIdx.x / (lefts * rights), tile = blockIdx.x % (lefts * rights);
   const int64_t left = tile / rights * kOuterLeft, right = tile % rights * kOuterRight;

@@ -1,7 +1,6 @@
 // RMSNorm of the CUDA device.
-#include "rms_norm.cuh"
-
 #include "norms.h"
+#include "rms_norm.cuh"
 
 namespace gradfold::cuda {
 
@@ -9,8 +8,8 @@ void CudaDevice::rms_norm(ConstMat x, const float* w, double eps, AnyMat y, floa
   with_pack(y.type, all_in_packs(x.cols, x, y, w), [&](auto number, auto pack) {
     using T = decltype(number);
     constexpr int W = decltype(pack)::value;
-    launch(stream_, "rms_norm", x.rows, norm_threads(x.cols, W), 0, rms_norm_kernel<T, W>, view_of(x), w, eps, view_as<T>(y),
-           rstd);
+    launch(stream_, "rms_norm", x.rows, norm_threads(x.cols, W), 0, rms_norm_kernel<T, W>, view_of(x), w, eps,
+           view_as<T>(y), rstd);
   });
 }
 
@@ -19,8 +18,8 @@ void CudaDevice::rms_norm_tangent(ConstMat x, ConstMat x_dot, const float* w, co
   with_pack(y_dot.type, all_in_packs(x.cols, x, x_dot, y_dot, w, w_dot), [&](auto number, auto pack) {
     using T = decltype(number);
     constexpr int W = decltype(pack)::value;
-    launch(stream_, "rms_norm_tangent", x.rows, norm_threads(x.cols, W), 0, rms_norm_tangent_kernel<T, W>, view_of(x), view_of(x_dot),
-           w, w_dot, rstd, view_as<T>(y_dot), rstd_dot);
+    launch(stream_, "rms_norm_tangent", x.rows, norm_threads(x.cols, W), 0, rms_norm_tangent_kernel<T, W>, view_of(x),
+           view_of(x_dot), w, w_dot, rstd, view_as<T>(y_dot), rstd_dot);
   });
 }
 
@@ -40,20 +39,19 @@ void CudaDevice::rms_norm_backward(ConstAnyMat dy, ConstMat x, const float* w, c
 }
 
 void CudaDevice::rms_norm_backward_tangent(ConstAnyMat dy, ConstAnyMat dy_dot, ConstMat x, ConstMat x_dot,
-                                           const float* w, const float* w_dot, const float* rstd,
-                                           const float* rstd_dot, Mat dx_dot, float* dw_dot) {
+                                           const float* w, const float* w_dot, const float* rstd, const float* rstd_dot,
+                                           Mat dx_dot, float* dw_dot) {
   const int64_t d = x.cols, chunks = ceil_div(x.rows, kNormChunk);
   const Samples table{x.rows, 1, nullptr};
   Workspace workspace(*this);
   float* pieces = workspace.take<float>((chunks + 1) * d);
-  const bool packs =
-      all_in_packs(d, dy, dy_dot, x, x_dot, dx_dot, w, w_dot);
+  const bool packs = all_in_packs(d, dy, dy_dot, x, x_dot, dx_dot, w, w_dot);
   with_pack(dy.type, packs, [&](auto number, auto pack) {
     using T = decltype(number);
     constexpr int W = decltype(pack)::value;
     launch(stream_, "rms_norm_backward_tangent", chunks, norm_threads(d, W), sums_bytes(d),
-           rms_norm_backward_tangent_kernel<T, W>, view_as<T>(dy), view_as<T>(dy_dot), view_of(x), view_of(x_dot), w, w_dot, rstd,
-           rstd_dot, table, view_of(dx_dot), pieces);
+           rms_norm_backward_tangent_kernel<T, W>, view_as<T>(dy), view_as<T>(dy_dot), view_of(x), view_of(x_dot), w,
+           w_dot, rstd, rstd_dot, table, view_of(dx_dot), pieces);
   });
   add_norm_pieces(stream_, "rms_norm_backward_tangent, its pieces", table, pieces, d, {dw_dot, 1, d, d}, true);
 }

@@ -150,8 +150,8 @@ __global__ void __launch_bounds__(kNormThreads)
       load_pack<W>(din_dot + c, dins);
 #pragma unroll
       for (int i = 0; i < W; ++i) {
-        dins[i] += r_dot * (os[i] * scales[i]) + r * (o_dots[i] * scales[i] + os[i] * scale_dots[i]) -
-                   dots[i] * along - values[i] * along_dot;
+        dins[i] += r_dot * (os[i] * scales[i]) + r * (o_dots[i] * scales[i] + os[i] * scale_dots[i]) - dots[i] * along -
+                   values[i] * along_dot;
         shares[i] = o_dots[i] * (values[i] * r) + os[i] * (dots[i] * r + values[i] * r_dot);
       }
       store_pack<W>(din_dot + c, dins);

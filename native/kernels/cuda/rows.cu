@@ -1,8 +1,7 @@
 // Rows of the CUDA device.
-#include "rows.cuh"
-
 #include "cuda_device.h"
 #include "elementwise.h"
+#include "rows.cuh"
 #include "types.h"
 
 namespace gradfold::cuda {
@@ -75,7 +74,8 @@ void CudaDevice::add_bias(const float* bias, AnyMat y) {
   with_type(y.type, [&](auto number) {
     using T = decltype(number);
     const AddBiasOp<T> op{bias, view_as<T>(y)};
-    run_elementwise<kFloats>(stream_, "add_bias", op, y.rows, y.cols, in_packs<kFloats>(bias) && in_packs<kFloats>(op.y));
+    run_elementwise<kFloats>(stream_, "add_bias", op, y.rows, y.cols,
+                             in_packs<kFloats>(bias) && in_packs<kFloats>(op.y));
   });
 }
 

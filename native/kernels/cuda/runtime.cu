@@ -1,8 +1,7 @@
 // runtime.h on a CUDA device.
-#include "runtime.h"
-
 #include <cuda_runtime.h>
 
+#include "runtime.h"
 #include "stream_state.h"
 
 namespace gradfold::cuda {

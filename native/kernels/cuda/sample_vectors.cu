@@ -1,8 +1,7 @@
 // sample_rows and sample_embedding of the CUDA device.
-#include "sample_vectors.cuh"
-
 #include "cuda_device.h"
 #include "elementwise.h"
+#include "sample_vectors.cuh"
 #include "types.h"
 
 namespace gradfold::cuda {

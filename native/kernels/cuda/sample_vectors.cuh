@@ -1,6 +1,6 @@
-// Per-sample statistics of weights whose per-sample gradients are at hand: rows [samples × d], and embedding tables, whose
-// gradients are sums of output gradients in the rows of tokens. Every number of the statistics and of the gradients has
-// one block that adds to it, in an order of its own.
+// Per-sample statistics of weights whose per-sample gradients are at hand: rows [samples × d], and embedding tables,
+// whose gradients are sums of output gradients in the rows of tokens. Every number of the statistics and of the
+// gradients has one block that adds to it, in an order of its own.
 #pragma once
 
 #include "reduce.cuh"
@@ -95,7 +95,8 @@ __device__ __forceinline__ double warp_dot(const float* a, const float* b, int64
   return warp_sum(sum);
 }
 
-/// Calls body(group) for the groups of one sample; each warp of the block takes its part of all groups, whole warps call.
+/// Calls body(group) for the groups of one sample; each warp of the block takes its part of all groups, whole warps
+/// call.
 template <class Body>
 __device__ __forceinline__ void for_groups_of(const EmbeddingGroups& e, int64_t sample, Body body) {
   const int warp = int(threadIdx.x) / kWarp, lane = int(threadIdx.x) % kWarp, warps = int(blockDim.x) / kWarp;

@@ -35,8 +35,8 @@ struct Samples {
 
 /// Calls open(), token(t) for each token and close(piece) for every piece of a chunk.
 template <class Open, class Token, class Close>
-__device__ __forceinline__ void walk_pieces(const Samples& samples, int64_t chunk, int64_t length, Open open, Token token,
-                                            Close close) {
+__device__ __forceinline__ void walk_pieces(const Samples& samples, int64_t chunk, int64_t length, Open open,
+                                            Token token, Close close) {
   const int64_t last = least((chunk + 1) * length, samples.tokens);
   int64_t t = chunk * length;
   for (int64_t i = samples.of(t); i < samples.count && t < last; ++i) {

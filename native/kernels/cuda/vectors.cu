@@ -1,8 +1,7 @@
 // Vectors of the CUDA device.
-#include "vectors.cuh"
-
 #include "cuda_device.h"
 #include "elementwise.h"
+#include "vectors.cuh"
 
 namespace gradfold::cuda {
 

@@ -74,7 +74,8 @@ __global__ void __launch_bounds__(kDotThreads)
 }
 
 /// total = Σ parts; one block.
-static __global__ void __launch_bounds__(kDotThreads) add_parts_kernel(const double* parts, int64_t count, double* total) {
+static __global__ void __launch_bounds__(kDotThreads)
+    add_parts_kernel(const double* parts, int64_t count, double* total) {
   double sum = 0.0;
   for (int64_t i = threadIdx.x; i < count; i += kDotThreads) sum += parts[i];
   sum = block_sum(sum);

@@ -85,6 +85,15 @@ export const PUBLIC_CALLS = {
     })),
     keep: (world, { gradients = [] }) => gradients.forEach((vector) => world.keep(world.vectors, vector)),
   },
+  logits: {
+    args: (world) => {
+      const { choices } = world;
+      const batch = world.batch();
+      const lists = () => Array.from({ length: batch.batch }, () => (choices.chance(0.7) ? [choices.below(3)] : []));
+      return [world.model(), batch, { ...(choices.chance(0.5) && { positions: lists() }), ...world.signal() }];
+    },
+    call: (world, [model, ...args]) => model.logits(...args),
+  },
   jvp: {
     args: (world) => [world.model(), world.batch(), world.vector(), world.signal()],
     call: (world, [model, ...args]) => model.jvp(...args),

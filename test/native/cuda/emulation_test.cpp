@@ -1,5 +1,5 @@
-// The emulation that CUDA kernels are tested in: warp operations, tensor-core fragments and copies as the PTX manual has
-// them, and the mistakes that it has to find. Built for emulation only.
+// The emulation that CUDA kernels are tested in: warp operations, tensor-core fragments and copies as the PTX manual
+// has them, and the mistakes that it has to find. Built for emulation only.
 #include <functional>
 #include <string>
 #include <vector>

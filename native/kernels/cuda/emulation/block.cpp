@@ -70,8 +70,8 @@ void Block::run(Dim3 grid_dim, Dim3 block_dim, Dim3 block_index, size_t dynamic_
   for (int i = 0; i < count; ++i) {
     const auto u = static_cast<unsigned>(i);
     const Dim3 thread{u % dim.x, u / dim.x % dim.y, u / dim.x / dim.y};
-    lanes_[static_cast<size_t>(i)] = {this, i,           thread, Lane::State::ready, stacks_[static_cast<size_t>(i)]->start(enter),
-                                      0};
+    lanes_[static_cast<size_t>(i)] = {
+        this, i, thread, Lane::State::ready, stacks_[static_cast<size_t>(i)]->start(enter), 0};
     ++warps_[static_cast<size_t>(i / kWarp)].live;
   }
   at_barrier_ = 0;
@@ -133,7 +133,8 @@ bool Block::release() {
 
 void Block::barrier(const Site& site) {
   if (at_barrier_ == 0) barrier_site_ = site;
-  if (!same(site, barrier_site_)) fail("at the " + text_of(site) + " while others are at the " + text_of(barrier_site_));
+  if (!same(site, barrier_site_))
+    fail("at the " + text_of(site) + " while others are at the " + text_of(barrier_site_));
   ++at_barrier_;
   running->state = Lane::State::at_block;
   wait();
@@ -142,7 +143,8 @@ void Block::barrier(const Site& site) {
 const unsigned char* Block::exchange(const Site& site, const void* value, size_t bytes, Combine combine) {
   Lane& self = *running;
   Warp& warp = warps_[static_cast<size_t>(self.warp())];
-  if (warp.live != kWarp) fail("a " + std::string(site.what) + " in a warp of " + std::to_string(warp.live) + " threads");
+  if (warp.live != kWarp)
+    fail("a " + std::string(site.what) + " in a warp of " + std::to_string(warp.live) + " threads");
   if (warp.arrived == 0) warp.site = site;
   if (!same(site, warp.site)) fail("at the " + text_of(site) + " while others are at the " + text_of(warp.site));
   const size_t side = warp.generation % 2;

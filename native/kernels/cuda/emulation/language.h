@@ -26,15 +26,17 @@
 #define __syncthreads() ::gradfold::emulation::lane().block->barrier(GRADFOLD_SITE("__syncthreads"))
 #define __syncwarp() ::gradfold::emulation::lane().block->warp_barrier(GRADFOLD_SITE("__syncwarp"))
 #define __shfl_sync(mask, value, from) ::gradfold::emulation::shuffle(GRADFOLD_SITE("__shfl_sync"), mask, value, from)
-#define __shfl_xor_sync(mask, value, bits)                                                \
+#define __shfl_xor_sync(mask, value, bits)                                      \
   ::gradfold::emulation::shuffle(GRADFOLD_SITE("__shfl_xor_sync"), mask, value, \
                                  ::gradfold::emulation::lane().lane() ^ static_cast<int>(bits))
-#define __shfl_down_sync(mask, value, by)                                                  \
-  ::gradfold::emulation::shuffle(GRADFOLD_SITE("__shfl_down_sync"), mask, value, \
-                                 ::gradfold::emulation::below(::gradfold::emulation::lane().lane() + static_cast<int>(by)))
-#define __shfl_up_sync(mask, value, by)                                                  \
-  ::gradfold::emulation::shuffle(GRADFOLD_SITE("__shfl_up_sync"), mask, value, \
-                                 ::gradfold::emulation::below(::gradfold::emulation::lane().lane() - static_cast<int>(by)))
+#define __shfl_down_sync(mask, value, by)             \
+  ::gradfold::emulation::shuffle(                     \
+      GRADFOLD_SITE("__shfl_down_sync"), mask, value, \
+      ::gradfold::emulation::below(::gradfold::emulation::lane().lane() + static_cast<int>(by)))
+#define __shfl_up_sync(mask, value, by)             \
+  ::gradfold::emulation::shuffle(                   \
+      GRADFOLD_SITE("__shfl_up_sync"), mask, value, \
+      ::gradfold::emulation::below(::gradfold::emulation::lane().lane() - static_cast<int>(by)))
 #define __ballot_sync(mask, flag) ::gradfold::emulation::ballot(GRADFOLD_SITE("__ballot_sync"), mask, flag)
 
 struct alignas(8) float2 {
@@ -66,9 +68,8 @@ T shuffle(const Site& site, unsigned mask, T value, int from) {
   } given{value};
   using Slots = const unsigned char[kWarp][Warp::kSlot];
   const unsigned char* results = self.block->exchange(
-      site, &given, sizeof given, [](Slots slots, unsigned char(results)[kWarp][Warp::kSlot]) {
-        std::memcpy(results, slots, sizeof(Slots));
-      });
+      site, &given, sizeof given,
+      [](Slots slots, unsigned char(results)[kWarp][Warp::kSlot]) { std::memcpy(results, slots, sizeof(Slots)); });
   const unsigned char* row = results + (from % kWarp - self.lane()) * static_cast<int>(Warp::kSlot);
   T taken;
   std::memcpy(&taken, row, sizeof taken);
@@ -79,17 +80,17 @@ inline uint32_t ballot(const Site& site, unsigned mask, bool flag) {
   Lane& self = lane();
   if (mask != 0xffffffffu) self.block->fail("ballots are among whole warps here");
   const uint32_t mine = flag ? 1u << self.lane() : 0u;
-  const unsigned char* result =
-      self.block->exchange(site, &mine, sizeof mine,
-                           [](const unsigned char slots[kWarp][Warp::kSlot], unsigned char results[kWarp][Warp::kSlot]) {
-                             uint32_t all = 0;
-                             for (int k = 0; k < kWarp; ++k) {
-                               uint32_t one;
-                               std::memcpy(&one, slots[k], sizeof one);
-                               all |= one;
-                             }
-                             for (int k = 0; k < kWarp; ++k) std::memcpy(results[k], &all, sizeof all);
-                           });
+  const unsigned char* result = self.block->exchange(
+      site, &mine, sizeof mine,
+      [](const unsigned char slots[kWarp][Warp::kSlot], unsigned char results[kWarp][Warp::kSlot]) {
+        uint32_t all = 0;
+        for (int k = 0; k < kWarp; ++k) {
+          uint32_t one;
+          std::memcpy(&one, slots[k], sizeof one);
+          all |= one;
+        }
+        for (int k = 0; k < kWarp; ++k) std::memcpy(results[k], &all, sizeof all);
+      });
   uint32_t all;
   std::memcpy(&all, result, sizeof all);
   return all;

@@ -1,7 +1,7 @@
 // runtime.h in ordinary memory, for kernels that run in emulation.
 //
-// Nothing happens when it is enqueued, but when somebody waits: whoever reads device memory without waiting, or changes a
-// table that a kernel has yet to read, finds it out here. Memory starts as NaN of every type and ends at a page that
+// Nothing happens when it is enqueued, but when somebody waits: whoever reads device memory without waiting, or changes
+// a table that a kernel has yet to read, finds it out here. Memory starts as NaN of every type and ends at a page that
 // cannot be touched. GRADFOLD_EMULATED_MEMORY: bytes that the device has.
 #include "../runtime.h"
 
@@ -47,7 +47,8 @@ Machine find_machine() {
 }
 
 Stream::Stream(int device) : state_(std::make_unique<State>()) {
-  if (device != 0) throw std::invalid_argument("device " + std::to_string(device) + " is not there: devices 0 to 0 are");
+  if (device != 0)
+    throw std::invalid_argument("device " + std::to_string(device) + " is not there: devices 0 to 0 are");
   state_->facts = find_machine().devices[0];
 }
 

@@ -9,9 +9,7 @@ namespace gradfold::emulation {
 using Slots = const unsigned char (*)[Warp::kSlot];
 using Results = unsigned char (*)[Warp::kSlot];
 
-inline float bf16_at(uint32_t pair, int half) {
-  return __uint_as_float(half == 0 ? pair << 16 : pair & 0xffff0000u);
-}
+inline float bf16_at(uint32_t pair, int half) { return __uint_as_float(half == 0 ? pair << 16 : pair & 0xffff0000u); }
 
 template <class T>
 T part_of(const unsigned char* slot, int i) {
@@ -84,15 +82,14 @@ void load_tiles(const Site& site, uint32_t (&to)[kTiles], SharedArray<T> row) {
     self.block->note_read(from, 16, row.name());
     std::memcpy(numbers, from, sizeof numbers);
   }
-  const unsigned char* results =
-      self.block->exchange(site, numbers, sizeof numbers, [](Slots slots, Results out) {
-        for (int k = 0; k < kWarp; ++k)
-          for (int tile = 0; tile < kTiles; ++tile)
-            for (int half = 0; half < 2; ++half) {
-              const int r = kTranspose ? k % 4 * 2 + half : k / 4, c = kTranspose ? k / 4 : k % 4 * 2 + half;
-              std::memcpy(out[k] + tile * 4 + half * 2, slots[tile * 8 + r] + c * 2, 2);
-            }
-      });
+  const unsigned char* results = self.block->exchange(site, numbers, sizeof numbers, [](Slots slots, Results out) {
+    for (int k = 0; k < kWarp; ++k)
+      for (int tile = 0; tile < kTiles; ++tile)
+        for (int half = 0; half < 2; ++half) {
+          const int r = kTranspose ? k % 4 * 2 + half : k / 4, c = kTranspose ? k / 4 : k % 4 * 2 + half;
+          std::memcpy(out[k] + tile * 4 + half * 2, slots[tile * 8 + r] + c * 2, 2);
+        }
+  });
   std::memcpy(to, results, sizeof to);
 }
 

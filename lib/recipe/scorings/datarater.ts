@@ -1,0 +1,126 @@
+import { join } from 'node:path';
+import { loadTokenizer } from '../../data/tokenizer.ts';
+import { forwardFlops, metaTrainingFlops, raterFlops, type MetaTrainingSize } from '../../evaluate/compute.ts';
+import { LanguageModel } from '../../model/language-model.ts';
+import { needReference } from '../../model/row-features.ts';
+import { scoreRows } from '../../score/rater-scores.ts';
+import { saveScorer } from '../../score/scorer-files.ts';
+import { trainDataRater } from '../../weight/data-rater.ts';
+import { trainInnerStarts } from '../../weight/data-rater/inner-starts.ts';
+import { initializeDataRater } from '../../weight/data-rater/rater-model.ts';
+import { FILES, leavingsOf } from '../context.ts';
+import { modelConfig } from '../model-config.ts';
+import { trainingRows } from '../rows.ts';
+import type { ScoringOf } from '../scoring-schema.ts';
+import { targetRows } from '../target.ts';
+import { addWork, FORWARD, workOf, type Work } from '../work.ts';
+import type { ScoringMethod } from './method.ts';
+
+type DataRater = ScoringOf<'datarater'>;
+
+/** Meta-steps from one checkpoint to the next. */
+const CHECKPOINT_EVERY = 25;
+
+/**
+ * A rater that learns on rows outside the pool what these are worth to the target rows, by differentiating through the
+ * training of models on them, and then scores the pool. The rater and the log of its training stay with the run.
+ */
+export const dataRaterScoring: ScoringMethod<DataRater> = {
+  title: () => 'DataRater',
+  leaves: true,
+  work: ({ pool }, [settings]) => addWork(metaTrainingWork(settings), workOf(pool.rows, ratingOf(settings))),
+  async score(context, { scorings, pool, scratch, onProgress }) {
+    const [[name, settings]] = Object.entries(scorings);
+    const { batch, steps, ages } = settings;
+    const { recipe, signal } = context;
+    const { seed } = recipe;
+    const samples = await context.samples();
+    const backend = await context.backend();
+    const target = await targetRows(context);
+    const { rest } = trainingRows(samples, recipe.pool.rows, seed);
+    const directory = context.path(leavingsOf(name));
+    const [startSteps, poolSteps] = [Math.max(...ages), Math.ceil(pool.length / batch)];
+    const progress = (done: number) => onProgress(done * batch, (startSteps + steps + poolSteps) * batch);
+
+    const model = await LanguageModel.initialize(await modelConfig(context), { backend, seed, signal });
+    const starts = await trainInnerStarts(model, {
+      ...{ samples, rows: rest, ages, batchSize: batch, seed, signal },
+      optimizer: { kind: 'adamw', lr: settings.startLr, betas: [0.9, 0.95], clipNorm: 1 },
+      checkpointDir: join(scratch, 'starts'),
+      onStep: ({ step }) => progress(step),
+    });
+    const { features: names } = settings;
+    const reference = needReference(names) ? model : undefined;
+    const rater = await initializeDataRater(model.config, {
+      features: names.length > 0 ? { names, samples, rows: rest, reference } : undefined,
+      ...{ backend, seed, signal, causal: settings.causal },
+      from: settings.backbone === 'inner' ? model : undefined,
+    });
+    try {
+      const trained = await trainDataRater(rater, {
+        model,
+        inner: { samples, rows: rest, batchSize: batch },
+        outer: { samples, rows: target, batchSize: settings.targetBatch },
+        steps,
+        window: settings.window,
+        temperature: settings.temperature,
+        population: { size: settings.population, life: settings.life, starts },
+        modelsPerStep: settings.modelsPerStep,
+        innerOptimizer: { kind: 'adamw', lr: settings.innerLr, betas: [0.9, 0.95] },
+        optimizer: { kind: 'adamw', lr: settings.lr, betas: [0.9, 0.99] },
+        seed,
+        checkpoint: { dir: join(scratch, 'checkpoints'), every: CHECKPOINT_EVERY },
+        log: join(directory, 'log.jsonl'),
+        onStep: ({ step }) => progress(startSteps + step),
+        signal,
+      });
+      const scores = await scoreRows(rater, samples, pool, {
+        batchSize: batch,
+        signal,
+        onProgress: ({ done }) => progress(startSteps + steps + done / batch),
+      });
+      const metaFlops = metaTrainingFlops({
+        ...sizeOf(settings),
+        modelFlops: forwardFlops(model.config, samples.length),
+        raterFlops: raterFlops(rater.config, samples.length),
+      });
+      const tokenizer = await loadTokenizer(context.path(FILES.tokenizer));
+      const record = { column: name, method: 'datarater', ...trained, metaFlops };
+      await saveScorer(join(directory, 'model'), rater, record, tokenizer);
+      const { outerLoss, effectiveSamples, stability } = trained;
+      return {
+        scores: { [name]: scores },
+        facts: { targetRows: target.length, targetLoss: outerLoss, effectiveSamples, stability },
+      };
+    } finally {
+      for (const { parameters, state } of starts)
+        for (const vector of [parameters, state?.m, state?.v]) vector?.dispose();
+      rater.dispose();
+      model.dispose();
+    }
+  },
+};
+
+function sizeOf(settings: DataRater): Omit<MetaTrainingSize, 'modelFlops' | 'raterFlops'> {
+  const { steps, modelsPerStep, window, batch, targetBatch, ages } = settings;
+  return {
+    metaSteps: steps,
+    innerModels: modelsPerStep,
+    innerSteps: window,
+    innerBatch: batch,
+    outerBatch: targetBatch,
+    startSteps: Math.max(...ages),
+  };
+}
+
+/** Forward passes of the model that rating a row counts as: the rater has its shape, and so has the reference. */
+const ratingOf = ({ features }: DataRater): number => FORWARD * (needReference(features) ? 2 : 1);
+
+/** Training the beginnings and the rater. */
+function metaTrainingWork(settings: DataRater): Work {
+  const { steps, modelsPerStep, window, batch, targetBatch, ages } = settings;
+  return {
+    rows: Math.max(...ages) * batch + steps * modelsPerStep * (window * batch + targetBatch),
+    forwards: metaTrainingFlops({ ...sizeOf(settings), modelFlops: FORWARD, raterFlops: ratingOf(settings) }),
+  };
+}
