@@ -1,4 +1,4 @@
-import { readdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { openSamples } from '../../data/samples.ts';
 import { loadTokenizer } from '../../data/tokenizer.ts';
 import { conditionInto } from '../../condition/condition-into.ts';
@@ -57,8 +57,8 @@ function rowsStageOf(recipe: MecoRecipe, rows: Rows): Stage<MecoContext> {
     async run(context, progress) {
       const corpus = await context.corpus();
       const path = context.path(dir.slice(0, -1));
-      // Killed after the folder got its name: all of it is there.
-      if ((await readdir(path)).length > 0) await rm(path, { recursive: true });
+      // Empty, made for the stage; or whole, where the stage was killed after the folder got its name.
+      await rm(path, { recursive: true });
       const metadata =
         rows === 'plain'
           ? { metadata: 'none' as const }
