@@ -51,8 +51,9 @@ void launch(Stream& stream, const char* name, Extent grid, Extent block, size_t 
   constexpr size_t kWithoutAsking = size_t{32} << 10;
   if (shared > kWithoutAsking)
     check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)), name);
-  kernel<<<dim(grid), dim(block), shared, state.stream> > >(
-      static_cast<Parameters>(std::forward<Arguments>(arguments))...);
+  // clang-format off
+  kernel<<<dim(grid), dim(block), shared, state.stream>>>(static_cast<Parameters>(std::forward<Arguments>(arguments))...);
+  // clang-format on
   check(cudaGetLastError(), name);
 #endif
 }
