@@ -2,6 +2,7 @@
 import { availableParallelism, cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { availableBackends } from 'gradfold';
 import { measureCeilings } from './peers/ceilings.ts';
 import { deviceComparisons, modelComparisons, scoreComparisons } from './peers/comparisons.ts';
 import { Inputs } from './peers/inputs.ts';
@@ -33,6 +34,8 @@ if (!Object.hasOwn(WORKLOADS, values.workload)) {
 }
 const { device } = values;
 if (device !== 'cpu' && device !== 'cuda') fail(`no device ${JSON.stringify(device)}; there are cpu, cuda`);
+const missing = availableBackends().find(({ name, available }) => name === device && !available);
+if (missing) fail(`device ${device}: ${missing.reason}`);
 const python = pythonVersions(values.python, 'bench:peers');
 if ('problem' in python) fail(python.problem);
 
