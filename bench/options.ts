@@ -89,7 +89,8 @@ function parsed(args: string[]) {
 
 function count(name: string, value: string | undefined): number | undefined {
   if (value === undefined) return undefined;
-  if (/^[1-9]\d*(e\d+)?$/.test(value)) return Number(value);
+  const number = /^\d/.test(value) ? Number(value) : NaN;
+  if (Number.isInteger(number) && number >= 1) return number;
   throw new UsageError(`--${name}: expected an integer >= 1, got ${JSON.stringify(value)}`);
 }
 
