@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { open, readdir, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { fileError } from './files.ts';
 
@@ -54,6 +54,19 @@ export async function writeAtomically<T>(path: string, write: (handle: FileHandl
     await file.discard();
     throw fileError('write', path, error);
   }
+}
+
+/**
+ * Removes what killed processes left of files and folders they were writing: in a folder and below, or of `file` alone beside it. Not
+ * while anyone writes there.
+ * @returns the names of all files that were there
+ */
+export async function removeTemporary(folder: string, file?: string): Promise<string[]> {
+  const names = await readdir(folder, { recursive: file === undefined });
+  const start = file === undefined ? '' : `.${file}.`;
+  const left = names.filter((name) => name.startsWith(start) && name.endsWith('.tmp'));
+  for (const name of left) await rm(join(folder, name), { recursive: true, force: true });
+  return names;
 }
 
 /** Writes a small text file whole or not at all. */

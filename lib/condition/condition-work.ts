@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { syncDirectory, writeTextAtomically } from '../atomic-file.ts';
+import { removeTemporary, syncDirectory, writeTextAtomically } from '../atomic-file.ts';
 import { invalid } from '../check.ts';
 import { fileError, readJsonObject } from '../files.ts';
 import { Journal } from '../journal.ts';
@@ -105,11 +105,4 @@ async function makeFolders(folder: string): Promise<void> {
       throw fileError('write', folder, error);
     });
   }
-}
-
-/** Removes files that were being written when an earlier call was killed; returns the names of the others. */
-async function removeTemporary(folder: string): Promise<string[]> {
-  const names = await readdir(folder, { recursive: true });
-  for (const name of names.filter((name) => name.endsWith('.tmp'))) await rm(join(folder, name));
-  return names;
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { access, mkdir, readFile, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { writeTextAtomically } from '../atomic-file.ts';
+import { basename, dirname, join } from 'node:path';
+import { removeTemporary, writeTextAtomically } from '../atomic-file.ts';
 import { GradfoldError } from '../errors.ts';
 
 /** What a stage reports of itself: kept in its stamp and in the run's record. */
@@ -116,7 +116,10 @@ async function prepare<Context>(dir: string, stage: Stage<Context>, hash: string
     await writeTextAtomically(pendingPath(dir, stage.name), `${hash}\n`);
   }
   for (const output of stage.outputs) {
-    await mkdir(output.endsWith('/') ? join(dir, output) : dirname(join(dir, output)), { recursive: true });
+    const isFolder = output.endsWith('/');
+    const folder = isFolder ? join(dir, output) : dirname(join(dir, output));
+    await mkdir(folder, { recursive: true });
+    await removeTemporary(folder, isFolder ? undefined : basename(output));
   }
   return resumed;
 }

@@ -85,3 +85,37 @@ test('hashOf does not depend on the order of keys', () => {
   expect(hashOf({ a: 1, b: { c: 2, d: [3, 4] } })).toBe(hashOf({ b: { d: [3, 4], c: 2 }, a: 1 }));
   expect(hashOf({ a: [1, 2] })).not.toBe(hashOf({ a: [2, 1] }));
 });
+
+test('what a killed stage was still writing is removed, its finished parts and the files of others are not', async () => {
+  const names = [
+    'folder/.half.arrow.1-00000000.tmp',
+    'folder/part',
+    '.out.txt.1-00000000.tmp',
+    '.other.txt.1-00000000.tmp',
+  ];
+  const stage = (interrupted: boolean): Stage<null> => ({
+    name: 'long',
+    inputs: [],
+    outputs: ['folder/', 'out.txt'],
+    config: 0,
+    async run() {
+      if (interrupted) {
+        for (const name of names) await writeFile(join(dir, name), '');
+        throw new Error('interrupted');
+      }
+      await writeFile(join(dir, 'out.txt'), '');
+      return {};
+    },
+  });
+  await expect(run([stage(true)])).rejects.toThrow('interrupted');
+  await run([stage(false)]);
+  const left = await Promise.all(
+    names.map((name) =>
+      access(join(dir, name)).then(
+        () => name,
+        () => undefined,
+      ),
+    ),
+  );
+  expect(left.filter((name) => name !== undefined)).toEqual(['folder/part', '.other.txt.1-00000000.tmp']);
+});
