@@ -126,7 +126,8 @@ export type { Keep, Selection } from './select/rule.ts';
 export { selectPlaces, type Cut, type Selected, type SelectionRecord, type SelectOptions } from './select/selection.ts';
 export { greedyBatch, type GreedyBatchOptions } from './select/greedy-batch.ts';
 export { GreedyFilter, type GreedyFilterOptions } from './select/greedy-filter.ts';
-export { candidatesFor, RaterFilter, type RaterFilterOptions } from './select/rater-filter.ts';
+export { candidatesFor, ratioFor } from './select/discard.ts';
+export { RaterFilter, type RaterFilterOptions } from './select/rater-filter.ts';
 export { PointFilter, type PointFilterOptions } from './select/point-filter.ts';
 export { bestOfWindows, type BatchWindowOptions } from './select/batch-windows.ts';
 export {
@@ -139,11 +140,13 @@ export {
 export { metaGradient, type MetaGradient, type MetaGradientOptions } from './weight/meta-gradient.ts';
 export { acceptProbability, type AcceptOptions } from './weight/accept.ts';
 export {
+  divideRows,
   trainDataRater,
   type DataRaterLogEntry,
   type DataRaterOptions,
   type InnerStart,
   type PopulationOptions,
+  type RowSetsOptions,
   type RowsOptions,
   type TrainedDataRater,
 } from './weight/data-rater.ts';

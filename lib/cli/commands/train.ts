@@ -11,7 +11,8 @@ import { trainInto, TRAINING_FILES } from '../../recipe/training.ts';
 import { InRunScores } from '../../score/in-run.ts';
 import { loadScorer } from '../../score/scorer-files.ts';
 import { GreedyFilter } from '../../select/greedy-filter.ts';
-import { candidatesFor, RaterFilter } from '../../select/rater-filter.ts';
+import { candidatesFor } from '../../select/discard.ts';
+import { RaterFilter } from '../../select/rater-filter.ts';
 import { documentsIn, mixedThroughout, unseenRows, withCooldown, type StagedRun } from '../../train/cooldown.ts';
 import {
   backendOptions,
