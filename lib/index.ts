@@ -285,6 +285,13 @@ export {
   type MetaTrainingSize,
   type NetGain,
 } from './evaluate/compute.ts';
+export {
+  gainOverSeeds,
+  matchedLoss,
+  type GainOverSeeds,
+  type GainWithSeed,
+  type MatchedLoss,
+} from './evaluate/matched-loss.ts';
 export { sweepRho, type Sweep, type SweepOptions, type SweepRow } from './recipe/rate-sweep.ts';
 export { areaWithError, type RocArea } from './evaluate/roc.ts';
 export {

@@ -1,14 +1,16 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { tableFromArrays, tableToIPC } from 'apache-arrow';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openBackend } from '../../lib/backend/open.ts';
-import { openSamples } from '../../lib/data/samples.ts';
+import { openSamples, type Split } from '../../lib/data/samples.ts';
 import { forwardFlops, metaTrainingFlops, raterFlops } from '../../lib/evaluate/compute.ts';
 import type { RaterConfig } from '../../lib/model/config.ts';
 import { SequenceRater } from '../../lib/model/sequence-rater.ts';
-import { readPlan } from '../../lib/order/plan.ts';
-import { readScoreTable } from '../../lib/score/table.ts';
+import { planInOrder, readPlan, writePlan } from '../../lib/order/plan.ts';
+import { writeScores } from '../../lib/score/columns.ts';
+import { readScoreTable, writeScoreTable } from '../../lib/score/table.ts';
 import { recordOf } from '../../lib/select/plan-record.ts';
 import { gradfold } from '../support/cli.ts';
 import { tinyDocuments } from '../support/tiny-run.ts';
@@ -41,7 +43,7 @@ beforeAll(async () => {
   await run(...rate('rater'));
   await run(
     ...['rate', 'score', at('tokens/samples.arrow'), '--rater', at('rater/model'), '-o', at('scores.arrow')],
-    ...['--split', 'train', ...BACKEND],
+    ...BACKEND,
   );
 }, 120_000);
 afterAll(() => rm(dir, { recursive: true }));
@@ -207,10 +209,61 @@ async function embeddings(directory: string): Promise<Float32Array> {
   return found;
 }
 
-test('rate score rates the rows of a split', async () => {
+test('rate score rates the training split, or what is asked for', async () => {
   const { rows, scores } = await readScoreTable(at('scores.arrow'), 'rater');
-  expect(rows).toEqual((await openSamples(at('tokens/samples.arrow'))).rows('train'));
+  const samples = await openSamples(at('tokens/samples.arrow'));
+  expect(rows).toEqual(samples.rows('train'));
   expect(new Set(scores).size).toBeGreaterThan(1);
+  const score = ['rate', 'score', at('tokens/samples.arrow'), '--rater', at('rater/model'), ...BACKEND];
+  await run(...score, '--split', 'validation', '-o', at('validation.arrow'));
+  expect((await readScoreTable(at('validation.arrow'), 'rater')).rows).toEqual(samples.rows('validation'));
+  expect(await run(...score, '--split', 'all', '-o', at('all.arrow'))).toMatchObject({ rows: samples.count });
+});
+
+test('held-out rows that were scored and kept are not trained on, and counted', async () => {
+  const samples = await openSamples(at('tokens/samples.arrow'));
+  const rows = Uint32Array.from({ length: samples.count }, (_, row) => row);
+  await writePlan(at('leaky.arrow'), planInOrder(rows));
+  const argv = ['train', at('leaky.arrow'), '--samples', at('tokens/samples.arrow'), '--config', at('model.json')];
+  const { status, stdout, stderr } = await gradfold([...argv, '--batch', '8', ...BACKEND, '-o', at('kept'), '--json']);
+  expect(status).toBe(0);
+  const count = (split: Split) => samples.rows(split).length;
+  const heldOut = { target: count('target'), validation: count('validation') };
+  expect(Math.min(...Object.values(heldOut))).toBeGreaterThan(0);
+  // One pass over the rows that stay.
+  const steps = Math.ceil((count('train') + count('proxy')) / 8);
+  expect(JSON.parse(stdout)).toMatchObject({ heldOut, steps });
+  expect(stderr).toContain(
+    `left out rows that are held out: ${heldOut.target} of the split target, ${heldOut.validation} of the split validation`,
+  );
+  await writePlan(at('leaky.arrow'), planInOrder(samples.rows('validation')));
+  const nothing = await gradfold([...argv, ...BACKEND, '-o', at('none')]);
+  expect(nothing.status).toBe(1);
+  expect(nothing.stderr).toContain('expected some of the split train, got "only rows of validation"');
+});
+
+test('rate filter says what is wrong with a table', async () => {
+  const filter = (file: string, ...more: string[]) =>
+    gradfold(['rate', 'filter', at(file), '--batch', '4', '-o', at('never.arrow'), ...more]);
+  await writeScoreTable(at('twice.arrow'), Uint32Array.of(4, 2, 4), { rater: Float64Array.of(1, 2, 3) });
+  expect((await filter('twice.arrow')).stderr).toContain(`rows of ${at('twice.arrow')}: expected each row once, got 4`);
+  await writeFile(
+    at('text.arrow'),
+    tableToIPC(tableFromArrays({ row: Uint32Array.of(0, 1), rater: ['a', 'b'] }), 'file'),
+  );
+  const text = (await filter('text.arrow')).stderr;
+  expect(text).toContain(`column "rater" of ${at('text.arrow')}: expected scores of float64 or float32`);
+  expect(text).not.toContain('did you mean');
+  const unused = await filter('scores.arrow', '--method', 'batch', '--reference', at('scores.arrow'));
+  expect(unused.status).toBe(2);
+  expect(unused.stderr).toContain('--reference is for --method point');
+});
+
+test('rate filter says that a table without row numbers is read by place', async () => {
+  await writeScores(at('places.arrow'), { rater: Float64Array.from({ length: 20 }, (_, i) => i) });
+  const { status, stderr } = await gradfold(['rate', 'filter', at('places.arrow'), '-o', at('by-place.arrow')]);
+  expect(status).toBe(0);
+  expect(stderr).toContain(`${at('places.arrow')} has no column "row": taken as the scores of rows 0 to 19`);
 });
 
 test.each(['point', 'batch'])('rate filter --method %s makes a plan that says what it is', async (method) => {
@@ -230,4 +283,9 @@ test('train takes a rater as its filter', async () => {
   const rated = [...argv, '--batch', '3', '--rater', at('rater/model'), '--discard', '0.4', ...BACKEND];
   expect(await run(...rated, '--rater-weights', '1', '-o', at('trained'))).toMatchObject({ steps: 2 });
   expect((await gradfold([...rated, '--greedy', '2', '-o', at('no')])).status).toBe(2);
+  for (const flag of ['--discard', '--rater-weights']) {
+    const { status, stderr } = await gradfold([...argv, flag, '0.5', ...BACKEND, '-o', at('no')]);
+    expect(status).toBe(2);
+    expect(stderr).toContain('--discard and --rater-weights say how --rater is used');
+  }
 });

@@ -7,6 +7,7 @@ import { recordMetadata } from '../../select/plan-record.ts';
 import { PointFilter } from '../../select/point-filter.ts';
 import { candidatesFor, ratioFor } from '../../select/discard.ts';
 import { invalid } from '../../check.ts';
+import { UsageError } from '../io.ts';
 import { claimOutput, defineCommand, forceOption, number, option, outOption, positiveInteger } from '../command.ts';
 
 interface Flags {
@@ -67,10 +68,14 @@ export const rateFilter = defineCommand<Flags>({
     ),
     forceOption,
   ],
-  async run({ args, options }) {
+  async run({ args, options, progress }) {
     const { out, column, method, discard, seed, limit } = options;
+    if (options.reference !== undefined && method !== 'point') {
+      throw new UsageError(`rate filter: --reference is for --method point; --method ${method} has none`);
+    }
     const file = args[0] as string;
-    const { rows, scores } = await readScoreTable(file, column);
+    const { rows, scores, byPlace } = await readScoreTable(file, column);
+    if (byPlace) progress.line(`${file} has no column "row": taken as the scores of rows 0 to ${rows.length - 1}`);
     const reference =
       options.reference === undefined ? scores : (await readScoreTable(options.reference, column)).scores;
     const { batch: candidates, keep } = SHAPES[method](options.batch, discard);

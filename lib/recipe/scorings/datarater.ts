@@ -30,6 +30,7 @@ export const dataRaterScoring: ScoringMethod<DataRater> = {
   title: () => 'DataRater',
   leaves: true,
   work: ({ pool }, [settings]) => addWork(metaTrainingWork(settings), workOf(pool.rows, ratingOf(settings))),
+  training: (_, [settings]) => metaTrainingWork(settings),
   async score(context, { scorings, pool, scratch, onProgress }) {
     const [[name, settings]] = Object.entries(scorings);
     const { batch, steps, ages } = settings;
