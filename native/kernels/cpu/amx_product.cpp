@@ -27,7 +27,7 @@ void pack_side(const Lines<float>& from, int64_t lines, int64_t inner, char* to)
 #pragma omp parallel for schedule(static)
   for (int64_t panel = 0; panel < ceil_div(lines, kPanelLines); ++panel) {
     const int64_t first = panel * kPanelLines;
-    pack_panel<Side::right>(from, first, least(kPanelLines, lines - first), 0, inner, to + panel * panel_bytes(inner));
+    pack_panels<Side::right>(from, first, least(first + kPanelLines, lines), 0, inner, to + panel * panel_bytes(inner));
   }
 }
 
