@@ -1,5 +1,6 @@
 // Sorting and folding of rows on the CUDA device.
 #include "order_device.h"
+#include "order_keys.cuh"
 #include "order_primitives.h"
 #include "order_rows.h"
 #include "stopwatch.h"

@@ -1,9 +1,6 @@
-// What a sort of scores does beside sorting: scores become unsigned integers in the same order (native/order/keys.h),
-// and sorted rows go to their folded places (native/order/places.h).
+// Kernels over rows of scores: a thread's share of them, and which of the odd ones is first.
 #pragma once
 
-#include "../../order/keys.h"
-#include "../../order/places.h"
 #include "reduce.cuh"
 
 namespace gradfold::cuda {
@@ -17,23 +14,6 @@ __device__ __forceinline__ void for_rows(int64_t n, Body body) {
     body(i);
 }
 
-/// keys[i] = the key of scores[i], turned where the order is to be descending; rows[i] = i. odd[block] receives n − i
-/// of the block's first score that is not a number, or 0.
-template <class Score, class Key>
-__global__ void __launch_bounds__(kRowThreads)
-    keys_kernel(const Score* scores, int64_t n, bool descending, Key* keys, uint32_t* rows, int64_t* odd) {
-  int64_t nan = 0;
-  for_rows(n, [&](int64_t i) {
-    const Score score = scores[i];
-    if (score != score && nan == 0) nan = n - i;
-    const Key key = order::key_of(score);
-    keys[i] = descending ? Key(~key) : key;
-    rows[i] = uint32_t(i);
-  });
-  nan = block_max(nan);
-  if (threadIdx.x == 0) odd[blockIdx.x] = nan;
-}
-
 /// greatest[0] = the greatest of the numbers; one block.
 static __global__ void __launch_bounds__(kRowThreads)
     greatest_kernel(const int64_t* numbers, int64_t count, int64_t* greatest) {
@@ -41,23 +21,6 @@ static __global__ void __launch_bounds__(kRowThreads)
   for (int64_t i = threadIdx.x; i < count; i += kRowThreads) best = numbers[i] > best ? numbers[i] : best;
   best = block_max(best);
   if (threadIdx.x == 0) *greatest = best;
-}
-
-/// Turns the order of keys.
-template <class Key>
-__global__ void __launch_bounds__(kRowThreads) turn_kernel(Key* keys, int64_t n) {
-  for_rows(n, [&](int64_t i) { keys[i] = Key(~keys[i]); });
-}
-
-/// out[places.of(i)] = rows[i]. Neighbours of a layer are neighbours in both, so that what one warp leaves of a line is
-/// written by those beside it.
-static __global__ void __launch_bounds__(kRowThreads)
-    fold_kernel(const uint32_t* rows, int64_t n, order::FoldedPlaces places, uint32_t* out) {
-  const uint32_t layers = uint32_t(places.layers());
-  for_rows(n, [&](int64_t i) {
-    const uint32_t position = uint32_t(i), turn = position / layers;
-    out[places.begin(position - turn * layers) + turn] = rows[i];
-  });
 }
 
 }  // namespace gradfold::cuda
