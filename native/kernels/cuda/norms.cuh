@@ -223,6 +223,38 @@ __global__ void __launch_bounds__(kNormThreads)
       [&](int64_t piece) { gradient.put(pieces + piece * kParts * d); });
 }
 
+/// A row and what its gradient is made of, with their tangents.
+template <class T>
+struct DualRow {
+  const T *dy, *dy_dot;
+  const float *x, *x_dot, *w, *w_dot;
+  float mean, mean_dot;
+};
+
+/// One pack of it: dy, g = dy ∘ w, u = x − μ, and their tangents.
+template <int W>
+struct DualPack {
+  float out[W], out_dot[W], g[W], g_dot[W], u[W], u_dot[W];
+
+  template <class T>
+  __device__ __forceinline__ DualPack(const DualRow<T>& row, int64_t c) {
+    float scales[W], scale_dots[W];
+    load_pack<W>(row.dy + c, out);
+    load_pack<W>(row.dy_dot + c, out_dot);
+    load_pack<W>(row.x + c, u);
+    load_pack<W>(row.x_dot + c, u_dot);
+    load_pack<W>(row.w + c, scales);
+    load_pack<W>(row.w_dot + c, scale_dots);
+#pragma unroll
+    for (int i = 0; i < W; ++i) {
+      g[i] = out[i] * scales[i];
+      g_dot[i] = out_dot[i] * scales[i] + out[i] * scale_dots[i];
+      u[i] -= row.mean;
+      u_dot[i] -= row.mean_dot;
+    }
+  }
+};
+
 // With g, m, c as above, ġ = dẏ ∘ w + dy ∘ ẇ, ṁ = mean(ġ) (RMSNorm: 0), ċ = mean(ġ ∘ u + g ∘ u̇):
 //   ḋx += ṙ (g − m) + r (ġ − ṁ) − u̇ r³ c − u (3 r² ṙ c + r³ ċ)
 //   pieces of ḋw = Σ_t dẏ ∘ u r + dy ∘ (u̇ r + u ṙ), then ḋb = Σ_t dẏ
@@ -237,28 +269,25 @@ __global__ void __launch_bounds__(kNormThreads)
   const int64_t d = x.cols;
   const TokenSums<W, kParts> gradient(memory, d);
   const auto token = [&](int64_t t) {
-    const T *out = dy.row(t), *out_dot = dy_dot.row(t);
-    const float *in = x.row(t), *in_dot = x_dot.row(t);
+    const DualRow<T> row{dy.row(t),
+                         dy_dot.row(t),
+                         x.row(t),
+                         x_dot.row(t),
+                         w,
+                         w_dot,
+                         kCentred ? mean[t] : 0.0f,
+                         kCentred ? mean_dot[t] : 0.0f};
     float* din_dot = dx_dot.row(t);
-    const float mu = kCentred ? mean[t] : 0.0f, mu_dot = kCentred ? mean_dot[t] : 0.0f;
     double sums[2 * kParts];  // g ∘ u and its tangent, then g and its tangent
     row_sums<W, float>(d, sums, [&](int64_t c, float* sum) {
-      float os[W], o_dots[W], values[W], dots[W], scales[W], scale_dots[W];
-      load_pack<W>(out + c, os);
-      load_pack<W>(out_dot + c, o_dots);
-      load_pack<W>(in + c, values);
-      load_pack<W>(in_dot + c, dots);
-      load_pack<W>(w + c, scales);
-      load_pack<W>(w_dot + c, scale_dots);
+      const DualPack<W> p(row, c);
 #pragma unroll
       for (int i = 0; i < W; ++i) {
-        const float g = os[i] * scales[i], g_dot = o_dots[i] * scales[i] + os[i] * scale_dots[i];
-        const float u = values[i] - mu, u_dot = dots[i] - mu_dot;
-        sum[0] += g * u;
-        sum[1] += g_dot * u + g * u_dot;
+        sum[0] += p.g[i] * p.u[i];
+        sum[1] += p.g_dot[i] * p.u[i] + p.g[i] * p.u_dot[i];
         if (kCentred) {
-          sum[2 * kParts - 2] += g;
-          sum[2 * kParts - 1] += g_dot;
+          sum[2 * kParts - 2] += p.g[i];
+          sum[2 * kParts - 1] += p.g_dot[i];
         }
       }
     });
@@ -268,24 +297,17 @@ __global__ void __launch_bounds__(kNormThreads)
     const float m = kCentred ? float(sums[2 * kParts - 2] / double(d)) : 0.0f;
     const float m_dot = kCentred ? float(sums[2 * kParts - 1] / double(d)) : 0.0f;
     for_row<W>(d, [&](int64_t c) {
-      float os[W], o_dots[W], values[W], dots[W], scales[W], scale_dots[W], dins[W], shares[W];
-      load_pack<W>(out + c, os);
-      load_pack<W>(out_dot + c, o_dots);
-      load_pack<W>(in + c, values);
-      load_pack<W>(in_dot + c, dots);
-      load_pack<W>(w + c, scales);
-      load_pack<W>(w_dot + c, scale_dots);
+      const DualPack<W> p(row, c);
+      float dins[W], shares[W];
       load_pack<W>(din_dot + c, dins);
 #pragma unroll
       for (int i = 0; i < W; ++i) {
-        const float g = os[i] * scales[i], g_dot = o_dots[i] * scales[i] + os[i] * scale_dots[i];
-        const float u = values[i] - mu, u_dot = dots[i] - mu_dot;
-        dins[i] += r_dot * (g - m) + r * (g_dot - m_dot) - u_dot * along - u * along_dot;
-        shares[i] = o_dots[i] * (u * r) + os[i] * (u_dot * r + u * r_dot);
+        dins[i] += r_dot * (p.g[i] - m) + r * (p.g_dot[i] - m_dot) - p.u_dot[i] * along - p.u[i] * along_dot;
+        shares[i] = p.out_dot[i] * (p.u[i] * r) + p.out[i] * (p.u_dot[i] * r + p.u[i] * r_dot);
       }
       store_pack<W>(din_dot + c, dins);
       gradient.add(0, c, shares);
-      if (kCentred) gradient.add(1, c, o_dots);
+      if (kCentred) gradient.add(1, c, p.out_dot);
     });
   };
   walk_pieces(
