@@ -111,6 +111,7 @@ export {
   type OrderFileOptions,
   type OrderFileProgress,
 } from './order/order-file.ts';
+export { measureOrder, type OrderTimes } from './order/measure.ts';
 export { leastMemory, type MemoryOptions } from './order/sort-kernel.ts';
 export { shuffleOrder } from './order/shuffle.ts';
 export { jitterOrder, type JitterOptions } from './order/jitter.ts';
