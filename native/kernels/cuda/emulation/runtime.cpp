@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "block.h"
 #include "stream_state.h"
 
 namespace gradfold::cuda {
@@ -29,6 +30,12 @@ size_t emulated_memory() {
 
 size_t page() { return static_cast<size_t>(sysconf(_SC_PAGESIZE)); }
 
+/// GRADFOLD_EMULATED_CAPABILITY: the compute capability that the device has, 8.0 or 9.0.
+int emulated_major() {
+  const char* capability = std::getenv("GRADFOLD_EMULATED_CAPABILITY");
+  return capability != nullptr && std::strcmp(capability, "9.0") == 0 ? 9 : 8;
+}
+
 /// Where an allocation's pages begin, and how many bytes they are without the guard.
 size_t mapped_bytes(size_t bytes) { return (bytes + kAlignment + page() - 1) / page() * page(); }
 
@@ -39,7 +46,7 @@ Machine find_machine() {
   machine.runtime = machine.driver = 0;
   DeviceFacts facts;
   facts.name = "emulated CUDA device";
-  facts.major = 8;
+  facts.major = emulated_major();
   facts.multiprocessors = 4;
   facts.memory = emulated_memory();
   machine.devices.push_back(facts);
@@ -50,6 +57,7 @@ Stream::Stream(int device) : state_(std::make_unique<State>()) {
   if (device != 0)
     throw std::invalid_argument("device " + std::to_string(device) + " is not there: devices 0 to 0 are");
   state_->facts = find_machine().devices[0];
+  emulation::shared_limit = state_->facts.major == 9 ? emulation::kSharedBytesOf90 : emulation::kSharedBytes;
 }
 
 Stream::~Stream() {
