@@ -34,8 +34,26 @@ class Products {
     return false;
 #else
     if (!library_) return false;
-    stream_.state().bind();
-    return library_->multiply(product, workspace_, stream_.state().stream);
+    // The first of a shape shows at once whether the library does it.
+    if (!library_->has_done(product)) {
+      Stream::State& state = stream_.state();
+      state.bind();
+      return library_->multiply(product, workspace_, state.stream);
+    }
+    using Packed = PackedArguments<LibraryProduct>;
+    Work work;
+    work.kind = Work::Kind::library;
+    work.name = "a product of cuBLASLt";
+    work.owner = this;
+    work.bytes = Packed::kBytes;
+    work.call = [](const Work& one, const std::byte* arguments, void* stream) {
+      const auto& products = *static_cast<const Products*>(one.owner);
+      if (!products.library_->multiply(*reinterpret_cast<const LibraryProduct*>(arguments), products.workspace_,
+                                       stream))
+        throw DeviceError("cuBLASLt refused a product that it has done before");
+    };
+    stream_.enqueue(work, Packed(product).data());
+    return true;
 #endif
   }
 

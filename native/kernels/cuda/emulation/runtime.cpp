@@ -53,26 +53,24 @@ Machine find_machine() {
   return machine;
 }
 
-Stream::Stream(int device) : state_(std::make_unique<State>()) {
+Stream::State::State(int device) {
   if (device != 0)
     throw std::invalid_argument("device " + std::to_string(device) + " is not there: devices 0 to 0 are");
-  state_->facts = find_machine().devices[0];
-  emulation::shared_limit = state_->facts.major == 9 ? emulation::kSharedBytesOf90 : emulation::kSharedBytes;
+  facts = find_machine().devices[0];
+  emulation::shared_limit = facts.major == 9 ? emulation::kSharedBytesOf90 : emulation::kSharedBytes;
 }
 
-Stream::~Stream() {
+Stream::State::~State() {
   try {
-    run_waiting(*state_);
+    run_waiting(*this);
   } catch (const DeviceError&) {
     // a kernel's fault has been told to whoever waited, or nobody wants to know
   }
-  for (const auto& [memory, bytes] : state_->held) munmap(state_->mapping[memory], mapped_bytes(bytes) + page());
+  for (const auto& [memory, bytes] : held) munmap(mapping[memory], mapped_bytes(bytes) + page());
 }
 
-const DeviceFacts& Stream::facts() const { return state_->facts; }
-
-void* Stream::allocate(size_t bytes) {
-  State& s = *state_;
+void* Stream::State::allocate(size_t bytes) {
+  State& s = *this;
   bytes = (bytes + kAlignment - 1) / kAlignment * kAlignment;
   if (bytes == 0) bytes = kAlignment;
   const std::lock_guard<std::recursive_mutex> lock(s.mutex);
@@ -90,10 +88,9 @@ void* Stream::allocate(size_t bytes) {
   return end - bytes;
 }
 
-void Stream::release(void* memory) noexcept {
-  if (memory == nullptr) return;
-  const std::lock_guard<std::recursive_mutex> lock(state_->mutex);
-  state_->waiting.push_back([&s = *state_, memory] {
+void Stream::State::release(void* memory) noexcept {
+  const std::lock_guard<std::recursive_mutex> lock(mutex);
+  waiting.push_back([&s = *this, memory] {
     const auto found = s.held.find(memory);
     munmap(s.mapping[memory], mapped_bytes(found->second) + page());
     s.used -= found->second;
@@ -105,29 +102,92 @@ void Stream::release(void* memory) noexcept {
 void* Stream::allocate_pinned(size_t bytes) { return std::malloc(bytes); }
 void Stream::release_pinned(void* memory) noexcept { std::free(memory); }
 
-void Stream::copy_in(void* to, const void* pinned, size_t bytes) {
-  enqueue(*state_, [=] { std::memcpy(to, pinned, bytes); });
+void Stream::State::copy_in(void* to, const void* pinned, size_t bytes) {
+  cuda::enqueue(*this, [=] { std::memcpy(to, pinned, bytes); });
 }
 
-void Stream::copy_out(void* to, const void* from, size_t bytes) {
+void Stream::State::copy_out(void* to, const void* from, size_t bytes) {
   wait();
   std::memcpy(to, from, bytes);
 }
 
-void Stream::copy(void* to, const void* from, size_t bytes) {
-  enqueue(*state_, [=] { std::memcpy(to, from, bytes); });
+void Stream::State::wait() { run_waiting(*this); }
+
+void Stream::State::issue(const Work& work, const std::byte* arguments) {
+  // Arguments at multiples of kWorkAlignment, as kernels and products read them.
+  struct alignas(kWorkAlignment) Unit {
+    std::byte bytes[kWorkAlignment];
+  };
+  std::vector<Unit> kept(aligned_bytes(work.bytes) / sizeof(Unit) + 1);
+  switch (work.kind) {
+    case Work::Kind::kernel:
+    case Work::Kind::library:
+      if (work.bytes > 0) std::memcpy(kept.data(), arguments, work.bytes);
+      return cuda::enqueue(*this, [work, kept = std::move(kept)] {
+        work.call(work, reinterpret_cast<const std::byte*>(kept.data()), nullptr);
+      });
+    case Work::Kind::copy:
+      return cuda::enqueue(*this, [work] { std::memcpy(work.to, work.from, work.bytes); });
+    case Work::Kind::zero:
+      return cuda::enqueue(*this, [work] { std::memset(work.to, 0, work.bytes); });
+    case Work::Kind::upload:
+      break;
+  }
+  throw DeviceError("an upload is not issued");
 }
 
-void Stream::zero(void* memory, size_t bytes) {
-  enqueue(*state_, [=] { std::memset(memory, 0, bytes); });
+namespace {
+
+/// Enqueues a copy of the works that it was made of, with what they were changed to since.
+class EmulatedGraph final : public Graph {
+ public:
+  EmulatedGraph(Stream::State& state, const Trace& trace, char* pinned)
+      : state_(state), trace_(trace), pinned_(pinned) {}
+
+  void change(size_t index, const Trace& trace) override {
+    Work& own = trace_.works[index];
+    const Work& other = trace.works[index];
+    std::memcpy(trace_.arguments.data() + own.at, trace.arguments.data() + other.at, own.bytes);
+    own = other;
+  }
+  void launch() override {
+    for (const Work& work : trace_.works)
+      if (work.kind == Work::Kind::upload)
+        state_.copy_in(work.to, pinned_ + work.at, work.bytes);
+      else
+        state_.issue(work, trace_.arguments.data() + work.at);
+  }
+
+ private:
+  Stream::State& state_;
+  Trace trace_;
+  char* pinned_;
+};
+
+}  // namespace
+
+std::unique_ptr<Graph> Stream::State::make_graph(const Trace& trace, char* pinned) {
+  if (std::getenv("GRADFOLD_EMULATED_GRAPHS_FAIL") != nullptr) throw DeviceError("no graphs, as was asked");
+  return std::make_unique<EmulatedGraph>(*this, trace, pinned);
 }
 
-void Stream::wait() { run_waiting(*state_); }
+void Stream::forget(void* memory, size_t bytes) {
+  Work work;
+  work.kind = Work::Kind::library;
+  work.name = "forget";
+  work.to = memory;
+  work.bytes = sizeof bytes;
+  work.call = [](const Work& one, const std::byte* count, void*) {
+    std::memset(one.to, 0xff, *reinterpret_cast<const size_t*>(count));
+  };
+  alignas(kWorkAlignment) size_t count = bytes;
+  Stream::enqueue(work, &count);
+}
 
 Stream::Event::Event(Stream& stream) : stream_(stream) {}
 Stream::Event::~Event() = default;
 void Stream::Event::record() {}
-void Stream::Event::wait() { stream_.wait(); }
+void Stream::Event::wait() { run_waiting(*stream_.state_); }
 
 void enqueue(Stream::State& s, std::function<void()> work) {
   const std::lock_guard<std::recursive_mutex> lock(s.mutex);
