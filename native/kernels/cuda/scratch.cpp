@@ -6,9 +6,14 @@ namespace gradfold::cuda {
 
 namespace {
 
-constexpr size_t kUnit = 256;
-
-size_t whole_units(size_t bytes) { return (std::max<size_t>(bytes, 1) + kUnit - 1) / kUnit * kUnit; }
+/// Sizes of pieces are multiples of a quarter of their magnitude, within limits, so that a few tokens more or less do
+/// not ask for another piece.
+size_t whole_units(size_t bytes) {
+  constexpr size_t kLeast = 256, kMost = size_t{256} << 10;
+  size_t unit = kLeast;
+  while (unit < kMost && unit * 8 <= bytes) unit *= 2;
+  return (std::max<size_t>(bytes, 1) + unit - 1) / unit * unit;
+}
 
 }  // namespace
 
@@ -21,12 +26,12 @@ void* Scratch::take(size_t bytes) {
     memory = found->memory;
     idle_.erase(found);
     idle_bytes_ -= bytes;
-    stream_.forget(memory, bytes);
   } else {
     make_room(bytes);
     memory = stream_.allocate(bytes);
   }
   in_use_ += bytes;
+  stream_.forget(memory, bytes);
   return memory;
 }
 

@@ -10,8 +10,8 @@
 namespace gradfold::cuda {
 
 /// Pieces go back at once, since whoever has them next enqueues behind those before; a piece is given again to whoever
-/// wants as many bytes. What is idle and what is in use are together at most `most` bytes, as long as what is in use
-/// is.
+/// wants about as many bytes. What is idle and what is in use are together at most `most` bytes, as long as what is in
+/// use is.
 class Scratch {
  public:
   Scratch(Stream& stream, size_t most) : stream_(stream), most_(most) {}

@@ -172,16 +172,21 @@ std::unique_ptr<Graph> Stream::State::make_graph(const Trace& trace, char* pinne
 }
 
 void Stream::forget(void* memory, size_t bytes) {
-  Work work;
-  work.kind = Work::Kind::library;
-  work.name = "forget";
-  work.to = memory;
-  work.bytes = sizeof bytes;
-  work.call = [](const Work& one, const std::byte* count, void*) {
-    std::memset(one.to, 0xff, *reinterpret_cast<const size_t*>(count));
+  struct Piece {
+    void* memory;
+    size_t bytes;
   };
-  alignas(kWorkAlignment) size_t count = bytes;
-  Stream::enqueue(work, &count);
+  static const char function = 0;
+  alignas(kWorkAlignment) const Piece piece{memory, bytes};
+  Work work;  // as a kernel, whose arguments may change from step to step
+  work.name = "forget";
+  work.function = &function;
+  work.bytes = sizeof piece;
+  work.call = [](const Work&, const std::byte* arguments, void*) {
+    const auto& one = *reinterpret_cast<const Piece*>(arguments);
+    std::memset(one.memory, 0xff, one.bytes);
+  };
+  Stream::enqueue(work, &piece);
 }
 
 Stream::Event::Event(Stream& stream) : stream_(stream) {}
