@@ -143,6 +143,8 @@ export interface NativeEngine {
   measureProduct(shape: ProductShape): Promise<number>;
   perSampleLinear(problem: NativeLinearProblem, request: NativeLinearRequest, stop?: StopFlag): Promise<LinearResult>;
   describe(): { isa: string; gemm: string; threads: number };
+  /** How often work that came before ran as a whole (CUDA graphs). */
+  repeated(): number;
   close(): void;
 }
 

@@ -19,6 +19,7 @@ Napi::Function EngineObject::define(Napi::Env env) {
       env, "NativeEngine",
       {InstanceMethod<&EngineObject::create_model>("createModel"),
        InstanceMethod<&EngineObject::create_rater>("createRater"), InstanceMethod<&EngineObject::describe>("describe"),
+       InstanceMethod<&EngineObject::repeated>("repeated"),
        InstanceMethod<&EngineObject::measure_product>("measureProduct"),
        InstanceMethod<&EngineObject::per_sample_linear>("perSampleLinear"),
        InstanceMethod<&EngineObject::close>("close")});
@@ -73,6 +74,13 @@ Napi::Value EngineObject::describe(const Napi::CallbackInfo& info) {
   object.Set("gemm", device.gemm());
   object.Set("threads", device.threads());
   return object;
+}
+
+/// repeated() → how often the device ran work that it had run before as a whole
+Napi::Value EngineObject::repeated(const Napi::CallbackInfo& info) {
+  double count = 0;
+  runtime_->run([&] { count = static_cast<double>(runtime_->device()->repeated()); });
+  return Napi::Number::New(info.Env(), count);
 }
 
 /// measureProduct({m, n, k, transposeA, transposeB}) → seconds of one product [m × k] [k × n] after a first, untimed

@@ -45,6 +45,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   template <typename T, typename... Arguments>
   std::shared_ptr<T> create_network(const Arguments&... arguments);
   Napi::Value describe(const Napi::CallbackInfo& info);
+  Napi::Value repeated(const Napi::CallbackInfo& info);
   Napi::Value measure_product(const Napi::CallbackInfo& info);
   Napi::Value per_sample_linear(const Napi::CallbackInfo& info);
   void close(const Napi::CallbackInfo& info);

@@ -60,6 +60,7 @@ void Runtime::loop() {
       running_stop_ = job.stop;
     }
     job.run();
+    device_->flush();
   }
 }
 

@@ -17,9 +17,14 @@ Embedding::Tables embedding_tables(const TransformerConfig& config, const Layout
 }
 
 void group(Pass& pass, const std::vector<int32_t>& rows, TableIndex& index) {
-  const TokenGroups groups(rows, pass.token_ranges.begin);
-  index.groups = {static_cast<int64_t>(groups.token.size()), pass.arena.table(groups.token),
-                  pass.arena.table(groups.sample), pass.arena.table(groups.begin), pass.arena.table(groups.positions)};
+  TokenGroups groups(rows, pass.token_ranges.begin);
+  const auto count = static_cast<int64_t>(groups.token.size());
+  // As many places as there could be groups, so that batches of one shape lie alike in memory whatever their tokens.
+  groups.token.resize(rows.size());
+  groups.sample.resize(rows.size());
+  groups.begin.resize(rows.size() + 1);
+  index.groups = {count, pass.arena.table(groups.token), pass.arena.table(groups.sample),
+                  pass.arena.table(groups.begin), pass.arena.table(groups.positions)};
 }
 
 }  // namespace

@@ -134,6 +134,13 @@ class Device {
   virtual void upload(void* to, const void* from /*host*/, size_t bytes) = 0;
   virtual void download(void* to /*host*/, const void* from, size_t bytes) = 0;
 
+  // ---- what repeats -------------------------------------------------------------------------------------------------
+  /// Nothing more comes for a while: what was enqueued begins, if it has not. A step is what comes between two of them;
+  /// a device may run one that it has run before as a whole.
+  virtual void flush() {}
+  /// How often it has done that.
+  virtual int64_t repeated() const { return 0; }
+
   // ---- vectors ----------------------------------------------------------------------------------------------------
   virtual void fill(float* x, float value, int64_t count) = 0;
   virtual void copy(float* to, const float* from, int64_t count) = 0;

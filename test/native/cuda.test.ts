@@ -5,17 +5,26 @@ import { once } from 'node:events';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { NativeEngine, NativeEngineOptions } from '../../lib/backend/addon.ts';
+import { openCudaAddon } from '../../lib/backend/cuda.ts';
 import { openBackend } from '../../lib/backend/open.ts';
 import type { Backend } from '../../lib/backend/types.ts';
 import type { ModelConfig } from '../../lib/model/config.ts';
 import { LanguageModel } from '../../lib/model/language-model.ts';
+import { createOptimizer } from '../../lib/model/optimizer.ts';
 import { argsortAsync } from '../../lib/order/argsort.ts';
 import { measureOrder } from '../../lib/order/measure.ts';
 import { softmaxWeightsAsync } from '../../lib/weight/softmax.ts';
 import { emulationBuild } from '../../scripts/cuda.js';
 import { buildCudaTest, cudaTests } from '../../scripts/native-tests.js';
 import { describeUnless, type TestedBackend } from '../support/backends.ts';
-import { buildEmulated, emulatedInfo, emulationReason, openEmulated } from '../support/cuda-emulation.ts';
+import {
+  buildEmulated,
+  emulatedAddon,
+  emulatedInfo,
+  emulationReason,
+  openEmulated,
+} from '../support/cuda-emulation.ts';
 import { describeDeviceRows } from '../support/device-rows-suite.ts';
 import { describeFixtures } from '../support/fixture-suite.ts';
 import { Fixture, relativeError, toBatch, type FixtureBatch } from '../support/fixtures.ts';
@@ -56,6 +65,14 @@ describeUnless(emulationReason(), 'CUDA, emulated thread by thread', () => {
   it.each(cudaTests({ emulated: true }))('%s (against float64 loops)', async (name) => {
     const program = await buildCudaTest(name, { build });
     const { stdout } = await run(program, { env: { ...process.env, OMP_WAIT_POLICY: 'passive' }, maxBuffer: 1 << 24 });
+    expect(stdout).toMatch(/^\d+ checks, 0 failed$/m);
+  });
+
+  // The tiles of compute capability 9.0 in place of the others.
+  it.each(['products_test', 'samples_test'])('%s by warpgroups', async (name) => {
+    const program = await buildCudaTest(name, { build });
+    const env = { ...process.env, OMP_WAIT_POLICY: 'passive', GRADFOLD_EMULATED_CAPABILITY: '9.0' };
+    const { stdout } = await run(program, { env, maxBuffer: 1 << 24 });
     expect(stdout).toMatch(/^\d+ checks, 0 failed$/m);
   });
 
@@ -126,6 +143,48 @@ describeUnless(emulationReason(), 'CUDA, emulated thread by thread', () => {
       return numbers;
     };
     expect(await run()).toEqual(await run());
+  });
+
+  it('runs steps that repeat as graphs, to the same bits', async () => {
+    const batchOf = (rows: number, seed: number) =>
+      rowsToBatch(randomRows('dense', rows, 12, TINY.vocab_size, seed), 12);
+    const steps = async (graphs: string | undefined) => {
+      let engine: NativeEngine | undefined;
+      const addon = emulatedAddon();
+      class Watched extends addon.NativeEngine {
+        constructor(options: NativeEngineOptions) {
+          super(options);
+          engine = this; // eslint-disable-line @typescript-eslint/no-this-alias
+        }
+      }
+      if (graphs) process.env.GRADFOLD_CUDA_GRAPHS = graphs;
+      const backend = openCudaAddon({ ...addon, NativeEngine: Watched }, { precision: 'bf16' });
+      delete process.env.GRADFOLD_CUDA_GRAPHS;
+      const model = await LanguageModel.initialize(TINY, { backend, seed: 7 });
+      const optimizer = createOptimizer(model, { kind: 'adamw', lr: 1e-3, clipNorm: 1 });
+      const gradient = model.vector();
+      const numbers: unknown[] = [];
+      const repeated: number[] = [];
+      const step = async (rows: number, seed: number) => {
+        const { norms, losses } = await model.perSample(batchOf(rows, seed), { norms: true, into: gradient });
+        numbers.push(norms, losses, await optimizer.step(gradient));
+        repeated.push(engine!.repeated());
+      };
+      // Other tokens each time; then a larger batch, which has the arena grow, and the first shape again.
+      for (let seed = 0; seed < 5; seed++) await step(3, seed);
+      for (let seed = 5; seed < 10; seed++) await step(5, seed);
+      for (let seed = 10; seed < 14; seed++) await step(3, seed);
+      numbers.push(gradient.toRecord());
+      backend.dispose();
+      return { numbers, repeated };
+    };
+    const [plain, repeating] = [await steps('off'), await steps(undefined)];
+    expect(repeating.numbers).toEqual(plain.numbers);
+    expect(plain.repeated.at(-1)).toBe(0);
+    const [first, larger, again] = [4, 9, 13].map((k) => repeating.repeated[k]!);
+    expect(first).toBeGreaterThan(0);
+    expect(larger).toBeGreaterThan(first);
+    expect(again).toBeGreaterThan(larger);
   });
 
   it('says which batch would fit where memory runs out, and lives on', async () => {

@@ -127,8 +127,14 @@ struct NamedForm {
 };
 
 #ifdef GRADFOLD_TEST_CUDA
-constexpr NamedForm kForms[] = {
-    {SampleForm::cheapest, "cheapest"}, {SampleForm::tiles, "tiles"}, {SampleForm::ghost, "ghost"}};
+/// Tiles of warpgroups are one compute capability's, which a run of the tests has or has not (devices.h).
+const std::vector<NamedForm> kForms = [] {
+  std::vector<NamedForm> forms{
+      {SampleForm::cheapest, "cheapest"}, {SampleForm::tiles, "tiles"}, {SampleForm::ghost, "ghost"}};
+  const bool warpgroups = std::string(open_all(1, Type::f32).front().device->isa()) == "sm_90";
+  if (warpgroups) forms = {{SampleForm::cheapest, "cheapest"}, {SampleForm::registers, "warpgroups"}};
+  return forms;
+}();
 #else
 constexpr NamedForm kForms[] = {{SampleForm::cheapest, "cheapest"},
                                 {SampleForm::registers, "registers"},
@@ -199,9 +205,10 @@ struct Problems {
     }
     for (const int32_t tokens : {1, 7, 64})
       for (const int32_t samples : {1, 3, 8, 40}) large.push_back(problem_of(29, 45, equal_samples(samples, tokens)));
-    large.push_back(problem_of(17, 9001, {0, 2, 5}));      // tiles narrower than the weight
-    large.push_back(problem_of(301, 3, {0, 300, 520}));    // more than one strip of outputs
-    large.push_back(problem_of(13, 40, {1, 1200, 1301}));  // a sample longer than a group
+    large.push_back(problem_of(17, 9001, {0, 2, 5}));                 // tiles narrower than the weight
+    large.push_back(problem_of(301, 3, {0, 300, 520}));               // more than one strip of outputs
+    large.push_back(problem_of(13, 40, {1, 1200, 1301}));             // a sample longer than a group
+    large.push_back(problem_of(130, 260, {0, 33, 33, 90, 92, 220}));  // several tiles each way
   }
 };
 

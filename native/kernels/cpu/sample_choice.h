@@ -7,7 +7,7 @@ namespace gradfold {
 
 enum class SampleForm : int8_t {
   cheapest,   // what the cost model of sample_cost.h takes, part by part
-  registers,  // g_i formed and reduced in register tiles
+  registers,  // g_i formed and reduced in register tiles; on CUDA those of warpgroups, where there are any
   tiles,      // g_i formed by the device's product in tiles that stay in the cache
   ghost       // from products between tokens; only gradients themselves are formed
 };

@@ -116,6 +116,7 @@ struct Cublaslt::Plan {
   Object desc, a, b, c;
   lt::Algorithm algorithm{};
   bool found = false;
+  bool done = false;  // a product, without complaint
 };
 
 Cublaslt::Cublaslt(std::unique_ptr<Functions> functions, void* handle, std::string name)
@@ -188,18 +189,28 @@ std::unique_ptr<Cublaslt::Plan> Cublaslt::make_plan(const LibraryProduct& p, con
   return plan;
 }
 
-bool Cublaslt::multiply(const LibraryProduct& p, void* workspace, void* stream) {
-  const uint32_t alignment[3] = {alignment_of(p.a), alignment_of(p.b), alignment_of(p.c)};
+Cublaslt::Key Cublaslt::key_of(const LibraryProduct& p, const uint32_t (&alignment)[3]) {
   int kind = (p.transpose_a ? 1 : 0) | (p.transpose_b ? 2 : 0) | (p.a.type == Type::bf16 ? 4 : 0) |
              (p.c.type == Type::bf16 ? 8 : 0);
   for (const uint32_t bytes : alignment) kind = kind * 512 + static_cast<int>(bytes);
-  std::unique_ptr<Plan>& plan = plans_[{p.m, p.n, p.k, p.a.stride, p.b.stride, p.c.stride, kind}];
+  return {p.m, p.n, p.k, p.a.stride, p.b.stride, p.c.stride, kind};
+}
+
+bool Cublaslt::multiply(const LibraryProduct& p, void* workspace, void* stream) {
+  const uint32_t alignment[3] = {alignment_of(p.a), alignment_of(p.b), alignment_of(p.c)};
+  std::unique_ptr<Plan>& plan = plans_[key_of(p, alignment)];
   if (!plan) plan = make_plan(p, alignment);
   if (!plan->found) return false;
   const float alpha = 1.0f;
-  return functions_->matmul(handle_, plan->desc.made, &alpha, p.b.data, plan->a.made, p.a.data, plan->b.made, &p.beta,
-                            p.c.data, plan->c.made, p.c.data, plan->c.made, &plan->algorithm, workspace, kWorkspace,
-                            stream) == 0;
+  plan->done = functions_->matmul(handle_, plan->desc.made, &alpha, p.b.data, plan->a.made, p.a.data, plan->b.made,
+                                  &p.beta, p.c.data, plan->c.made, p.c.data, plan->c.made, &plan->algorithm, workspace,
+                                  kWorkspace, stream) == 0;
+  return plan->done;
+}
+
+bool Cublaslt::has_done(const LibraryProduct& p) const {
+  const auto plan = plans_.find(key_of(p, {alignment_of(p.a), alignment_of(p.b), alignment_of(p.c)}));
+  return plan != plans_.end() && plan->second->done;
 }
 
 }  // namespace gradfold::cuda

@@ -42,6 +42,8 @@ class Cublaslt {
   /// Enqueues a product on a cudaStream_t; false where the library has no algorithm for it. Equal shapes take the
   /// algorithm that the first of them was given.
   bool multiply(const LibraryProduct& product, void* workspace, void* stream);
+  /// Whether the library has done a product of this shape already.
+  bool has_done(const LibraryProduct& product) const;
 
  private:
   struct Functions;
@@ -49,6 +51,7 @@ class Cublaslt {
   using Key = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int>;
 
   Cublaslt(std::unique_ptr<Functions> functions, void* handle, std::string name);
+  static Key key_of(const LibraryProduct& product, const uint32_t (&alignment)[3]);
   std::unique_ptr<Plan> make_plan(const LibraryProduct& product, const uint32_t (&alignment)[3]) const;
 
   std::unique_ptr<Functions> functions_;

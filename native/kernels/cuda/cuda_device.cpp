@@ -14,7 +14,7 @@ constexpr size_t kMostWorkspace = size_t{128} << 20;
 
 CudaDevice::CudaDevice(int device, Type precision)
     : stream_(device),
-      staging_(stream_),
+      scratch_(stream_, kMostWorkspace),
       precision_(precision),
       isa_("sm_" + std::to_string(stream_.facts().major) + std::to_string(stream_.facts().minor)),
       products_(open_products(stream_)) {}
@@ -25,27 +25,32 @@ const char* CudaDevice::gemm() const { return products_name(*products_, precisio
 
 size_t CudaDevice::workspace_bytes() const { return kMostWorkspace + products_workspace(*products_); }
 
-void* CudaDevice::allocate(size_t bytes) { return stream_.allocate(bytes); }
+void* CudaDevice::allocate(size_t bytes) {
+  try {
+    return stream_.allocate(bytes);
+  } catch (const OutOfMemory&) {
+    scratch_.clear();
+    return stream_.allocate(bytes);
+  }
+}
 
 void CudaDevice::release(void* memory) { stream_.release(memory); }
 
-void CudaDevice::upload(void* to, const void* from, size_t bytes) { staging_.copy_in(to, from, bytes); }
+void CudaDevice::upload(void* to, const void* from, size_t bytes) { stream_.upload(to, from, bytes); }
 
 void CudaDevice::download(void* to, const void* from, size_t bytes) {
   if (bytes > 0) stream_.copy_out(to, from, bytes);  // empty vectors come with null pointers
 }
 
 Workspace::~Workspace() {
-  for (void* memory : taken_) device_.stream_.release(memory);
+  for (size_t k = taken_.size(); k-- > 0;) device_.scratch_.give_back(taken_[k].memory, taken_[k].bytes);
 }
 
 void* Workspace::take_bytes(size_t bytes) {
   taken_.reserve(taken_.size() + 1);
-  taken_.push_back(device_.stream_.allocate(bytes));
-  return taken_.back();
+  taken_.push_back({device_.scratch_.take(bytes), bytes});
+  return taken_.back().memory;
 }
-
-void Workspace::copy_in(void* to, const void* from, size_t bytes) { device_.staging_.copy_in(to, from, bytes); }
 
 }  // namespace gradfold::cuda
 

@@ -1,7 +1,8 @@
 // The CUDA device: kernels.h on an NVIDIA GPU of compute capability 8.0 or above, or in emulation.
 //
 // One .cu file a family of kernels implements its methods: it picks types and shapes on the host and launches what the
-// family's .cuh holds. Methods enqueue and return; only download and dot wait. No number depends on which block or
+// family's .cuh holds. Methods enqueue and return; only download and dot wait, and what
+// is enqueued may begin then or at the next flush. No number depends on which block or
 // thread came first.
 #pragma once
 
@@ -10,7 +11,7 @@
 
 #include "../kernels.h"
 #include "runtime.h"
-#include "staging.h"
+#include "scratch.h"
 
 namespace gradfold::cuda {
 
@@ -32,6 +33,8 @@ class CudaDevice final : public Device {
   void release(void* memory) override;
   void upload(void* to, const void* from, size_t bytes) override;
   void download(void* to, const void* from, size_t bytes) override;
+  void flush() override { stream_.flush(); }
+  int64_t repeated() const override { return stream_.graphs_launched(); }
 
   void fill(float* x, float value, int64_t count) override;
   void copy(float* to, const float* from, int64_t count) override;
@@ -122,7 +125,7 @@ class CudaDevice final : public Device {
   friend class Workspace;
 
   Stream stream_;
-  Staging staging_;
+  Scratch scratch_;
   Type precision_;
   std::string isa_;
   std::shared_ptr<Products> products_;  // cuBLASLt's handle where it was found
@@ -145,16 +148,19 @@ class Workspace {
   template <class T>
   T* table(const T* host, int64_t count) {
     T* memory = take<T>(count);
-    copy_in(memory, host, static_cast<size_t>(count) * sizeof(T));
+    device_.upload(memory, host, static_cast<size_t>(count) * sizeof(T));
     return memory;
   }
 
  private:
   void* take_bytes(size_t bytes);
-  void copy_in(void* to, const void* from, size_t bytes);
 
+  struct Taken {
+    void* memory;
+    size_t bytes;
+  };
   CudaDevice& device_;
-  std::vector<void*> taken_;
+  std::vector<Taken> taken_;
 };
 
 }  // namespace gradfold::cuda

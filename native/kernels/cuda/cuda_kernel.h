@@ -26,7 +26,8 @@ namespace gradfold::cuda {
 
 constexpr int kWarp = 32;
 constexpr unsigned kWholeWarp = 0xffffffffu;
-/// Dynamic and static shared memory that a block may have on every device of compute capability 8.0 and above.
+/// Dynamic and static shared memory that a block may have on every device of compute capability 8.0 and above. Kernels
+/// for 9.0 alone have more (wgmma_kernels.h).
 constexpr size_t kMostShared = 101376;
 
 #ifdef GRADFOLD_CUDA_EMULATION
@@ -78,6 +79,18 @@ __device__ inline SharedArray<T> shared_part(SharedArray<unsigned char> memory, 
   return reinterpret_cast<T*>(memory + at);
 #endif
 }
+
+/// Where an array stands in the block's shared memory, as the machine's own instructions count.
+template <class T>
+#ifdef GRADFOLD_CUDA_EMULATION
+inline uint32_t shared_address(SharedArray<T> array) {
+  return emulation::lane().block->shared_byte(array.within(0, sizeof(T)));
+}
+#else
+__device__ __forceinline__ uint32_t shared_address(const T* at) {
+  return static_cast<uint32_t>(__cvta_generic_to_shared(at));
+}
+#endif
 
 // ---- numbers --------------------------------------------------------------------------------------------------------
 
@@ -165,11 +178,6 @@ __device__ __forceinline__ void mma_tf32_1688(float (&d)[4], const uint32_t (&a)
       "{%0, %1, %2, %3};"
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
-}
-
-template <class T>
-__device__ __forceinline__ uint32_t shared_address(const T* at) {
-  return static_cast<uint32_t>(__cvta_generic_to_shared(at));
 }
 
 /// Tiles of 8 × 8 16-bit numbers from shared memory: lane 8 m + r gives the 16-byte aligned address of row r of tile m;

@@ -44,11 +44,12 @@ __device__ __forceinline__ void put_pair(T* to, bool pair, bool second, bool add
   if (second) to[1] = from_float<T>(adds ? right + to_float(to[1]) : right);
 }
 
-template <class T, int kTile>
-__device__ __forceinline__ void put_tile(const Held& held, const Result& c, int row, int col) {
+/// Writes a tile whose first number is (row, col) of the result; At: Place, or whatever else tells who holds what.
+template <class At>
+__device__ __forceinline__ void put_tile(const HeldNumbers<At::kCount>& held, const Result& c, int row, int col) {
 #pragma unroll
-  for (int i = 0; i < kHeld; i += 2) {
-    const int r = row + Place<T, kTile>::row(i), j = col + Place<T, kTile>::col(i);
+  for (int i = 0; i < At::kCount; i += 2) {
+    const int r = row + At::row(i), j = col + At::col(i);
     if (r >= c.rows || j >= c.cols) continue;
     const int64_t at = r * c.stride + j;
     const float left = held[i / 4][i % 4], right = held[i / 4][i % 4 + 1];
@@ -68,7 +69,7 @@ __global__ void __launch_bounds__(kTileThreads<kTile>)
   order.locate(int(blockIdx.x), row, col);
   Held held;
   multiply_tile(stages, a, b, row * kTile, col * kTile, held);
-  put_tile<T, kTile>(held, c, row * kTile, col * kTile);
+  put_tile<Place<T, kTile>>(held, c, row * kTile, col * kTile);
 }
 
 }  // namespace gradfold::cuda

@@ -5,6 +5,7 @@
 #include "matmul.cuh"
 #include "products.h"
 #include "types.h"
+#include "wgmma_kernels.h"
 
 namespace gradfold::cuda {
 
@@ -33,8 +34,26 @@ class Products {
     return false;
 #else
     if (!library_) return false;
-    stream_.state().bind();
-    return library_->multiply(product, workspace_, stream_.state().stream);
+    // The first of a shape shows at once whether the library does it.
+    if (!library_->has_done(product)) {
+      Stream::State& state = stream_.state();
+      state.bind();
+      return library_->multiply(product, workspace_, state.stream);
+    }
+    using Packed = PackedArguments<LibraryProduct>;
+    Work work;
+    work.kind = Work::Kind::library;
+    work.name = "a product of cuBLASLt";
+    work.owner = this;
+    work.bytes = Packed::kBytes;
+    work.call = [](const Work& one, const std::byte* arguments, void* stream) {
+      const auto& products = *static_cast<const Products*>(one.owner);
+      if (!products.library_->multiply(*reinterpret_cast<const LibraryProduct*>(arguments), products.workspace_,
+                                       stream))
+        throw DeviceError("cuBLASLt refused a product that it has done before");
+    };
+    stream_.enqueue(work, Packed(product).data());
+    return true;
 #endif
   }
 
@@ -75,6 +94,12 @@ Result result_of(const AnyMat& c, bool adds) {
   return {c.data, c.stride, int(c.rows), int(c.cols), c.type == Type::bf16, pairs, adds};
 }
 
+/// Whether a product is one for warpgroups: half of the multiprocessors get a tile of theirs.
+bool for_warpgroups(const Stream& stream, const Result& c) {
+  const int64_t tiles = ceil_div(c.rows, kWarpgroupTileRows) * ceil_div(c.cols, kWarpgroupTileCols);
+  return has_warpgroups(stream) && 2 * tiles >= stream.facts().multiprocessors;
+}
+
 /// How a precision's weights are laid out for products: rows at multiples of 16 bytes.
 int64_t prepared_stride(int64_t cols) { return ceil_div(cols, 8) * 8; }
 
@@ -85,6 +110,9 @@ void CudaDevice::matmul(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool tra
   const int64_t depth = transpose_a ? a.rows : a.cols;
   if (depth > 0 && products_->multiply({c.rows, c.cols, depth, transpose_a, transpose_b, a, b, c, beta})) return;
   const Result to = result_of(c, beta != 0.0f);
+  if (a.type == Type::bf16 && for_warpgroups(stream_, to))
+    return launch_warpgroup_product(stream_, !transpose_a, transpose_b, left_operand<Bf16>(a, transpose_a),
+                                    right_operand<Bf16>(b, transpose_b), to);
   with_type(a.type, [&](auto number) {
     using T = decltype(number);
     const Operand<T> left = left_operand<T>(a, transpose_a), right = right_operand<T>(b, transpose_b);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "../out_of_memory.h"
+#include "work.h"
 
 namespace gradfold::cuda {
 
@@ -35,8 +36,11 @@ class DeviceError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+class WorkQueue;
+
 /// One device's memory and the order of work on it. allocate and release may be called on any thread, everything else
-/// on one thread at a time. What is enqueued runs in order, copies and kernels alike.
+/// on one thread at a time. What is enqueued runs in order, copies and kernels alike; it begins at the latest when
+/// somebody waits or flushes, and what repeats runs as a CUDA graph (work_queue.h; GRADFOLD_CUDA_GRAPHS=off: never).
 class Stream {
  public:
   /// The device's number; throws std::invalid_argument where there is none of it.
@@ -56,6 +60,10 @@ class Stream {
   void* allocate_pinned(size_t bytes);
   void release_pinned(void* memory) noexcept;
 
+  /// Enqueues a kernel or a product of the library; `arguments` has been read when this returns.
+  void enqueue(const Work& work, const void* arguments);
+  /// Enqueues a copy from ordinary memory; `from` has been read when this returns.
+  void upload(void* to, const void* from, size_t bytes);
   /// Enqueues a copy; `pinned` must stay as it is until it is done.
   void copy_in(void* to, const void* pinned, size_t bytes);
   /// A copy to ordinary memory; returns when it is done.
@@ -79,14 +87,25 @@ class Stream {
     void* handle_ = nullptr;
   };
 
+  /// The contents of memory are nobody's from here on: NaN in emulation, as they are on a device.
+  void forget(void* memory, size_t bytes);
+
   /// Returns when everything enqueued is done; throws DeviceError where some of it failed.
   void wait();
+  /// Lets everything enqueued begin. What fails is told to whoever waits.
+  void flush() noexcept;
+
+  /// Graphs that were made of what repeats, and how often one ran.
+  int64_t graphs_made() const;
+  int64_t graphs_launched() const;
 
   struct State;
-  State& state() { return *state_; }
+  /// For those who enqueue by themselves: everything enqueued so far is ahead of them.
+  State& state();
 
  private:
   std::unique_ptr<State> state_;
+  std::unique_ptr<WorkQueue> queue_;
 };
 
 }  // namespace gradfold::cuda

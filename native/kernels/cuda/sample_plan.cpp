@@ -3,8 +3,9 @@
 namespace gradfold::cuda {
 namespace {
 
-// All in the time of one multiply-add of a large product by tile_product.cuh. Counted from instructions, not measured:
-// with bfloat16 operands the tensor cores do about sixteen multiply-adds in the time of a plain one.
+// All in the time of one multiply-add of the tiles that gradients are formed by. Counted from instructions, not
+// measured: with bfloat16 operands the tensor cores do about sixteen multiply-adds in the time of a plain one, by wgmma
+// twice as many.
 struct Costs {
   double number;   // ending one number of a sample's tile
   double value;    // its square, or its product with one v_k
@@ -13,10 +14,11 @@ struct Costs {
   double ghost;    // a multiply-add between tokens, in smaller tiles
   double library;  // a multiply-add of the library's product
 };
-constexpr Costs kTensor{8.0, 16.0, 64.0, 16.0, 1.5, 0.6}, kPlain{0.5, 1.5, 6.0, 1.0, 1.2, 1.0};
+constexpr Costs kTensor{8.0, 16.0, 64.0, 16.0, 1.5, 0.6}, kPlain{0.5, 1.5, 6.0, 1.0, 1.2, 1.0},
+    kWarpgroups{16.0, 32.0, 128.0, 32.0, 3.0, 1.0};
 
 double cost_of(const SamplePlan& plan, const SampleShape& shape, const SampleWanted& wanted) {
-  const Costs& costs = shape.bf16 ? kTensor : kPlain;
+  const Costs& costs = shape.warpgroups ? kWarpgroups : shape.bf16 ? kTensor : kPlain;
   const double numbers = shape.outputs * shape.inputs;
   double cost = 0.0;
   if (plan.forms(wanted)) {

@@ -34,7 +34,8 @@ struct SampleShape {
   double tiles;    // of tokens, over all groups of samples
   double pairs;    // of tiles of one group
   bool bf16;
-  bool library;  // plain products are a library's
+  bool library;     // plain products are a library's
+  bool warpgroups;  // gradients are formed by wgmma
 };
 
 /// Samples up to which a Gram matrix may come from formed gradients: a tile of each has to be kept.

@@ -12,6 +12,7 @@
 #include "sample_tiles.cuh"
 #include "sample_weigh.cuh"
 #include "types.h"
+#include "wgmma_kernels.h"
 
 namespace gradfold::cuda {
 
@@ -23,6 +24,8 @@ constexpr int64_t kFormedBytes = int64_t{40} << 20, kSumBytes = int64_t{24} << 2
 /// Blocks that a launch should have, and tiles from which on they are the larger ones.
 constexpr int64_t kEnoughBlocks = 256, kEnoughTiles = 96;
 constexpr int64_t kSmallTile = 64, kLargeTile = 128;
+/// Blocks of warpgroups that a launch should have: one for each multiprocessor of an H100 or H200.
+constexpr int64_t kEnoughWarpgroupBlocks = 132;
 
 /// A call, with the tables that its kernels share.
 template <class T>
@@ -123,6 +126,35 @@ class PointerTable {
   P* table_;
 };
 
+/// Gradients formed by tiles of tile_product.cuh.
+template <class T, int kTile>
+struct MmaTiles {
+  static constexpr int64_t kRows = kTile, kCols = kTile, kBlocks = kEnoughBlocks;
+
+  static void run(Stream& stream, int64_t parts, const Operand<T>& g, const Operand<T>& x, const SampleTiles& tiles) {
+    launch(stream, "sample_products", Extent(tiles.tiles, parts), kTileThreads<kTile>,
+           sample_tiles_shared<T, kTile>(tiles.values), sample_tiles<T, kTile>, g, x, tiles);
+  }
+};
+
+/// The same by warpgroups.
+struct WarpgroupTiles {
+  static constexpr int64_t kRows = kWarpgroupTileRows, kCols = kWarpgroupTileCols, kBlocks = kEnoughWarpgroupBlocks;
+
+  static void run(Stream& stream, int64_t parts, const Operand<Bf16>& g, const Operand<Bf16>& x,
+                  const SampleTiles& tiles) {
+    launch_warpgroup_samples(stream, parts, g, x, tiles);
+  }
+};
+
+/// Whether a bfloat16 weight's gradients are formed by warpgroups: half of what the tiles cover is the weight's.
+bool for_warpgroups(CudaDevice& device, int64_t rows, int64_t cols, const SampleWanted& wanted) {
+  const int64_t covered =
+      ceil_div(rows, kWarpgroupTileRows) * kWarpgroupTileRows * ceil_div(cols, kWarpgroupTileCols) * kWarpgroupTileCols;
+  return has_warpgroups(device.stream()) && wanted.vectors < kMostWarpgroupValues &&
+         (2 * rows * cols >= covered || sample_form == SampleForm::registers);
+}
+
 /// What comes from formed gradients.
 template <class T>
 class Former {
@@ -146,25 +178,31 @@ class Former {
     for (const PanelOfWeight& panel : panels_of(job_.outputs, job_.inputs, wanted_.gram, present)) {
       Workspace workspace(device_);
       float* formed = wanted_.gram ? workspace.take<float>(present * panel.rows * panel.cols) : nullptr;
-      if (ceil_div(panel.rows, kLargeTile) * ceil_div(panel.cols, kLargeTile) >= kEnoughTiles)
-        form<kLargeTile>(panel, formed);
-      else
-        form<kSmallTile>(panel, formed);
+      form(panel, formed);
       if (formed) meet(workspace, panel, formed);
     }
   }
 
  private:
-  template <int kTile>
   void form(const PanelOfWeight& panel, float* formed) {
+    if constexpr (sizeof(T) == sizeof(Bf16))
+      if (for_warpgroups(device_, panel.rows, panel.cols, wanted_)) return form(panel, formed, WarpgroupTiles{});
+    if (ceil_div(panel.rows, kLargeTile) * ceil_div(panel.cols, kLargeTile) >= kEnoughTiles)
+      form(panel, formed, MmaTiles<T, kLargeTile>{});
+    else
+      form(panel, formed, MmaTiles<T, kSmallTile>{});
+  }
+
+  template <class Tiles>
+  void form(const PanelOfWeight& panel, float* formed, Tiles shape) {
     const int64_t at = panel.row * job_.inputs + panel.col;
     SampleTiles tiles{};
     tiles.begin = job_.begin;
     tiles.outputs = int(panel.rows);
     tiles.inputs = int(panel.cols);
     tiles.pitch = job_.inputs;
-    tiles.across = int(ceil_div(panel.cols, kTile));
-    tiles.tiles = int(ceil_div(panel.rows, kTile)) * tiles.across;
+    tiles.across = int(ceil_div(panel.cols, Tiles::kCols));
+    tiles.tiles = int(ceil_div(panel.rows, Tiles::kRows)) * tiles.across;
     tiles.pairs = pairs_ && panel.col % 2 == 0;
     tiles.weights = wanted_.gradient ? job_.s.weights : nullptr;
     tiles.norms = wanted_.norms;
@@ -180,15 +218,15 @@ class Former {
     float* gradient = wanted_.gradient ? job_.t.gradient + at : nullptr;
     for (size_t from = 0, to = 0; from < job_.present.size(); from = to) {
       while (to < job_.present.size() && job_.present[to] - job_.present[from] < most) ++to;
-      form_samples<kTile>(tiles, panel, gradient, from, to);
+      form_samples(shape, tiles, panel, gradient, from, to);
     }
   }
 
   /// The samples present[from, to) of a panel.
-  template <int kTile>
-  void form_samples(SampleTiles tiles, const PanelOfWeight& panel, float* gradient, size_t from, size_t to) {
+  template <class Tiles>
+  void form_samples(Tiles, SampleTiles tiles, const PanelOfWeight& panel, float* gradient, size_t from, size_t to) {
     const int64_t numbers = panel.rows * panel.cols, most_shares = kShareBytes / int64_t{sizeof(float)} / numbers;
-    int64_t parts = std::min<int64_t>(int64_t(to - from), ceil_div(kEnoughBlocks, tiles.tiles));
+    int64_t parts = std::min<int64_t>(int64_t(to - from), ceil_div(Tiles::kBlocks, tiles.tiles));
     if (gradient) parts = std::max<int64_t>(1, std::min(parts, most_shares));
     const std::vector<int32_t> part = parts_of(job_.s, job_.present, from, to, parts);
     parts = int64_t(part.size()) - 1;
@@ -200,9 +238,8 @@ class Former {
     tiles.sums = tiles.values > 0 ? workspace.take<double>(samples * tiles.values * tiles.tiles) : nullptr;
     tiles.gradient = parts == 1 ? gradient : nullptr;
     tiles.shares = gradient && parts > 1 ? workspace.take<float>(parts * numbers) : nullptr;
-    launch(device_.stream(), "sample_products", Extent(tiles.tiles, parts), kTileThreads<kTile>,
-           sample_tiles_shared<T, kTile>(tiles.values), sample_tiles<T, kTile>,
-           columns_of(job_.g, panel.row, panel.rows), columns_of(job_.x, panel.col, panel.cols), tiles);
+    Tiles::run(device_.stream(), parts, columns_of(job_.g, panel.row, panel.rows),
+               columns_of(job_.x, panel.col, panel.cols), tiles);
     if (tiles.sums)
       launch(device_.stream(), "sample_products, sums", Extent(samples, tiles.values), kSumThreads, 0, sum_over_tiles,
              tiles, int(job_.s.samples), job_.s.norms2, job_.s.dots);
@@ -277,6 +314,7 @@ void run(CudaDevice& device, bool library, const Job<T>& job) {
   shape.inputs = double(job.inputs);
   shape.bf16 = sizeof(T) == 2;
   shape.library = library;
+  shape.warpgroups = shape.bf16 && for_warpgroups(device, job.outputs, job.inputs, job.wanted);
   const SamplePlan plan = plan_samples(shape, job.wanted, sample_form);
 
   Workspace workspace(device);

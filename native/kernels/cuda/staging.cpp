@@ -31,7 +31,7 @@ void Staging::copy_in(void* to, const void* from, size_t bytes) {
     const size_t count = std::min(bytes - done, kSlotBytes - filled_);
     char* pinned = slots_[current_].memory + filled_;
     std::memcpy(pinned, static_cast<const char*>(from) + done, count);
-    stream_.copy_in(static_cast<char*>(to) + done, pinned, count);
+    calls_.copy_in(static_cast<char*>(to) + done, pinned, count);
     done += count;
     filled_ = std::min(kSlotBytes, (filled_ + count + kAlignment - 1) / kAlignment * kAlignment);
   }

@@ -4,13 +4,13 @@
 #include <memory>
 #include <vector>
 
-#include "runtime.h"
+#include "stream_calls.h"
 
 namespace gradfold::cuda {
 
 class Staging {
  public:
-  explicit Staging(Stream& stream) : stream_(stream) {}
+  Staging(Stream& stream, StreamCalls& calls) : stream_(stream), calls_(calls) {}
   ~Staging();
   Staging(const Staging&) = delete;
   Staging& operator=(const Staging&) = delete;
@@ -28,6 +28,7 @@ class Staging {
   void next_slot();
 
   Stream& stream_;
+  StreamCalls& calls_;
   std::vector<Slot> slots_;
   size_t current_ = 0, filled_ = 0;
 };

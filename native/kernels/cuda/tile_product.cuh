@@ -13,11 +13,19 @@
 namespace gradfold::cuda {
 
 /// Numbers of a tile that a thread holds, and they themselves, four by four.
+template <int kCount>
+using HeldNumbers = float[kCount / 4][4];
 inline constexpr int kHeld = 64;
-typedef float Held[kHeld / 4][4];
+using Held = HeldNumbers<kHeld>;
 
 template <int kTile>
 inline constexpr int kTileThreads = kTile* kTile / kHeld;
+
+/// How a square tile divides among the threads of a block.
+template <int kTile>
+struct TileShape {
+  static constexpr int kRows = kTile, kCols = kTile, kCount = kHeld, kThreads = kTileThreads<kTile>;
+};
 
 /// Where the numbers that a thread holds stand in the tile. Numbers 2 i and 2 i + 1 are neighbours in a row, the first
 /// in an even column.
@@ -25,7 +33,7 @@ template <class T, int kTile>
 struct Place;
 
 template <int kTile>
-struct Place<Bf16, kTile> {
+struct Place<Bf16, kTile> : TileShape<kTile> {
   static constexpr int kWarpRows = 64, kWarpCols = 32, kWarpsAcross = kTile / kWarpCols;
 
   static __device__ __forceinline__ int warp_row() { return int(threadIdx.x) / 32 / kWarpsAcross * kWarpRows; }
@@ -40,7 +48,7 @@ struct Place<Bf16, kTile> {
 };
 
 template <int kTile>
-struct Place<float, kTile> {
+struct Place<float, kTile> : TileShape<kTile> {
   static constexpr int kAcross = kTile / 8;
 
   static __device__ __forceinline__ int down() { return int(threadIdx.x) / kAcross * 4; }
@@ -50,9 +58,10 @@ struct Place<float, kTile> {
   static __device__ __forceinline__ int col(int i) { return i % 8 / 4 * (kTile / 2) + across() + i % 4; }
 };
 
-__device__ __forceinline__ void clear(Held& held) {
+template <int kPacks>
+__device__ __forceinline__ void clear(float (&held)[kPacks][4]) {
 #pragma unroll
-  for (int i = 0; i < kHeld; ++i) held[i / 4][i % 4] = 0.0f;
+  for (int i = 0; i < kPacks * 4; ++i) held[i / 4][i % 4] = 0.0f;
 }
 
 /// held += the product of two panels of bfloat16 numbers.

@@ -29,7 +29,7 @@ bool same(const Site& a, const Site& b) {
 
 Lane& lane() { return *running; }
 
-Block::Block() : shared_(kSharedBytes), touches_(kSharedBytes / kGranule) {}
+Block::Block() : shared_(kSharedBytesOf90), touches_(kSharedBytesOf90 / kGranule) {}
 
 std::string Block::place() const { return "thread " + text_of(running->thread) + " of block " + text_of(index); }
 
@@ -40,6 +40,8 @@ void Block::enter() {
   Lane& self = *running;
   try {
     (*self.block->body_)();
+    if (!self.block->warpgroup_lanes_[static_cast<size_t>(self.index)].pending.empty())
+      self.block->fail("ends with products that it has not waited for");
   } catch (const Fault& fault) {
     self.block->fault_ = fault.what();
   }
@@ -67,6 +69,9 @@ void Block::run(Dim3 grid_dim, Dim3 block_dim, Dim3 block_index, size_t dynamic_
   for (Warp& warp : warps_) warp.generation = warp.arrived = warp.live = 0;
   lanes_.resize(static_cast<size_t>(count));
   copies_.assign(static_cast<size_t>(count), {});
+  warpgroup_lanes_.assign(static_cast<size_t>(count), {});
+  warpgroups_.clear();
+  warpgroups_.resize(static_cast<size_t>(count / kWarpgroupThreads + 1));
   for (int i = 0; i < count; ++i) {
     const auto u = static_cast<unsigned>(i);
     const Dim3 thread{u % dim.x, u / dim.x % dim.y, u / dim.x / dim.y};
@@ -173,8 +178,8 @@ unsigned char* Block::shared_array(const void* declaration, size_t bytes, const 
   for (const Declared& array : declared_)
     if (array.declaration == declaration) return shared_.data() + array.offset;
   const size_t offset = shared_used_;
-  if (offset + bytes > kSharedBytes)
-    fail(std::string(name) + " makes shared memory larger than " + std::to_string(kSharedBytes) + " bytes");
+  if (offset + bytes > shared_limit)
+    fail(std::string(name) + " makes shared memory larger than " + std::to_string(shared_limit) + " bytes");
   declared_.push_back({declaration, offset, bytes});
   shared_used_ = (offset + bytes + kAlignment - 1) / kAlignment * kAlignment;
   std::memset(shared_.data() + offset, 0xff, bytes);
@@ -201,6 +206,7 @@ void Block::note(const void* at, size_t bytes, const char* name, bool write) {
       touch.written_at = time_;
       touch.written_phase = self.warp_phase;
       touch.writer = me;
+      touch.written_fence = warpgroup_lanes_[static_cast<size_t>(self.index)].proxy_fences;
     } else if (touch.read_at != time_) {
       touch.read_at = time_;
       touch.read_phase = self.warp_phase;
@@ -213,6 +219,13 @@ void Block::note(const void* at, size_t bytes, const char* name, bool write) {
       touch.read_phase = std::max(touch.read_phase, self.warp_phase);
     }
   }
+}
+
+void Block::check_proxy(uint32_t byte) const {
+  const Touch& touch = touches_[byte / kGranule];
+  if (touch.written_at == 0) return;
+  if (warpgroup_lanes_[static_cast<size_t>(touch.writer)].proxy_fences <= touch.written_fence)
+    fail("the tensor cores read what thread " + std::to_string(touch.writer) + " wrote with no fence to them since");
 }
 
 void Block::copy_async(unsigned char* to, const void* from, size_t bytes, bool valid, const char* name) {
@@ -229,8 +242,13 @@ void Block::commit_copies() { ++copies_[static_cast<size_t>(running->index)].com
 void Block::wait_copies(int groups_left) {
   Copies& copies = copies_[static_cast<size_t>(running->index)];
   const auto arrives = [&](const PendingCopy& copy) { return copy.group < copies.committed - groups_left; };
-  for (const PendingCopy& copy : copies.pending)
-    if (arrives(copy)) std::memcpy(copy.to, copy.bytes, copy.count);
+  for (const PendingCopy& copy : copies.pending) {
+    if (!arrives(copy)) continue;
+    std::memcpy(copy.to, copy.bytes, copy.count);
+    for (size_t byte = 0; byte < copy.count; byte += kGranule)
+      touches_[(shared_byte(copy.to) + byte) / kGranule].written_fence =
+          warpgroup_lanes_[static_cast<size_t>(running->index)].proxy_fences;
+  }
   copies.pending.erase(std::remove_if(copies.pending.begin(), copies.pending.end(), arrives), copies.pending.end());
 }
 
@@ -239,7 +257,7 @@ void run_grid(Dim3 grid, Dim3 block, size_t dynamic_bytes, const std::function<v
   const uint64_t threads = uint64_t{block.x} * block.y * block.z, blocks = uint64_t{grid.x} * grid.y * grid.z;
   if (threads == 0 || threads > 1024) refuse(std::to_string(threads) + " threads a block");
   if (blocks == 0 || grid.x > 0x7fffffffu || grid.y > 65535 || grid.z > 65535) refuse("the grid " + text_of(grid));
-  if (dynamic_bytes > kSharedBytes) refuse(std::to_string(dynamic_bytes) + " bytes of shared memory");
+  if (dynamic_bytes > shared_limit) refuse(std::to_string(dynamic_bytes) + " bytes of shared memory");
   std::mutex mutex;
   std::string fault;
 #pragma omp parallel if (blocks > 1)

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "fiber.h"
+#include "warpgroup.h"
 
 namespace gradfold::emulation {
 
@@ -30,7 +31,10 @@ class Fault : public std::logic_error {
 };
 
 constexpr int kWarp = 32;
-constexpr size_t kSharedBytes = 101376;  // what a block may have on every device of compute capability 8.0 and above
+/// What a block may have on every device of compute capability 8.0 and above, and on 9.0.
+constexpr size_t kSharedBytes = 101376, kSharedBytesOf90 = 232448;
+/// What a block of the emulated device may have.
+inline size_t shared_limit = kSharedBytes;
 
 class Block;
 
@@ -109,6 +113,17 @@ class Block {
   void copy_async(unsigned char* to, const void* from, size_t bytes, bool valid, const char* name);
   void commit_copies();
   void wait_copies(int groups_left);
+  uint32_t shared_byte(const void* at) const {
+    return static_cast<uint32_t>(static_cast<const unsigned char*>(at) - shared_.data());
+  }
+
+  // ---- warpgroups (warpgroup.h) -------------------------------------------------------------------------------------
+  void warpgroup_multiply(const Site& site, const WarpgroupProduct& product, float* held);
+  void warpgroup_fence();
+  void warpgroup_commit();
+  void warpgroup_wait(int groups_left);
+  /// What the running thread has written is from now on seen by the tensor cores.
+  void async_proxy_fence();
 
  private:
   struct Declared {
@@ -121,6 +136,7 @@ class Block {
     uint32_t written_phase, read_phase;
     int16_t writer, reader;  // reader: −1 several of one warp, −2 several of several warps
     int16_t reader_warp;
+    uint32_t written_fence;  // fences of the writer before it wrote
   };
   struct Copies {
     std::vector<PendingCopy> pending;
@@ -133,12 +149,20 @@ class Block {
   bool release();
   void note(const void* at, size_t bytes, const char* name, bool write);
   std::string place() const;
+  int running_index() const { return lane().index; }
+  /// All lanes of the running one's warp come here together.
+  void warp_meets(const Site& site) { exchange(site, nullptr, 0, nullptr); }
+  void read_operands(Warpgroup::Issued& issued);
+  /// Fails where a number was written by a thread that has not shown it to the tensor cores.
+  void check_proxy(uint32_t byte) const;
 
   const std::function<void()>* body_ = nullptr;
   std::vector<std::unique_ptr<FiberStack>> stacks_;
   std::vector<Lane> lanes_;
   std::vector<Warp> warps_;
   std::vector<Copies> copies_;
+  std::vector<Warpgroup> warpgroups_;
+  std::vector<WarpgroupLane> warpgroup_lanes_;
   void* scheduler_ = nullptr;
   std::string fault_;
 

@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "block.h"
 #include "stream_state.h"
 
 namespace gradfold::cuda {
@@ -29,6 +30,12 @@ size_t emulated_memory() {
 
 size_t page() { return static_cast<size_t>(sysconf(_SC_PAGESIZE)); }
 
+/// GRADFOLD_EMULATED_CAPABILITY: the compute capability that the device has, 8.0 or 9.0.
+int emulated_major() {
+  const char* capability = std::getenv("GRADFOLD_EMULATED_CAPABILITY");
+  return capability != nullptr && std::strcmp(capability, "9.0") == 0 ? 9 : 8;
+}
+
 /// Where an allocation's pages begin, and how many bytes they are without the guard.
 size_t mapped_bytes(size_t bytes) { return (bytes + kAlignment + page() - 1) / page() * page(); }
 
@@ -39,32 +46,31 @@ Machine find_machine() {
   machine.runtime = machine.driver = 0;
   DeviceFacts facts;
   facts.name = "emulated CUDA device";
-  facts.major = 8;
+  facts.major = emulated_major();
   facts.multiprocessors = 4;
   facts.memory = emulated_memory();
   machine.devices.push_back(facts);
   return machine;
 }
 
-Stream::Stream(int device) : state_(std::make_unique<State>()) {
+Stream::State::State(int device) {
   if (device != 0)
     throw std::invalid_argument("device " + std::to_string(device) + " is not there: devices 0 to 0 are");
-  state_->facts = find_machine().devices[0];
+  facts = find_machine().devices[0];
+  emulation::shared_limit = facts.major == 9 ? emulation::kSharedBytesOf90 : emulation::kSharedBytes;
 }
 
-Stream::~Stream() {
+Stream::State::~State() {
   try {
-    run_waiting(*state_);
+    run_waiting(*this);
   } catch (const DeviceError&) {
     // a kernel's fault has been told to whoever waited, or nobody wants to know
   }
-  for (const auto& [memory, bytes] : state_->held) munmap(state_->mapping[memory], mapped_bytes(bytes) + page());
+  for (const auto& [memory, bytes] : held) munmap(mapping[memory], mapped_bytes(bytes) + page());
 }
 
-const DeviceFacts& Stream::facts() const { return state_->facts; }
-
-void* Stream::allocate(size_t bytes) {
-  State& s = *state_;
+void* Stream::State::allocate(size_t bytes) {
+  State& s = *this;
   bytes = (bytes + kAlignment - 1) / kAlignment * kAlignment;
   if (bytes == 0) bytes = kAlignment;
   const std::lock_guard<std::recursive_mutex> lock(s.mutex);
@@ -82,10 +88,9 @@ void* Stream::allocate(size_t bytes) {
   return end - bytes;
 }
 
-void Stream::release(void* memory) noexcept {
-  if (memory == nullptr) return;
-  const std::lock_guard<std::recursive_mutex> lock(state_->mutex);
-  state_->waiting.push_back([&s = *state_, memory] {
+void Stream::State::release(void* memory) noexcept {
+  const std::lock_guard<std::recursive_mutex> lock(mutex);
+  waiting.push_back([&s = *this, memory] {
     const auto found = s.held.find(memory);
     munmap(s.mapping[memory], mapped_bytes(found->second) + page());
     s.used -= found->second;
@@ -97,29 +102,97 @@ void Stream::release(void* memory) noexcept {
 void* Stream::allocate_pinned(size_t bytes) { return std::malloc(bytes); }
 void Stream::release_pinned(void* memory) noexcept { std::free(memory); }
 
-void Stream::copy_in(void* to, const void* pinned, size_t bytes) {
-  enqueue(*state_, [=] { std::memcpy(to, pinned, bytes); });
+void Stream::State::copy_in(void* to, const void* pinned, size_t bytes) {
+  cuda::enqueue(*this, [=] { std::memcpy(to, pinned, bytes); });
 }
 
-void Stream::copy_out(void* to, const void* from, size_t bytes) {
+void Stream::State::copy_out(void* to, const void* from, size_t bytes) {
   wait();
   std::memcpy(to, from, bytes);
 }
 
-void Stream::copy(void* to, const void* from, size_t bytes) {
-  enqueue(*state_, [=] { std::memcpy(to, from, bytes); });
+void Stream::State::wait() { run_waiting(*this); }
+
+void Stream::State::issue(const Work& work, const std::byte* arguments) {
+  // Arguments at multiples of kWorkAlignment, as kernels and products read them.
+  struct alignas(kWorkAlignment) Unit {
+    std::byte bytes[kWorkAlignment];
+  };
+  std::vector<Unit> kept(aligned_bytes(work.bytes) / sizeof(Unit) + 1);
+  switch (work.kind) {
+    case Work::Kind::kernel:
+    case Work::Kind::library:
+      if (work.bytes > 0) std::memcpy(kept.data(), arguments, work.bytes);
+      return cuda::enqueue(*this, [work, kept = std::move(kept)] {
+        work.call(work, reinterpret_cast<const std::byte*>(kept.data()), nullptr);
+      });
+    case Work::Kind::copy:
+      return cuda::enqueue(*this, [work] { std::memcpy(work.to, work.from, work.bytes); });
+    case Work::Kind::zero:
+      return cuda::enqueue(*this, [work] { std::memset(work.to, 0, work.bytes); });
+    case Work::Kind::upload:
+      break;
+  }
+  throw DeviceError("an upload is not issued");
 }
 
-void Stream::zero(void* memory, size_t bytes) {
-  enqueue(*state_, [=] { std::memset(memory, 0, bytes); });
+namespace {
+
+/// Enqueues a copy of the works that it was made of, with what they were changed to since.
+class EmulatedGraph final : public Graph {
+ public:
+  EmulatedGraph(Stream::State& state, const Trace& trace, char* pinned)
+      : state_(state), trace_(trace), pinned_(pinned) {}
+
+  void change(size_t index, const Trace& trace) override {
+    Work& own = trace_.works[index];
+    const Work& other = trace.works[index];
+    std::memcpy(trace_.arguments.data() + own.at, trace.arguments.data() + other.at, own.bytes);
+    own = other;
+  }
+  void launch() override {
+    for (const Work& work : trace_.works)
+      if (work.kind == Work::Kind::upload)
+        state_.copy_in(work.to, pinned_ + work.at, work.bytes);
+      else
+        state_.issue(work, trace_.arguments.data() + work.at);
+  }
+
+ private:
+  Stream::State& state_;
+  Trace trace_;
+  char* pinned_;
+};
+
+}  // namespace
+
+std::unique_ptr<Graph> Stream::State::make_graph(const Trace& trace, char* pinned) {
+  if (std::getenv("GRADFOLD_EMULATED_GRAPHS_FAIL") != nullptr) throw DeviceError("no graphs, as was asked");
+  return std::make_unique<EmulatedGraph>(*this, trace, pinned);
 }
 
-void Stream::wait() { run_waiting(*state_); }
+void Stream::forget(void* memory, size_t bytes) {
+  struct Piece {
+    void* memory;
+    size_t bytes;
+  };
+  static const char function = 0;
+  alignas(kWorkAlignment) const Piece piece{memory, bytes};
+  Work work;  // as a kernel, whose arguments may change from step to step
+  work.name = "forget";
+  work.function = &function;
+  work.bytes = sizeof piece;
+  work.call = [](const Work&, const std::byte* arguments, void*) {
+    const auto& one = *reinterpret_cast<const Piece*>(arguments);
+    std::memset(one.memory, 0xff, one.bytes);
+  };
+  Stream::enqueue(work, &piece);
+}
 
 Stream::Event::Event(Stream& stream) : stream_(stream) {}
 Stream::Event::~Event() = default;
 void Stream::Event::record() {}
-void Stream::Event::wait() { stream_.wait(); }
+void Stream::Event::wait() { run_waiting(*stream_.state_); }
 
 void enqueue(Stream::State& s, std::function<void()> work) {
   const std::lock_guard<std::recursive_mutex> lock(s.mutex);
