@@ -131,7 +131,10 @@ test('rate train clips meta-gradients that keep their norms', async () => {
   expect([refused.status, refused.stderr]).toEqual([2, expect.stringContaining('add --no-normalize')]);
   const flags = ['--shared-optimizer', '--first-order', '--warmup', '2', '--weight-decay', '0.1', '--steps', '2'];
   const weights = [];
-  for (const [out, ...own] of [['free', '--no-normalize'], ['clipped', '--no-normalize', '--clip-norm', '1e-9']]) {
+  for (const [out, ...own] of [
+    ['free', '--no-normalize'],
+    ['clipped', '--no-normalize', '--clip-norm', '1e-9'],
+  ]) {
     await run(...rate(out, ...flags, ...own));
     weights.push(await readFile(at(`${out}/model/model.safetensors`)));
   }
