@@ -16,7 +16,7 @@ import { RaterFilter } from '../../select/rater-filter.ts';
 import { documentsIn, mixedThroughout, unseenRows, withCooldown, type StagedRun } from '../../train/cooldown.ts';
 import {
   backendOptions,
-  claimOutput,
+  claimFolder,
   defineCommand,
   forceOption,
   number,
@@ -29,6 +29,9 @@ import {
 } from '../command.ts';
 import { UsageError } from '../io.ts';
 import { maskOptions, samplesFor, type MaskFlags } from '../masked-samples.ts';
+
+/** Of `--out`, what this command writes. */
+const CONTENTS = new RegExp(`^(${Object.values(TRAINING_FILES).join('|')})$`);
 
 export const train = defineCommand<
   BackendFlags &
@@ -114,7 +117,7 @@ export const train = defineCommand<
       ? await readPlan(planPath, samples)
       : planOf(samples.rows('train'), null, { method: 'shuffle', seed });
     // A finished model is in the way; checkpoints without one are a run to go on with.
-    await claimOutput(options.force ? out : join(out, TRAINING_FILES.model), options.force);
+    await claimFolder(out, { contents: CONTENTS, finished: TRAINING_FILES.model }, options.force);
     if (options.greedy !== undefined && options.rater !== undefined) {
       throw new UsageError('train: give at most one of --greedy and --rater');
     }
