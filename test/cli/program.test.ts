@@ -81,10 +81,14 @@ describe('failures', () => {
   test('--force removes nothing but what the command itself would write', async () => {
     await mkdir(at('mine'));
     await writeFile(at('mine/notes.txt'), 'mine');
-    const file = await gradfold(['ingest', at('docs.jsonl'), '-o', at('mine'), '--force']);
-    expect([file.status, file.stderr]).toEqual([1, expect.stringContaining('--out: expected a file')]);
-
     const corpus = at('taken.arrow');
+    const file = await gradfold(['score', 'merge', corpus, '-o', at('mine'), '--force']);
+    expect([file.status, file.stderr]).toEqual([1, expect.stringContaining('--out: expected a file')]);
+    const ingest = (out: string) =>
+      gradfold(['ingest', at('docs.jsonl'), '-o', out, '--shard-documents', '50', '--force']);
+    expect((await ingest(at('mine'))).stderr).toContain('got "notes.txt"; move it away');
+    expect([(await ingest(at('shards'))).status, (await ingest(at('shards'))).status]).toEqual([0, 0]);
+
     const tokenize = (...flags: string[]) =>
       gradfold(['tokenize', corpus, '-o', at('rows'), '--vocabulary', '280', '--length', '8', ...flags]);
     expect((await tokenize()).status).toBe(0);
