@@ -82,7 +82,7 @@ describe('failures', () => {
     await mkdir(at('mine'));
     await writeFile(at('mine/notes.txt'), 'mine');
     const corpus = at('taken.arrow');
-    const file = await gradfold(['score', 'merge', corpus, '-o', at('mine'), '--force']);
+    const file = await gradfold(['corpus', 'corrupt', corpus, '-o', at('mine'), '--force']);
     expect([file.status, file.stderr]).toEqual([1, expect.stringContaining('--out: expected a file')]);
     const ingest = (out: string) =>
       gradfold(['ingest', at('docs.jsonl'), '-o', out, '--shard-documents', '50', '--force']);
