@@ -7,7 +7,8 @@ import { sameTokenizer, tokenizerBeside } from './tokenizers.ts';
 
 export interface TargetFlags {
   target?: string;
-  targetSplit: Split | 'all';
+  /** Default: all of a table of their own, else `target`. */
+  targetSplit?: Split | 'all';
   targetDomain?: string;
 }
 
@@ -35,7 +36,8 @@ export async function targetRows(
   options: TargetFlags & { count?: number; seed: number },
 ): Promise<TargetRows> {
   const { target, targetSplit, targetDomain: domain, count, seed } = options;
-  const drawing = { split: targetSplit === 'all' ? undefined : targetSplit, domain, count, seed };
+  const split = targetSplit ?? (target === undefined ? 'target' : 'all');
+  const drawing = { split: split === 'all' ? undefined : split, domain, count, seed };
   if (target === undefined) return { from: samples, rows: drawRows(samples, drawing) };
   const [own, theirs] = [tokenizerBeside(path), tokenizerBeside(target)];
   if (own !== undefined && theirs !== undefined && !(await sameTokenizer(own, theirs))) {

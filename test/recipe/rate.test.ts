@@ -123,12 +123,8 @@ test('a recipe says what its rater lacks', () => {
   expect(parsed('steps: 4', 'steps: 4, clipNorm: 1')).toThrow('add "normalize: false"');
   expect(parsed('steps: 4', 'steps: 4, rated: 1')).toThrow('rated');
   const settings = 'steps: 4, clipNorm: 1, normalize: false, warmup: 2, weightDecay: 0.1, sharedOptimizer: true';
+  const rater = { clipNorm: 1, normalize: false, warmup: 2, weightDecay: 0.1, sharedOptimizer: true, rated: 'inner' };
   expect(parsed('steps: 4', `${settings}, firstOrder: true, rated: inner`)()).toMatchObject({
-    scores: {
-      rater: {
-        ...{ clipNorm: 1, normalize: false, warmup: 2, weightDecay: 0.1, sharedOptimizer: true, firstOrder: true },
-        rated: 'inner',
-      },
-    },
+    scores: { rater: { ...rater, firstOrder: true } },
   });
 });

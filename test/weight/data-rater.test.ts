@@ -254,7 +254,8 @@ describeBackends('trainDataRater', (tested) => {
     await expect(refused({ ...apart, heldOut: set(range(10, 20)) })).rejects.toThrow(
       'heldOut.rows: expected no row of',
     );
-    await expect(refused({ ...apart, rated: undefined, steps: 1 })).resolves.toMatchObject({ ratedRows: 16 });
+    // Without burn-in all inner rows are rated: four models, two batches of four rows each.
+    await expect(refused({ ...apart, rated: undefined, steps: 1 })).resolves.toMatchObject({ ratedRows: 32 });
     await expect(refused({ population, steps: 1 })).resolves.toMatchObject({ steps: 1 });
   });
 

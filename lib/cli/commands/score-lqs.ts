@@ -30,9 +30,9 @@ import { UsageError } from '../io.ts';
 import { momentOptions, momentsOf, type MomentFlags } from '../moments.ts';
 import type { Progress } from '../progress.ts';
 import { describedScores, rowsToScore, splitOption } from '../score-output.ts';
-import { targetOptions, targetRows, type TargetFlags } from '../target-rows.ts';
+import { targetRows } from '../target-rows.ts';
 
-interface Flags extends BackendFlags, MomentFlags, TargetFlags {
+interface Flags extends BackendFlags, MomentFlags {
   out: string;
   model?: string;
   config?: string;
@@ -40,6 +40,8 @@ interface Flags extends BackendFlags, MomentFlags, TargetFlags {
   pretrainBatch: number;
   pretrainLr: number;
   split: Split;
+  target?: string;
+  targetDomain?: string;
   targetRows: number;
   steps: number;
   interval?: number;
@@ -64,7 +66,8 @@ export const scoreLqs = defineCommand<Flags>({
     option('--pretrain-batch <n>', 'rows a step of that training', positiveInteger, 32),
     option('--pretrain-lr <x>', 'its learning rate, kept up after a warm-up over a tenth of the steps', number, 3e-3),
     splitOption,
-    ...targetOptions,
+    option('--target <samples>', 'table of the target rows (default: the target split of the rows)'),
+    option('--target-domain <name>', 'domain of the target rows (default: all)'),
     option('--target-rows <n>', 'rows whose mean loss is to go down', positiveInteger, 128),
     option('--steps <n>', 'T, steps of plain SGD', positiveInteger, 50),
     option('--interval <n>', 'score at every n-th step (default: a fifth of T)', positiveInteger),

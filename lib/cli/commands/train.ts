@@ -17,7 +17,7 @@ import { RaterFilter } from '../../select/rater-filter.ts';
 import { documentsIn, mixedThroughout, unseenRows, withCooldown, type StagedRun } from '../../train/cooldown.ts';
 import {
   backendOptions,
-  claimOutput,
+  claimFolder,
   defineCommand,
   forceOption,
   number,
@@ -33,6 +33,8 @@ import { maskOptions, samplesFor, type MaskFlags } from '../masked-samples.ts';
 
 /** Share of the rows read that a rater leaves out, where nothing else is asked for. */
 const DISCARD = 0.5;
+/** Of `--out`, what this command writes. */
+const CONTENTS = new RegExp(`^(${Object.values(TRAINING_FILES).join('|')})$`);
 
 export const train = defineCommand<
   BackendFlags &
@@ -126,7 +128,7 @@ export const train = defineCommand<
     const left = Object.entries(heldOut).map(([split, rows]) => `${rows} of the split ${split}`);
     if (left.length > 0) progress.line(`${planPath}: left out rows that are held out: ${left.join(', ')}`);
     // A finished model is in the way; checkpoints without one are a run to go on with.
-    await claimOutput(options.force ? out : join(out, TRAINING_FILES.model), options.force);
+    await claimFolder(out, { contents: CONTENTS, finished: TRAINING_FILES.model }, options.force);
     const candidates =
       options.rater === undefined ? batch * (options.greedy ?? 1) : candidatesFor(batch, options.discard ?? DISCARD);
     const passed = plan.rows.length / candidates / (1 - (options.cooldown ?? 0));
