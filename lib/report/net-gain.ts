@@ -50,7 +50,7 @@ export function gainWords(gains: readonly GainOverSeeds[], { baseline, making }:
   const spread = perSeed.length > 1 ? `, mean ± standard deviation over ${perSeed.length} seeds` : ' with one seed';
   const missed = gains.some(({ reachedSeeds }) => reachedSeeds < perSeed.length);
   return [
-    `Compute at the loss where ${baseline} ends, in percent of all that ${baseline} takes${spread}; negative is a cost. Net gain = saved − scoring − ${making}.`,
+    `Compute at the loss where ${baseline} ends, in percent of what ${baseline} takes${spread}; negative is a cost. Net gain = saved − scoring − ${making}.`,
     missed
       ? `* With this seed that loss is not reached: compared at the loss where the other training ends itself, which ${baseline} has at some earlier step.`
       : '',
