@@ -97,7 +97,7 @@ function gainTables({ gains = [], plans }: ReportData): string[] {
     const names = { ...RUN_NAMES, first: `net gain, ${measure}` };
     const all = rows.map(({ gain }) => gain);
     const cells = rows.map(({ plan, gain }) => [plan, ...gainCells(gain)]);
-    return `${formatTable(gainHead(names), cells)}\n${gainWords(all, { baseline: plans[0].name, making: names.making })}`;
+    return `${formatTable(gainHead(names), cells)}\n${gainWords(all, { baseline: plans[0].name, making: names.making, beforehand: true })}`;
   });
 }
 

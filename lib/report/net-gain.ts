@@ -45,12 +45,16 @@ const earnedBack = (trainings: number | null): string =>
   trainings === null ? 'never' : `${Math.ceil(trainings).toLocaleString('en')} trainings`;
 
 /** How the accounts are to be read. */
-export function gainWords(gains: readonly GainOverSeeds[], { baseline, making }: { baseline: string; making: string }) {
+export function gainWords(
+  gains: readonly GainOverSeeds[],
+  { baseline, making, beforehand = false }: { baseline: string; making: string; beforehand?: boolean },
+): string {
   const [{ perSeed }] = gains;
   const spread = perSeed.length > 1 ? `, mean ± standard deviation over ${perSeed.length} seeds` : ' with one seed';
   const missed = gains.some(({ reachedSeeds }) => reachedSeeds < perSeed.length);
   return [
-    `Compute at the loss where ${baseline} ends, in percent of all that ${baseline} takes${spread}; negative is a cost. Net gain = saved − scoring − ${making}.`,
+    `Compute at the loss where ${baseline} ends, in percent of what ${baseline} takes${spread}; negative is a cost. Net gain = saved − scoring − ${making}.`,
+    beforehand ? 'Each training is charged with scoring the whole pool; scores that others use again cost less.' : '',
     missed
       ? `* With this seed that loss is not reached: compared at the loss where the other training ends itself, which ${baseline} has at some earlier step.`
       : '',
@@ -62,16 +66,21 @@ export function gainWords(gains: readonly GainOverSeeds[], { baseline, making }:
 /** In a run, what was trained in order to score. */
 export const RUN_NAMES: GainNames = { first: 'plan', making: 'training the scorer' };
 
-/** The accounts of every plan by a scoring, one table a measure. */
+/** The accounts of every plan by a scoring, one table a measure; parts stand small below what they are parts of. */
 export function gainTables({ gains = [], plans }: Pick<ReportData, 'gains' | 'plans'>): string {
+  const { first, making } = RUN_NAMES;
+  const head = [first, 'saved', 'scoring', `net, without ${making}`, making, 'net gain', 'earned back after'];
   return gains
     .map(({ measure, plans: rows }) => {
-      const words = gainWords(
-        rows.map(({ gain }) => gain),
-        { baseline: plans[0].name, making: RUN_NAMES.making },
-      );
-      const cells = rows.map(({ plan, gain }: PlanGain) => [plan, ...gainCells(gain)].map(e));
-      return `<h3>Net gain at matched loss, ${e(measure)}</h3><p>${e(words)}</p>${table(gainHead(RUN_NAMES).map(e), cells)}`;
+      const all = rows.map(({ gain }) => gain);
+      const cells = rows.map(({ plan, gain }: PlanGain) => {
+        const [saved, scoring, dropped, netOfScoring, made, net, bySeed, earned] = gainCells(gain);
+        const scored = below(scoring, `dropped rows ${dropped}`);
+        return [e(plan), saved, scored, netOfScoring, made, below(net, bySeed), earned];
+      });
+      return `<h3>Net gain at matched loss, ${e(measure)}</h3><p>${e(gainWords(all, { baseline: plans[0].name, making, beforehand: true }))}</p><div class="compared">${table(head, cells)}</div>`;
     })
     .join('');
 }
+
+const below = (cell: string, part: string): string => `${cell}<small>${part}</small>`;

@@ -180,7 +180,7 @@ function accounts({ rows }: Sweep, { metaFlops, trainings = 1 }: NonNullable<Swe
       filters.map(({ rho, gain }) => [String(rho), ...gainCells(gain, known)]),
     ),
     [
-      gainWords(gains, { baseline: 'no filter', making: names.making }),
+      gainWords(gains, { baseline: 'the training without a filter', making: names.making }),
       trainings > 1 ? `${trainings} trainings share meta-training.` : '',
       known ? '' : 'What meta-training took is not in the rater’s record (--meta-flops): by seed without it.',
     ]
