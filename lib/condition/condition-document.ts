@@ -25,7 +25,7 @@ export interface ConditionOptions {
   form?: MetadataForm;
   /**
    * What stands for hosts: needed for the form 'top-hosts', where other hosts are "unknown"; in place of the usual names for
-   * 'hash' and 'uuid'. `new Map(topHosts(countHosts(urls), 2).map((host) => [host, host]))` names the top 2 %.
+   * 'hash' and 'uuid'. `new Map(topHosts(await countHosts(urls), 2).map((host) => [host, host]))` names the top 2 %.
    */
   names?: HostNames;
   /** What is done about empty metadata, or metadata that have not the form; default 'drop-prefix'. */
