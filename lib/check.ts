@@ -50,6 +50,25 @@ export function checkCall(name: string, options: { signal?: unknown }): void {
   signal.throwIfAborted();
 }
 
+/** Every name of an options type: the compiler says which one a list lacks or has too many. */
+export type OptionNames<Options> = Readonly<Record<keyof Options, true>>;
+
+/**
+ * What checkCall checks, and that there is no option but those known: one with a slip in its name would be passed over,
+ * and the result would be another one than was asked for.
+ */
+export function checkOptions<Options extends object>(
+  name: string,
+  options: Options,
+  known: OptionNames<Options>,
+): void {
+  checkCall(name, options);
+  for (const [given, value] of Object.entries(options)) {
+    if (value === undefined || Object.hasOwn(known, given)) continue;
+    throw invalid(name, `no options but ${Object.keys(known).join(', ')}`, given);
+  }
+}
+
 /** Values by index: an array or a typed array. */
 export function checkList(name: string, value: unknown): asserts value is ArrayLike<unknown> {
   const listed = Array.isArray(value) || (ArrayBuffer.isView(value) && 'length' in value);
@@ -74,22 +93,42 @@ export function checkInteger(name: string, value: unknown, min: number, max = Nu
   return value;
 }
 
-/** A finite number, strictly above `above` and at most `max` where they are given. */
-export function checkFinite(
-  name: string,
-  value: unknown,
-  range: { min?: number; above?: number; max?: number } = {},
-): number {
-  const { min = -Infinity, above = -Infinity, max = Infinity } = range;
-  if (typeof value !== 'number' || !Number.isFinite(value) || value < min || value <= above || value > max) {
-    const bounds = [
-      range.above !== undefined ? `> ${above}` : '',
-      range.min !== undefined ? `>= ${min}` : '',
-      range.max !== undefined ? `<= ${max}` : '',
-    ].filter(Boolean);
-    throw invalid(name, `a finite number${bounds.length ? ` ${bounds.join(' and ')}` : ''}`, value);
+/** Where a number has to be: min and max included, above and below not. */
+export interface NumberRange {
+  min?: number;
+  above?: number;
+  max?: number;
+  below?: number;
+}
+
+const BOUNDS: Record<keyof NumberRange, { sign: string; holds(value: number, bound: number): boolean }> = {
+  above: { sign: '>', holds: (value, bound) => value > bound },
+  min: { sign: '>=', holds: (value, bound) => value >= bound },
+  max: { sign: '<=', holds: (value, bound) => value <= bound },
+  below: { sign: '<', holds: (value, bound) => value < bound },
+};
+
+const SIDES = Object.keys(BOUNDS) as (keyof NumberRange)[];
+
+/** A finite number within a range. */
+export function checkFinite(name: string, value: unknown, range: NumberRange = {}): number {
+  if (typeof value === 'number' && isWithin(value, range)) return value;
+  throw invalid(name, `a finite number${boundsOf(range)}`, value);
+}
+
+export function isWithin(value: number, range: NumberRange): boolean {
+  if (!Number.isFinite(value)) return false;
+  for (const side of SIDES) {
+    const bound = range[side];
+    if (bound !== undefined && !BOUNDS[side].holds(value, bound)) return false;
   }
-  return value;
+  return true;
+}
+
+/** A range in words that follow "a number". */
+export function boundsOf(range: NumberRange): string {
+  const words = SIDES.filter((side) => range[side] !== undefined).map((side) => `${BOUNDS[side].sign} ${range[side]}`);
+  return words.length > 0 ? ` ${words.join(' and ')}` : '';
 }
 
 export function checkLength(name: string, array: ArrayLike<unknown>, length: number, what: string): void {

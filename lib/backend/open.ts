@@ -1,4 +1,4 @@
-import { checkObject, invalid } from '../check.ts';
+import { checkOptions, invalid, type OptionNames } from '../check.ts';
 import { cpuInfo, openCpuBackend } from './cpu.ts';
 import { cudaInfo, openCudaBackend } from './cuda.ts';
 import { openReferenceBackend, referenceInfo } from './reference/backend.ts';
@@ -15,6 +15,8 @@ const BACKENDS: Record<BackendName, BackendEntry> = {
   cpu: { info: cpuInfo, open: openCpuBackend },
   reference: { info: referenceInfo, open: openReferenceBackend },
 };
+
+const OPTIONS: OptionNames<BackendOptions> = { threads: true, device: true, precision: true, gemm: true, isa: true };
 
 const NAMES = Object.keys(BACKENDS) as BackendName[];
 let warned = false;
@@ -33,7 +35,7 @@ export async function openBackend(name: BackendName | 'auto' = 'auto', options: 
   if (name !== 'auto' && !(typeof name === 'string' && Object.hasOwn(BACKENDS, name))) {
     throw invalid('backend', `one of auto, ${NAMES.join(', ')}`, name);
   }
-  checkObject('options', options);
+  checkOptions('options', options, OPTIONS);
   if (name !== 'auto') return BACKENDS[name].open(options);
   const chosen = NAMES.find((candidate) => BACKENDS[candidate].info().available)!;
   if (chosen === 'reference' && !warned) {

@@ -2,6 +2,7 @@ import type { Stats } from 'node:fs';
 import { readdir, rm, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
+import { boundsOf, isWithin, type NumberRange } from '../check.ts';
 import { openBackend } from '../backend/open.ts';
 import type { Backend, BackendName } from '../backend/types.ts';
 import { invalid } from '../check.ts';
@@ -41,27 +42,38 @@ export function defineCommand<Options extends object>(command: CliCommand<Option
   return command as unknown as CliCommand;
 }
 
-export function integer(text: string): number {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('expected an integer >= 0.');
-  return Number(text);
+/** Reads an integer of at least `min` >= 0 and at most `max`. */
+export function integerIn(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  const expected = max === Number.MAX_SAFE_INTEGER ? `>= ${min}` : `in [${min}, ${max}]`;
+  return (text) => {
+    const value = /^\d+$/.test(text) ? Number(text) : NaN;
+    if (value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`expected an integer ${expected}.`);
+  };
 }
 
-export function positiveInteger(text: string): number {
-  const value = integer(text);
-  if (value === 0) throw new InvalidArgumentError('expected an integer >= 1.');
-  return value;
-}
+export const integer = integerIn(0);
+export const positiveInteger = integerIn(1);
 
 /** Integers >= 0 with commas between them. */
 export function integers(text: string): number[] {
   return text.split(',').map(integer);
 }
 
-export function number(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('expected a number.');
-  return value;
+/** Reads a number within a range. */
+export function numberIn(range: NumberRange): (text: string) => number {
+  return (text) => {
+    const value = text.trim() === '' ? NaN : Number(text);
+    if (isWithin(value, range)) return value;
+    throw new InvalidArgumentError(`expected a number${boundsOf(range)}.`);
+  };
 }
+
+export const number = numberIn({});
+export const positiveNumber = numberIn({ above: 0 });
+export const nonNegativeNumber = numberIn({ min: 0 });
+/** From nothing to all, both included. */
+export const share = numberIn({ min: 0, max: 1 });
 
 /** An option with a value that is parsed. */
 export function option<T>(flags: string, description: string, parse?: (text: string) => T, initial?: T): Option {

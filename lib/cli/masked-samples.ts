@@ -4,7 +4,7 @@ import { MaskedSamples } from '../data/mlm.ts';
 import type { Samples } from '../data/samples.ts';
 import { loadTokenizer } from '../data/tokenizer.ts';
 import type { LanguageModel } from '../model/language-model.ts';
-import { number, option } from './command.ts';
+import { option, numberIn } from './command.ts';
 import { tokenizerNear } from './tokenizers.ts';
 
 export interface MaskFlags {
@@ -15,7 +15,7 @@ export interface MaskFlags {
 export const maskShareOption: Option = option(
   '--mask-share <p>',
   'share of the tokens that an encoder has to predict',
-  number,
+  numberIn({ above: 0, max: 1 }),
   0.15,
 );
 export const maskOptions: Option[] = [

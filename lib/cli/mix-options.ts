@@ -1,7 +1,7 @@
 import { InvalidArgumentError, type Option } from 'commander';
 import type { AnalysisOptions } from '../mix/analysis.ts';
 import { DEFAULT_FLOOR } from '../mix/analysis.ts';
-import { number, option, positiveInteger } from './command.ts';
+import { number, option, positiveInteger, positiveNumber, nonNegativeNumber } from './command.ts';
 
 /** Amounts by domain, as in prose=2e9,code=1e9. */
 export function amounts(text: string): Record<string, number> {
@@ -33,11 +33,11 @@ export interface OptimumFlags {
 }
 
 export const optimumOptions: Option[] = [
-  option('--floor <x>', 'least multiple of its base amount that a domain gets', number, DEFAULT_FLOOR),
+  option('--floor <x>', 'least multiple of its base amount that a domain gets', nonNegativeNumber, DEFAULT_FLOOR),
   option('--cap <list>', 'largest multiples of the base amounts, NAME=NUMBER,…', amounts),
   option('--sizes <list>', 'amounts that there are of each domain, NAME=NUMBER,…', amounts),
-  option('--max-epochs <x>', 'how often a domain may be gone through at these scales; needs --sizes', number),
-  option('--total <n>', 'sum of the optimal amounts (default: that of the base runs)', number),
+  option('--max-epochs <x>', 'how often a domain may be gone through at these scales; needs --sizes', positiveNumber),
+  option('--total <n>', 'sum of the optimal amounts (default: that of the base runs)', positiveNumber),
   option('--descent <steps>', 'also show what so many steps of the published gradient descent find', positiveInteger),
 ];
 

@@ -1,7 +1,7 @@
-import { checkChoice, checkInteger, checkList, checkObject, invalid } from '../check.ts';
+import { checkChoice, checkInteger, checkList, checkOptions, invalid, type OptionNames } from '../check.ts';
 import { IGNORED_LABEL } from '../data/batch.ts';
 import type { Tokenizer } from '../data/tokenizer.ts';
-import { FORMS, METADATA_FORMS, type MetadataForm } from './metadata-forms.ts';
+import { FORMS, METADATA_FORMS, type HostNames, type MetadataForm } from './metadata-forms.ts';
 import { MISSING_METADATA, UNKNOWN, type MissingMetadata } from './metadata-reader.ts';
 
 /** The text around the metadata (Gao et al. 2025, "Metadata conditioning accelerates language model pre-training"). */
@@ -23,11 +23,28 @@ export interface ConditionOptions {
   eosId?: number | null;
   /** What metadata that are a URL become; by default they are taken as they are. */
   form?: MetadataForm;
+  /**
+   * What stands for hosts: needed for the form 'top-hosts', where other hosts are "unknown"; in place of the usual names for
+   * 'hash' and 'uuid'. `new Map(topHosts(await countHosts(urls), 2).map((host) => [host, host]))` names the top 2 %.
+   */
+  names?: HostNames;
   /** What is done about empty metadata, or metadata that have not the form; default 'drop-prefix'. */
   missing?: MissingMetadata;
   /** Metadata, prefix, suffix and begin token count in the loss as well; default false. */
   trainOnMetadata?: boolean;
 }
+
+const OPTIONS: OptionNames<ConditionOptions> = {
+  tokenizer: true,
+  prefix: true,
+  suffix: true,
+  bosId: true,
+  eosId: true,
+  form: true,
+  names: true,
+  missing: true,
+  trainOnMetadata: true,
+};
 
 export interface ConditionedDocument {
   inputIds: Int32Array;
@@ -51,7 +68,7 @@ export function conditionDocument(
   metadata: string | ArrayLike<number> | null | undefined,
   options: ConditionOptions = {},
 ): ConditionedDocument {
-  checkObject('options', options);
+  checkOptions('options', options, OPTIONS);
   const body = tokensOf('document', document, options);
   const context = metadataTokens(metadata, options);
   const begin = endToken('bosId', options.bosId, options.tokenizer?.beginOfTextId);
@@ -100,17 +117,33 @@ function metadataTokens(
   return parts.flatMap(([name, part]) => Array.from(tokensOf(name, part, options)));
 }
 
-function metadataText(metadata: string | null | undefined, { form, missing }: ConditionOptions): string | null {
+function metadataText(metadata: string | null | undefined, options: ConditionOptions): string | null {
+  const { form, missing } = options;
   const policy = checkChoice('missing', missing ?? 'drop-prefix', MISSING_METADATA);
-  if (form !== undefined) checkChoice('form', form, METADATA_FORMS);
+  const names = checkNames(options);
   const given = metadata || null;
-  const text = given !== null && form !== undefined ? FORMS[form].of(given, undefined, UNKNOWN) : given;
+  const text = given !== null && form !== undefined ? FORMS[form].of(given, names, UNKNOWN) : given;
   if (text !== null || policy === 'drop-prefix') return text;
   if (policy === 'unknown') return UNKNOWN;
   throw invalid('metadata', form === undefined ? 'some' : `a URL to take its ${form} of`, metadata, {
     code: 'INVALID_DATA',
     fix: "or say what is done without: missing: 'drop-prefix' or 'unknown'",
   });
+}
+
+/** The names of hosts, which a form that takes hosts from a table has to have. */
+function checkNames({ form, names }: ConditionOptions): HostNames | undefined {
+  if (form !== undefined) checkChoice('form', form, METADATA_FORMS);
+  const { usesHosts = false, name } = form === undefined ? {} : FORMS[form];
+  if (names === undefined) {
+    if (!usesHosts || name !== undefined) return undefined;
+    throw invalid('options.names', `a Map of hosts and what stands for them, for the form ${form}`, names, {
+      fix: 'topHosts says which hosts are frequent',
+    });
+  }
+  if (!usesHosts) throw invalid('options.names', "none but for the forms 'hash', 'uuid' and 'top-hosts'", names);
+  if (!(names instanceof Map)) throw invalid('options.names', 'a Map of hosts and what stands for them', names);
+  return names;
 }
 
 function tokensOf(name: string, value: string | ArrayLike<number>, { tokenizer }: ConditionOptions): ArrayLike<number> {

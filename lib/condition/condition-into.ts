@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { checkCall, checkFinite, checkInteger, invalid } from '../check.ts';
+import { checkFinite, checkInteger, checkOptions, invalid, type OptionNames } from '../check.ts';
 import { openCorpus, type Corpus } from '../data/corpus.ts';
 import { MOST_LENGTH, PACKED_NAME } from '../data/packed-file.ts';
 import { shardName } from '../data/shards.ts';
@@ -28,7 +28,7 @@ export interface ConditionIntoOptions extends PackOptions {
   urlColumn?: string;
   /** Default 'drop-prefix'. */
   missing?: MissingMetadata;
-  /** Form 'top-hosts': the share of the hosts that are named, in percent; default 2. */
+  /** Form 'top-hosts', without `hosts`: the share of the hosts that are named, in percent; default 2. */
   topPercent?: number;
   /** Forms 'hash', 'uuid' and 'top-hosts': a hosts.jsonl that says what stands for each host, instead of a new one. */
   hosts?: string;
@@ -65,6 +65,31 @@ export interface ConditionReport {
   evaluation: EvaluationCounts;
 }
 
+const OPTIONS: OptionNames<ConditionIntoOptions> = {
+  length: true,
+  strategy: true,
+  bufferTokens: true,
+  crossDocumentAttention: true,
+  tokenizer: true,
+  metadata: true,
+  template: true,
+  urlColumn: true,
+  missing: true,
+  topPercent: true,
+  hosts: true,
+  prefix: true,
+  suffix: true,
+  trainOnMetadata: true,
+  cooldown: true,
+  seed: true,
+  fractions: true,
+  limit: true,
+  shardDocuments: true,
+  threads: true,
+  signal: true,
+  onProgress: true,
+};
+
 const DEFAULT_SHARD = 2 ** 16;
 const DEFAULT_COOLDOWN = 0.1;
 const DEFAULT_TOP_PERCENT = 2;
@@ -84,14 +109,14 @@ export async function conditionInto(
   corpus: string | readonly string[],
   options: ConditionIntoOptions,
 ): Promise<ConditionReport> {
-  checkCall('options', options);
+  checkOptions('options', options, OPTIONS);
   const { signal, onProgress } = options;
   const table = await openCorpus(corpus);
   const threads = checkInteger('threads', options.threads ?? 1, 1);
   const settings = settingsOf(options, table);
   const given = options.hosts === undefined ? undefined : await readHosts(options.hosts);
   const plan = planOf(options, table, settings);
-  const work = await ConditionWork.open(dir, await fingerprintOf(options, table, plan, given));
+  const work = await ConditionWork.open(dir, await fingerprintOf(options, plan, given));
   try {
     if (work.report === null) {
       await (await loadTokenizer(options.tokenizer)).save(work.folder);
@@ -146,14 +171,29 @@ function settingsOf(options: ConditionIntoOptions, corpus: Corpus): ConditionSet
   if (form === 'none' && template !== undefined) throw invalid('template', "none beside metadata: 'none'", template);
   const metadata = form === 'none' ? null : { form, template, urlColumn, missing };
   if (metadata) checkColumns(metadata, corpus);
+  checkHostOptions(options, metadata);
   const packing = { length, strategy, bufferTokens, crossDocumentAttention };
   checkInteger('length', length, 2, MOST_LENGTH);
   new RowPacker(packing); // checks the others
   return {
     ...packing,
     ...{ metadata, prefix, suffix, trainOnMetadata, seed, fractions },
+    corpus: digestCorpus(corpus),
     cooldown: checkFinite('cooldown', options.cooldown ?? DEFAULT_COOLDOWN, { min: 0, max: 1 }),
   };
+}
+
+/** Options about hosts that the metadata do not name would have no effect. */
+function checkHostOptions({ hosts, topPercent }: ConditionIntoOptions, metadata: MetadataOptions | null): void {
+  const form = metadata && namedHosts(metadata)?.form;
+  if (hosts !== undefined && !form) {
+    throw invalid('hosts (--hosts)', 'none, as these metadata do not replace hosts', hosts, {
+      fix: "take the form 'hash', 'uuid' or 'top-hosts' (--metadata), or leave it out",
+    });
+  }
+  if (topPercent !== undefined && (form !== 'top-hosts' || hosts !== undefined)) {
+    throw invalid('topPercent (--top)', "none but for the form 'top-hosts', and none beside hosts", topPercent);
+  }
 }
 
 function checkColumns(metadata: MetadataOptions, corpus: Corpus): void {
@@ -189,14 +229,12 @@ async function withNames(
 
 async function fingerprintOf(
   options: ConditionIntoOptions,
-  corpus: Corpus,
   { documents, shardDocuments, settings }: ConditionPlan,
   hosts: HostEntry[] | undefined,
 ): Promise<Fingerprint> {
   const { metadata, fractions, ...rest } = settings;
   const said = Object.entries(rest).map(([name, value]) => [name, value === undefined ? 'default' : String(value)]);
   return {
-    corpus: digestCorpus(corpus),
     tokenizer: await digestTokenizer(options.tokenizer),
     documents,
     shardDocuments,

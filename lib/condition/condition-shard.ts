@@ -11,6 +11,8 @@ import { PackedTableWriter, type PieceSource } from './packed-table-writer.ts';
 
 /** How documents become rows; all of it can be sent to another thread. */
 export interface ConditionSettings extends PackOptions {
+  /** A digest of the corpus. */
+  corpus: string;
   /** Null: no document has metadata. */
   metadata: MetadataOptions | null;
   prefix: string;

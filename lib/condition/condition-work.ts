@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { removeTemporary, syncDirectory, writeTextAtomically } from '../atomic-file.ts';
 import { invalid } from '../check.ts';
@@ -20,6 +20,7 @@ export const CONDITION_FILES = {
 const STATE = 'state.json';
 const JOURNAL = 'shards.journal';
 const FORMAT = 1;
+const FORCE = 'delete this one (gradfold condition --force does)';
 
 /** The folder under way: what it was started with, and the shards that are done. */
 export class ConditionWork {
@@ -38,25 +39,36 @@ export class ConditionWork {
   }
 
   /**
-   * Makes `dir`.partial, or finds in it the state of the same call.
+   * Makes `dir`.partial, or finds in it the state of the same call. What another call left that has no shard to show for
+   * it is thrown away: nothing is lost, and a call that failed can be mended as its error says.
    * @throws GradfoldError INVALID_ARGUMENT for that of another call, or where there is `dir` already; INVALID_FILE; IO
    */
   static async open(dir: string, fingerprint: Fingerprint): Promise<ConditionWork> {
     const folder = `${dir}.partial`;
     if (existsSync(dir)) throw invalid('dir', 'a folder that is not there yet', dir, { fix: 'give another one' });
     await makeFolders(folder);
-    const names = await removeTemporary(folder);
+    let names = await removeTemporary(folder);
+    let { journal, entries } = await Journal.open(join(folder, JOURNAL));
     const statePath = join(folder, STATE);
     if (names.includes(STATE)) {
       const state = await readJsonObject(statePath);
       if (state.format !== FORMAT) {
         throw invalid(statePath, `format ${FORMAT}`, state.format, { code: 'INVALID_FILE' });
       }
-      checkSameRun(folder, state.fingerprint as Fingerprint, fingerprint);
-    } else {
+      try {
+        checkSameRun(folder, state.fingerprint as Fingerprint, fingerprint, FORCE);
+      } catch (error) {
+        await journal.close();
+        if (entries.length > 0) throw error;
+        await clear(folder);
+        await makeFolders(folder);
+        ({ journal, entries } = await Journal.open(join(folder, JOURNAL)));
+        names = [];
+      }
+    }
+    if (!names.includes(STATE)) {
       await writeTextAtomically(statePath, `${JSON.stringify({ format: FORMAT, fingerprint }, null, 2)}\n`);
     }
-    const { journal, entries } = await Journal.open(join(folder, JOURNAL));
     const work = new ConditionWork(dir, folder, journal);
     for (const entry of entries) {
       const { index, counts } = JSON.parse(entry.toString()) as { index: number; counts: ShardCounts };
@@ -97,6 +109,14 @@ export class ConditionWork {
   async close(): Promise<void> {
     await this.#journal.close();
   }
+}
+
+/** Removes what is in the folder, its state last: as long as anything else is there, it says whose that is. */
+async function clear(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (name !== STATE) await rm(join(folder, name), { recursive: true });
+  }
+  await rm(join(folder, STATE));
 }
 
 async function makeFolders(folder: string): Promise<void> {

@@ -1,9 +1,24 @@
-import { checkInteger, checkLength, checkList, checkObject, invalid } from '../check.ts';
+import {
+  checkInteger,
+  checkLength,
+  checkList,
+  checkObject,
+  checkOptions,
+  invalid,
+  type OptionNames,
+} from '../check.ts';
 import type { PackCounts } from './pack/counts.ts';
 import { RowPacker, type PackedRow, type PackOptions } from './pack/row-packer.ts';
 
 /** A document: its tokens, or a row with labels of its own, as conditionDocument makes it. */
 export type PackableDocument = ArrayLike<number> | { inputIds: ArrayLike<number>; labels?: ArrayLike<number> };
+
+const OPTIONS: OptionNames<PackOptions> = {
+  length: true,
+  strategy: true,
+  bufferTokens: true,
+  crossDocumentAttention: true,
+};
 
 /** Token ids and −100. */
 const INT32_MAX = 2 ** 31 - 1;
@@ -32,7 +47,7 @@ export function* packRows(
   documents: Iterable<PackableDocument>,
   options: PackOptions,
 ): Generator<PackedRow, PackCounts, void> {
-  checkObject('options', options);
+  checkOptions('options', options, OPTIONS);
   if (typeof documents !== 'object' || documents === null || !(Symbol.iterator in documents)) {
     throw invalid('documents', 'an array of documents, or another iterable', documents);
   }

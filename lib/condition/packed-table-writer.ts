@@ -27,7 +27,8 @@ export class PackedTableWriter {
     this.#packer = new RowPacker({ ...options, crossDocumentAttention: false });
   }
 
-  static async create(path: string, options: PackOptions): Promise<PackedTableWriter> {
+  /** @param options.corpus a digest of the corpus that the documents are of */
+  static async create(path: string, options: PackOptions & { corpus?: string }): Promise<PackedTableWriter> {
     return new PackedTableWriter(await PackedFileWriter.create(path, options), options);
   }
 

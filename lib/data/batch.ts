@@ -1,5 +1,13 @@
 import type { EngineBatch } from '../backend/types.ts';
-import { checkInteger, checkLength, checkList, checkObject, invalid } from '../check.ts';
+import {
+  checkInteger,
+  checkLength,
+  checkList,
+  checkObject,
+  checkOptions,
+  invalid,
+  type OptionNames,
+} from '../check.ts';
 import type { TransformerShape } from '../model/shape.ts';
 
 /** Token rows of one step, row-major [batch, time]. Padding, if any, is on the right. */
@@ -41,6 +49,8 @@ export interface CollateOptions {
   length?: number;
 }
 
+const COLLATE: OptionNames<CollateOptions> = { paddingId: true, length: true };
+
 /** What a model can take: 0 positions are as many as come, 0 token types none. */
 export type BatchLimits = Pick<TransformerShape, 'vocabSize' | 'learnedPositions' | 'tokenTypes'>;
 
@@ -73,7 +83,7 @@ export function labelledTokens({ inputIds, labels = inputIds }: TokenRow): numbe
  */
 export function collate(rows: readonly TokenRow[], options: CollateOptions = {}): Batch {
   if (!Array.isArray(rows)) throw invalid('rows', 'an array of rows', rows);
-  checkObject('options', options);
+  checkOptions('options', options, COLLATE);
   if (rows.length === 0) throw invalid('rows', 'at least one row', rows);
   const paddingId = checkInteger('paddingId', options.paddingId ?? 0, 0, INT32_MAX);
   rows.forEach((row: TokenRow, r) => {

@@ -12,6 +12,8 @@ export interface Samples {
   readonly count: number;
   /** Tokens of the longest row there may be. */
   readonly length: number;
+  /** A digest of the corpus that `document` counts the rows of, where it is known. */
+  readonly corpus?: string;
   /** The row's ids; a view, not a copy. */
   tokens(i: number): Int32Array;
   /** The corpus row that the sample was cut from; of a packed row, that of its first piece. */
@@ -34,6 +36,8 @@ export interface Samples {
 /** The columns of samples as flat arrays, the form in which they are computed with and stored. */
 export interface SampleColumns {
   length: number;
+  /** A digest of the corpus, where it is known. */
+  corpus?: string;
   /** Ids of all rows one after the other. */
   tokens: Int32Array;
   /** Where each row begins, and the end of the last: count + 1 values. */
@@ -60,6 +64,10 @@ export class FlatSamples implements Samples {
 
   get length(): number {
     return this.columns.length;
+  }
+
+  get corpus(): string | undefined {
+    return this.columns.corpus;
   }
 
   tokens(i: number): Int32Array {
@@ -115,6 +123,7 @@ export function mostRows(length: number): number {
 /** Gathers rows into flat arrays. Errors: UNSUPPORTED for more than a samples file can hold. */
 export class SamplesBuilder {
   readonly #length: number;
+  readonly #corpus: string | undefined;
   readonly #tokens = new GrowingArray(Int32Array);
   readonly #offsets = new GrowingArray(Int32Array);
   readonly #documents = new GrowingArray(Uint32Array);
@@ -122,8 +131,10 @@ export class SamplesBuilder {
   readonly #splits = new GrowingArray(Uint8Array);
   readonly #domainCodes = new Map<string, number>();
 
-  constructor(length: number) {
+  /** @param corpus a digest of it, where it is known */
+  constructor(length: number, corpus?: string) {
     this.#length = length;
+    this.#corpus = corpus;
     this.#offsets.push(0);
   }
 
@@ -149,6 +160,7 @@ export class SamplesBuilder {
   build(): FlatSamples {
     return new FlatSamples({
       length: this.#length,
+      corpus: this.#corpus,
       tokens: this.#tokens.values(),
       offsets: this.#offsets.values(),
       documents: this.#documents.values(),

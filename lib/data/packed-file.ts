@@ -26,7 +26,7 @@ import { IGNORED_LABEL } from './batch.ts';
 import type { PackedColumns, PackedFile } from './packed-samples.ts';
 import { SPLITS, type Split } from './splits.ts';
 
-/** Schema metadata, as JSON: `length`, `crossDocumentAttention`. Files that have it hold packed rows. */
+/** Schema metadata, as JSON: `length`, `crossDocumentAttention`, `corpus` where it is known. Files that have it hold packed rows. */
 const KEY = 'gradfold.packed';
 
 /** What the shards of packed rows are called. */
@@ -62,6 +62,8 @@ export interface PackedFileOptions {
   length: number;
   /** Readers see one document a row, so that attention crosses documents; default false. */
   crossDocumentAttention?: boolean;
+  /** A digest of the corpus that the documents are of. */
+  corpus?: string;
   /** Tokens of a record batch, which is what memory holds; default 2²⁰. */
   batchTokens?: number;
 }
@@ -96,10 +98,10 @@ export class PackedFileWriter {
     this.#path = path;
     this.#file = file;
     this.#writer = new ArrowFileWriter(file.handle);
-    const { length, crossDocumentAttention = false } = options;
+    const { length, crossDocumentAttention = false, corpus } = options;
     this.#length = length;
     this.#batchTokens = options.batchTokens ?? BATCH_TOKENS;
-    this.#schema = new Schema(FIELDS, new Map([[KEY, JSON.stringify({ length, crossDocumentAttention })]]));
+    this.#schema = new Schema(FIELDS, new Map([[KEY, JSON.stringify({ length, crossDocumentAttention, corpus })]]));
   }
 
   /** Errors: INVALID_ARGUMENT; IO. */
@@ -217,7 +219,10 @@ export function holdsPackedRows(table: Table): boolean {
 export function packedFile(path: string, table: Table): PackedFile {
   const found = table.schema.fields.map(({ name, type }) => `${name}: ${type}`).join(', ');
   const expected = FIELDS.map(({ name, type }) => `${name}: ${type}`).join(', ');
-  const { length, crossDocumentAttention } = parseJsonObject(`${path}, ${KEY}`, table.schema.metadata.get(KEY)!);
+  const { length, crossDocumentAttention, corpus } = parseJsonObject(
+    `${path}, ${KEY}`,
+    table.schema.metadata.get(KEY)!,
+  );
   if (found !== expected || !Number.isInteger(length) || typeof crossDocumentAttention !== 'boolean') {
     throw invalid(path, `packed rows with the columns ${expected}`, found, {
       code: 'INVALID_FILE',
@@ -225,7 +230,10 @@ export function packedFile(path: string, table: Table): PackedFile {
     });
   }
   const batches = table.batches.filter((batch) => batch.numRows > 0).map((batch) => columnsOf(path, batch));
-  return { path, length: length as number, crossDocumentAttention, batches };
+  return {
+    ...{ path, length: length as number, crossDocumentAttention, batches },
+    ...(typeof corpus === 'string' && { corpus }),
+  };
 }
 
 function columnsOf(path: string, batch: RecordBatch): PackedColumns {

@@ -3,7 +3,7 @@ import { invalid } from '../check.ts';
 import { IGNORED_LABEL, type TokenRow } from './batch.ts';
 import { willNeed } from './file-bytes.ts';
 import type { Samples } from './flat-samples.ts';
-import { layShards, rowsOf, shardOf, type Shard } from './shards.ts';
+import { commonCorpus, layShards, rowsOf, shardOf, type Shard } from './shards.ts';
 import { SPLITS, type Split } from './splits.ts';
 
 /** What a packed row holds of one document: its tokens [start, end). */
@@ -48,6 +48,8 @@ export interface PackedFile {
   path: string;
   length: number;
   crossDocumentAttention: boolean;
+  /** A digest of the corpus, where it is known. */
+  corpus?: string;
   batches: readonly PackedColumns[];
 }
 
@@ -56,6 +58,7 @@ export class PackedTable implements PackedSamples {
   readonly objective = 'next-token';
   readonly count: number;
   readonly length: number;
+  readonly corpus?: string;
   readonly shards?: readonly Shard[];
   readonly #batches: readonly PackedColumns[];
   /** Where the rows of each batch lie; laid like shards. */
@@ -84,6 +87,7 @@ export class PackedTable implements PackedSamples {
     );
     this.count = rowsOf(shards);
     this.length = first.length;
+    this.corpus = commonCorpus(files);
     const crossing = crossDocumentAttention ?? first.crossDocumentAttention;
     this.#oneDocument = crossing ? new Uint16Array(this.length) : null;
   }

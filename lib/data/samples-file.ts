@@ -27,6 +27,8 @@ import { SPLITS } from './splits.ts';
 
 /** Schema metadata: the longest row there may be. */
 const LENGTH_KEY = 'gradfold.samples.length';
+/** Schema metadata, where it is known: a digest of the corpus. */
+const CORPUS_KEY = 'gradfold.samples.corpus';
 
 const TOKENS = new List(new Field('item', new Int32(), false));
 const DOMAIN = new Dictionary(new Utf8(), new Int32(), 0);
@@ -86,7 +88,9 @@ export async function writeSamplesFile(path: string, { columns }: FlatSamples): 
     makeData({ type: DOMAIN, ...shape, data: columns.domains, dictionary: names(columns.domainNames) }),
     makeData({ type: SPLIT, ...shape, data: columns.splits, dictionary: names(SPLITS) }),
   ];
-  const schema = new Schema(FIELDS, new Map([[LENGTH_KEY, String(columns.length)]]));
+  const metadata = new Map([[LENGTH_KEY, String(columns.length)]]);
+  if (columns.corpus !== undefined) metadata.set(CORPUS_KEY, columns.corpus);
+  const schema = new Schema(FIELDS, metadata);
   const batch = new RecordBatch(schema, makeData({ type: new Struct(FIELDS), ...shape, children }));
   await writeAtomically(path, async (handle) => {
     const writer = new ArrowFileWriter(handle);
@@ -155,6 +159,7 @@ function flatSamples(path: string, table: Table): FlatSamples {
   // Buffers of an Arrow file are padded: what counts is the stated length.
   return new FlatSamples({
     length,
+    corpus: table.schema.metadata.get(CORPUS_KEY),
     tokens: tokens?.children[0].values.subarray(0, tokens.valueOffsets[count]) ?? new Int32Array(0),
     offsets: tokens?.valueOffsets.subarray(0, count + 1) ?? new Int32Array(1),
     documents: documents?.values.subarray(0, count) ?? new Uint32Array(0),
@@ -166,7 +171,7 @@ function flatSamples(path: string, table: Table): FlatSamples {
 
 /** The rows [begin, end) as a table of their own. */
 function copyOf(samples: Samples, begin: number, end: number): FlatSamples {
-  const builder = new SamplesBuilder(samples.length);
+  const builder = new SamplesBuilder(samples.length, samples.corpus);
   for (let i = begin; i < end; i++)
     builder.add(samples.tokens(i), samples.document(i), samples.domain(i), samples.split(i));
   return builder.build();

@@ -1,6 +1,6 @@
 import { invalid } from '../check.ts';
 import type { FlatSamples, Samples } from './flat-samples.ts';
-import { layShards, rowsOf, shardOf, type Shard } from './shards.ts';
+import { commonCorpus, layShards, rowsOf, shardOf, type Shard } from './shards.ts';
 import type { Split } from './splits.ts';
 
 /** Samples over several files: rows are numbered through in the order of the shards. */
@@ -8,6 +8,7 @@ export class ShardedSamples implements Samples {
   readonly shards: readonly Shard[];
   readonly count: number;
   readonly length: number;
+  readonly corpus?: string;
   readonly #tables: readonly FlatSamples[];
 
   /** Errors: INVALID_FILE for shards of rows of another length; UNSUPPORTED for more rows than can be numbered. */
@@ -16,6 +17,7 @@ export class ShardedSamples implements Samples {
     this.shards = layShards(files.map(({ path, samples }) => ({ path, count: samples.count })));
     this.count = rowsOf(this.shards);
     this.length = this.#tables[0].length;
+    this.corpus = commonCorpus(this.#tables);
     for (const { path, samples } of files) {
       if (samples.length === this.length) continue;
       throw invalid(path, `rows of up to ${this.length} tokens, as ${files[0].path} has`, samples.length, {

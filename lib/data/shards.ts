@@ -117,3 +117,9 @@ function completeSet(folder: string, names: readonly string[]): string[] {
       `missing: ${missing.slice(0, NAMED_AT_MOST).join(', ')}${more}; write or copy them again`,
   );
 }
+
+/** The corpus of shards that are all of one, and say so. */
+export function commonCorpus(shards: readonly { corpus?: string }[]): string | undefined {
+  const [{ corpus }] = shards;
+  return shards.every((shard) => shard.corpus === corpus) ? corpus : undefined;
+}

@@ -198,7 +198,7 @@ export interface TrainTokenizerOptions {
 
 /** GPT-2's pre-tokenisation: words with their leading space, spelled in an alphabet of 256 printable characters. */
 const BYTE_LEVEL: ByteLevelConfig = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true };
-const SMALLEST_VOCABULARY = 257;
+export const SMALLEST_VOCABULARY = 257;
 /** Merges between two looks at the signal. */
 const CHECK_INTERVAL = 64;
 

@@ -1,4 +1,4 @@
-import { checkList, invalid } from '../check.ts';
+import { checkList, checkOptions, invalid, type OptionNames } from '../check.ts';
 import type { Tokenizer } from '../data/tokenizer.ts';
 import { contextWindow } from '../model/context-window.ts';
 import type { LanguageModel } from '../model/language-model.ts';
@@ -24,6 +24,18 @@ export interface PrefixOptions extends Omit<ChoiceOptions, 'prefix' | 'onProgres
   /** Counted in prefixes × tasks. */
   onProgress?: (progress: { done: number; total: number }) => void;
 }
+
+const OPTIONS: OptionNames<PrefixOptions> = {
+  prefixes: true,
+  beginId: true,
+  template: true,
+  shots: true,
+  examples: true,
+  seed: true,
+  batchSize: true,
+  signal: true,
+  onProgress: true,
+};
 
 /** The results under one prefix. */
 export interface PrefixEvaluation {
@@ -53,6 +65,7 @@ export async function evaluateUnderPrefixes(
   tasks: EvaluationTasks,
   options: PrefixOptions = {},
 ): Promise<PrefixEvaluation[]> {
+  checkOptions('options', options, OPTIONS);
   const { prefixes = [null], beginId = tokenizer.beginOfTextId, onProgress, ...rest } = options;
   checkList('prefixes', prefixes);
   const { perplexity, choices = {} } = tasks;

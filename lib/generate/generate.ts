@@ -1,4 +1,4 @@
-import { checkCall, checkInteger, checkList, invalid } from '../check.ts';
+import { checkInteger, checkList, checkOptions, invalid, type OptionNames } from '../check.ts';
 import { collate } from '../data/batch.ts';
 import { contextWindow } from '../model/context-window.ts';
 import type { LanguageModel } from '../model/language-model.ts';
@@ -20,6 +20,19 @@ export interface GenerateOptions extends SamplingOptions {
   /** Counted in tokens of all texts; total is the most that there can be. */
   onProgress?: (progress: { done: number; total: number }) => void;
 }
+
+const OPTIONS: OptionNames<GenerateOptions> = {
+  temperature: true,
+  topK: true,
+  topP: true,
+  maxTokens: true,
+  samples: true,
+  endId: true,
+  seed: true,
+  batchSize: true,
+  signal: true,
+  onProgress: true,
+};
 
 /** What a model made of a prompt. */
 export interface GeneratedText {
@@ -62,7 +75,7 @@ export async function generate(
   prompts: readonly ArrayLike<number>[],
   options: GenerateOptions = {},
 ): Promise<GeneratedText[]> {
-  checkCall('options', options);
+  checkOptions('options', options, OPTIONS);
   model.checkPredictsNext('generate');
   const sampling = resolveSampling(options);
   const seed = checkInteger('seed', options.seed ?? 0, 0);

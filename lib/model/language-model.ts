@@ -6,7 +6,15 @@ import type {
   FloatArray,
   SketchRequest,
 } from '../backend/types.ts';
-import { checkCall, checkFiniteArray, checkInteger, checkLength, checkList, checkObject, invalid } from '../check.ts';
+import {
+  checkFiniteArray,
+  checkInteger,
+  checkLength,
+  checkList,
+  checkOptions,
+  invalid,
+  type OptionNames,
+} from '../check.ts';
 import { checkBatch, checkRows, type Batch } from '../data/batch.ts';
 import { GradfoldError } from '../errors.ts';
 import { transformerShape } from './architectures/index.ts';
@@ -78,6 +86,22 @@ export interface PerSampleResult {
   gradient?: ParameterVector;
 }
 
+const CALL: OptionNames<CallOptions> = { signal: true };
+const LOGITS: OptionNames<LogitsOptions> = { ...CALL, positions: true };
+const WEIGHED: OptionNames<WeightOptions> = { ...CALL, weights: true };
+const GRADIENT: OptionNames<GradientOptions> = { ...WEIGHED, into: true };
+const HVP: OptionNames<HvpOptions> = { ...WEIGHED, addTo: true };
+const SKETCH: OptionNames<SketchRequest> = { dimensions: true, seed: true };
+const PER_SAMPLE: OptionNames<PerSampleRequest> = {
+  ...GRADIENT,
+  norms: true,
+  dots: true,
+  gram: true,
+  gradients: true,
+  sketch: true,
+  granularity: true,
+};
+
 /**
  * A language model on a backend: a decoder that predicts next tokens, or an encoder that predicts masked ones. The loss
  * ℓ_i of a sample is the mean cross-entropy over its predicted positions (0, with a zero gradient, where there are
@@ -139,7 +163,7 @@ export class LanguageModel extends TransformerModel<ModelConfig, EngineModel> {
 
   /** Loss of each row, and their plain mean. */
   async loss(batch: Batch, options: CallOptions = {}): Promise<{ mean: number; perSample: Float64Array }> {
-    const perSample = await this.engine.loss(this.#check(batch, options), options.signal);
+    const perSample = await this.engine.loss(this.#check(batch, options, CALL), options.signal);
     return { mean: perSample.reduce((sum, loss) => sum + loss, 0) / perSample.length, perSample };
   }
 
@@ -151,7 +175,7 @@ export class LanguageModel extends TransformerModel<ModelConfig, EngineModel> {
    * @throws GradfoldError INVALID_ARGUMENT naming a row without tokens, or a position that is padding or out of order
    */
   async logits(batch: Omit<Batch, 'labels'>, options: LogitsOptions = {}): Promise<FloatArray[]> {
-    checkCall('options', options);
+    checkOptions('options', options, LOGITS);
     const checked = markPositions(checkRows(batch, this.#shape), options.positions);
     const logits = await this.engine.logits(checked, options.signal);
     const { vocabSize } = this.#shape;
@@ -165,7 +189,7 @@ export class LanguageModel extends TransformerModel<ModelConfig, EngineModel> {
     batch: Batch,
     options: GradientOptions = {},
   ): Promise<{ perSample: Float64Array; gradient: ParameterVector }> {
-    const checked = this.#check(batch, options);
+    const checked = this.#check(batch, options, GRADIENT);
     const { request, gradient } = this.#backwardRequest(checked, options, true);
     const { losses } = await this.engine.backward(checked, request, options.signal);
     return { perSample: losses, gradient: gradient! };
@@ -176,7 +200,7 @@ export class LanguageModel extends TransformerModel<ModelConfig, EngineModel> {
    * numbers unless `gradients` asks for them.
    */
   async perSample(batch: Batch, request: PerSampleRequest): Promise<PerSampleResult> {
-    checkCall('request', request);
+    checkOptions('request', request, PER_SAMPLE);
     const checked = checkBatch(batch, this.#shape, request.granularity);
     const wanted = request.weights !== undefined || request.into !== undefined;
     const { request: backward, gradient } = this.#backwardRequest(checked, request, wanted);
@@ -204,7 +228,7 @@ export class LanguageModel extends TransformerModel<ModelConfig, EngineModel> {
    * backward pass, so it takes far less memory than `perSample` with `dots`.
    */
   async jvp(batch: Batch, v: ParameterVector, options: CallOptions = {}): Promise<{ jvp: Float64Array }> {
-    const checked = this.#check(batch, options);
+    const checked = this.#check(batch, options, CALL);
     const tangent = ParameterVector.engineOf(v, this.space, 'v');
     return { jvp: await this.engine.jvp(checked, tangent, options.signal) };
   }
@@ -217,7 +241,7 @@ export class LanguageModel extends TransformerModel<ModelConfig, EngineModel> {
     v: ParameterVector,
     options: HvpOptions = {},
   ): Promise<{ jvp: Float64Array; hvp: ParameterVector }> {
-    const checked = this.#check(batch, options);
+    const checked = this.#check(batch, options, HVP);
     const weights = resolveWeights(options.weights, checked.samples);
     const tangent = ParameterVector.engineOf(v, this.space, 'v');
     const hvp = options.addTo ?? this.vector();
@@ -236,8 +260,8 @@ export class LanguageModel extends TransformerModel<ModelConfig, EngineModel> {
     return estimateMemory(this.engine, this.#shape, shape, operation, request);
   }
 
-  #check(batch: Batch, options: CallOptions): EngineBatch {
-    checkCall('options', options);
+  #check<Options extends CallOptions>(batch: Batch, options: Options, known: OptionNames<Options>): EngineBatch {
+    checkOptions('options', options, known);
     return checkBatch(batch, this.#shape);
   }
 
@@ -262,7 +286,7 @@ function resolveWeights(weights: ArrayLike<number> | undefined, samples: number)
 }
 
 function checkSketch(sketch: SketchRequest): SketchRequest {
-  checkObject('sketch', sketch);
+  checkOptions('sketch', sketch, SKETCH);
   const { dimensions, seed } = sketch;
   return {
     dimensions: checkInteger('sketch.dimensions', dimensions, 1, MAX_SKETCH_DIMENSIONS),

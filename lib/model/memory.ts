@@ -1,5 +1,5 @@
 import type { EngineBatch, EngineModel, MemoryRequest } from '../backend/types.ts';
-import { checkInteger, checkObject, invalid } from '../check.ts';
+import { checkInteger, checkObject, checkOptions, invalid, type OptionNames } from '../check.ts';
 import { IGNORED_LABEL } from '../data/batch.ts';
 import { GradfoldError } from '../errors.ts';
 import type { TransformerShape } from './shape.ts';
@@ -28,6 +28,15 @@ export interface PerSampleMemory {
   /** Whether the weighted gradient is wanted. */
   gradient?: boolean;
 }
+
+const REQUEST: OptionNames<PerSampleMemory> = {
+  norms: true,
+  dots: true,
+  gram: true,
+  gradients: true,
+  sketch: true,
+  gradient: true,
+};
 
 /** Bytes at the peak of an operation. */
 export interface MemoryEstimate {
@@ -66,7 +75,7 @@ export function estimateMemory(
     );
   }
   checkObject('shape', batchShape);
-  checkObject('request', request);
+  checkOptions('request', request, REQUEST);
   const batch = batchOf(batchShape, shape);
   const dots = checkInteger('dots', request.dots ?? 0, 0, MAX_DOTS);
   const { pass, vectors } = planOf(operation, batch.samples, { ...request, dots });

@@ -1,5 +1,5 @@
 import type { EngineVector } from '../backend/types.ts';
-import { checkFinite, checkList, checkObject, invalid } from '../check.ts';
+import { checkFinite, checkList, checkOptions, invalid, type OptionNames } from '../check.ts';
 import type { ParameterVector } from './parameter-vector.ts';
 
 /** θ ← θ − lr·s·g */
@@ -28,6 +28,15 @@ export interface AdamwConfig {
 
 export type OptimizerConfig = SgdConfig | AdamwConfig;
 
+const CONFIG: OptionNames<SgdConfig & Omit<AdamwConfig, 'kind'>> = {
+  kind: true,
+  lr: true,
+  clipNorm: true,
+  betas: true,
+  eps: true,
+  weightDecay: true,
+};
+
 /** A configuration with its defaults. */
 export interface OptimizerSettings {
   kind: OptimizerConfig['kind'];
@@ -55,11 +64,12 @@ export interface OptimizerState extends Moments {
  * @throws GradfoldError INVALID_ARGUMENT naming the setting that is wrong.
  */
 export function resolveOptimizer(config: OptimizerConfig): OptimizerSettings {
-  checkObject('optimizer', config);
+  checkOptions('optimizer', config, CONFIG);
   if (config.kind !== 'sgd' && config.kind !== 'adamw') {
     throw invalid('kind', '"sgd" or "adamw"', (config as { kind: unknown }).kind);
   }
-  const { betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0 } = config.kind === 'adamw' ? config : {};
+  const { betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0 } = config as Partial<AdamwConfig>;
+  if (config.kind === 'sgd' && weightDecay !== 0) throw invalid('weightDecay', 'none or 0, for sgd', weightDecay);
   checkList('betas', betas);
   const beta = (k: 0 | 1) => {
     const value = checkFinite(`betas[${k}]`, betas[k], { min: 0 });

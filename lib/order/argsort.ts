@@ -1,5 +1,5 @@
 import type { FloatArray } from '../backend/types.ts';
-import { checkObject } from '../check.ts';
+import { checkOptions, type OptionNames } from '../check.ts';
 import { runKernel, runKernelAsync, type AsyncOptions, type OrderKernel } from './kernel.ts';
 import { sortKernel, type MemoryOptions } from './sort-kernel.ts';
 
@@ -7,6 +7,13 @@ export interface ArgsortOptions extends MemoryOptions {
   /** Highest first; default false. Equal scores keep input order either way. */
   descending?: boolean;
 }
+
+const OPTIONS: OptionNames<ArgsortOptions & AsyncOptions> = {
+  descending: true,
+  memory: true,
+  signal: true,
+  backend: true,
+};
 
 /**
  * The row indices [n] that sort scores [n]. Stable in both directions: equal scores (-0 equals 0) keep input order.
@@ -32,6 +39,6 @@ export async function argsortAsync(
 
 /** @internal */
 export function argsortKernel(scores: FloatArray, options: ArgsortOptions = {}): OrderKernel {
-  checkObject('options', options);
+  checkOptions('options', options, OPTIONS);
   return sortKernel(scores, { descending: options.descending }, options);
 }

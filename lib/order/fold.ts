@@ -1,4 +1,4 @@
-import { checkInteger, checkObject } from '../check.ts';
+import { checkInteger, checkOptions, type OptionNames } from '../check.ts';
 import type { FloatArray } from '../backend/types.ts';
 import { runKernel, runKernelAsync, type AsyncOptions, type OrderKernel } from './kernel.ts';
 import { sortKernel, type MemoryOptions } from './sort-kernel.ts';
@@ -8,6 +8,7 @@ export interface FoldOptions extends MemoryOptions {
   layers?: number;
 }
 
+const OPTIONS: OptionNames<FoldOptions & AsyncOptions> = { layers: true, memory: true, signal: true, backend: true };
 /** As published. */
 export const DEFAULT_LAYERS = 3;
 const MAX_LAYERS = 0xffffffff;
@@ -59,7 +60,7 @@ export function checkLayers(layers: number): void {
 
 /** @internal */
 export function foldKernel(scores: FloatArray, options: FoldOptions = {}): OrderKernel {
-  checkObject('options', options);
+  checkOptions('options', options, OPTIONS);
   const { layers = DEFAULT_LAYERS } = options;
   checkLayers(layers);
   return sortKernel(scores, { layers }, options);

@@ -69,11 +69,12 @@ async function writeRows(
   options: TokenizationOptions,
 ): Promise<void> {
   const { length, shardRows = Infinity } = options;
-  let builder = new SamplesBuilder(length);
+  const ofCorpus = digestCorpus(corpus);
+  let builder = new SamplesBuilder(length, ofCorpus);
   const flush = async (position: Pick<TokenizationState, 'document' | 'row' | 'complete'>) => {
     const path = shardRows === Infinity ? join(folder.work, `${SHARDS_NAME}.arrow`) : folder.shard(state.shards);
     await writeSamplesFile(path, builder.build());
-    builder = new SamplesBuilder(length);
+    builder = new SamplesBuilder(length, ofCorpus);
     Object.assign(state, position, { shards: state.shards + 1 });
     await writeState(folder.work, state);
   };

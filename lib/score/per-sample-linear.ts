@@ -1,6 +1,16 @@
 import { checkBackend } from '../backend/check.ts';
 import type { Backend, FloatArray, LinearProblem, LinearRequest } from '../backend/types.ts';
-import { checkCall, checkFiniteArray, checkInteger, checkLength, checkList, checkObject, invalid } from '../check.ts';
+import {
+  checkCall,
+  checkFiniteArray,
+  checkInteger,
+  checkLength,
+  checkList,
+  checkObject,
+  checkOptions,
+  invalid,
+  type OptionNames,
+} from '../check.ts';
 import { GradfoldError } from '../errors.ts';
 
 /** What went into a linear layer y = x Wᵀ (+ b), W [outFeatures × inFeatures], and what came back; all row-major. */
@@ -33,6 +43,16 @@ export interface PerSampleLinearRequest {
   /** Aborting rejects the call with the signal's reason. */
   signal?: AbortSignal;
 }
+
+const REQUEST: OptionNames<PerSampleLinearRequest> = {
+  norms: true,
+  dots: true,
+  gram: true,
+  gradients: true,
+  weights: true,
+  into: true,
+  signal: true,
+};
 
 export interface PerSampleLinearResult {
   /** [batch] */
@@ -104,6 +124,7 @@ function checkRequest(request: PerSampleLinearRequest, batch: number, size: numb
   if ('sketch' in request && request.sketch !== undefined) {
     throw new GradfoldError('UNSUPPORTED', 'perSampleLinear: sketch is not supported');
   }
+  checkOptions('request', request, REQUEST);
   const { weights, into, dots = [], norms = false, gram = false, gradients = false } = request;
   if (weights !== undefined) {
     checkLength('weights', weights, batch, 'one a sample');

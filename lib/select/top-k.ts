@@ -1,8 +1,10 @@
-import { checkFinite, checkObject } from '../check.ts';
+import { checkFinite, checkOptions, type OptionNames } from '../check.ts';
 import type { FloatArray } from '../backend/types.ts';
 import { runKernel, runKernelAsync, type AsyncOptions, type OrderKernel } from '../order/kernel.ts';
 import { sortKernel, type MemoryOptions } from '../order/sort-kernel.ts';
 import { checkScores } from '../score/check.ts';
+
+const OPTIONS: OptionNames<MemoryOptions & AsyncOptions> = { memory: true, signal: true, backend: true };
 
 /**
  * The k highest-scored rows (all of them when k >= n), ascending by score: the last k of the stable ascending order, so
@@ -27,7 +29,7 @@ export async function topKAsync(
 /** @internal */
 export function topKKernel(scores: FloatArray, k: number, options: MemoryOptions = {}): OrderKernel {
   checkScores(scores);
-  checkObject('options', options);
+  checkOptions('options', options, OPTIONS);
   return sortKernel(scores, { keep: rowsOfTop(scores.length, k) }, options);
 }
 

@@ -94,6 +94,18 @@ export function documentsIn(samples: Pick<Samples, 'document' | 'pieces'>): (row
 }
 
 /**
+ * @throws GradfoldError INVALID_DATA for tables that are known to be of two corpora: the same document has other numbers there,
+ *   so nobody can say which rows are of documents not seen before
+ */
+export function checkOneCorpus(conditioned: Pick<Samples, 'corpus'>, plain: Pick<Samples, 'corpus'>): void {
+  if (conditioned.corpus === undefined || plain.corpus === undefined || conditioned.corpus === plain.corpus) return;
+  throw invalid('plain rows (--plain)', 'rows of the corpus that the others are of', 'those of another corpus', {
+    code: 'INVALID_DATA',
+    fix: 'make both tables of one corpus, with one run of gradfold condition',
+  });
+}
+
+/**
  * The rows of the plain plan none of whose documents is among those that the first stage reads.
  * @param documentsOf the documents of a row of each table, by numbers that mean the same in both
  * @throws GradfoldError INVALID_DATA when no row is left

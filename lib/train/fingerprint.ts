@@ -106,10 +106,16 @@ export function rowParts({ inputIds, ...rest }: TokenRow): (string | Int32Array)
 }
 
 /**
+ * @param afresh how to get rid of the state
  * @throws GradfoldError INVALID_ARGUMENT saying what differs, when a saved state belongs to other inputs: going on from
  *   it would mix two runs.
  */
-export function checkSameRun(directory: string, saved: Fingerprint, current: Fingerprint): void {
+export function checkSameRun(
+  directory: string,
+  saved: Fingerprint,
+  current: Fingerprint,
+  afresh = 'delete this one',
+): void {
   const names = new Set([...Object.keys(saved), ...Object.keys(current)]);
   const differences = [...names]
     .filter((name) => saved[name] !== current[name])
@@ -118,7 +124,7 @@ export function checkSameRun(directory: string, saved: Fingerprint, current: Fin
     throw new GradfoldError(
       'INVALID_ARGUMENT',
       `${directory} holds the state of another run: ${differences.join('; ')}; ` +
-        'repeat it with what it was started with, or give another directory, or delete this one to start afresh',
+        `repeat it with what it was started with, or give another directory, or ${afresh} to start afresh`,
     );
   }
 }

@@ -1,4 +1,4 @@
-import { checkFinite, checkInteger, checkObject, invalid } from '../check.ts';
+import { checkFinite, checkInteger, checkOptions, invalid, type OptionNames } from '../check.ts';
 
 /** How the learning rate moves over a run, relative to its peak (the optimizer's `lr`). */
 export interface ScheduleConfig {
@@ -10,6 +10,8 @@ export interface ScheduleConfig {
   finalRatio?: number;
 }
 
+const CONFIG: OptionNames<ScheduleConfig> = { kind: true, warmupSteps: true, finalRatio: true };
+
 /** Shape of each schedule after warm-up: progress in [0, 1) → fraction of the peak. */
 const DECAY: Record<ScheduleConfig['kind'], (progress: number, finalRatio: number) => number> = {
   constant: () => 1,
@@ -18,7 +20,7 @@ const DECAY: Record<ScheduleConfig['kind'], (progress: number, finalRatio: numbe
 
 /** Checks a schedule for a run of `steps` steps and fills in its defaults. */
 export function resolveSchedule(config: ScheduleConfig, steps: number): Required<ScheduleConfig> {
-  checkObject('schedule', config);
+  checkOptions('schedule', config, CONFIG);
   if (typeof config.kind !== 'string' || !Object.hasOwn(DECAY, config.kind))
     throw invalid('schedule.kind', Object.keys(DECAY).join(' or '), config.kind);
   return {

@@ -1,4 +1,12 @@
-import { checkFinite, checkFiniteArray, checkLength, checkList, checkObject, invalid } from '../check.ts';
+import {
+  checkFinite,
+  checkFiniteArray,
+  checkLength,
+  checkList,
+  checkOptions,
+  invalid,
+  type OptionNames,
+} from '../check.ts';
 import type { FloatArray } from '../backend/types.ts';
 import type { GradfoldError } from '../errors.ts';
 import { runKernel, runKernelAsync, type AsyncOptions, type Kernel } from '../order/kernel.ts';
@@ -16,6 +24,14 @@ export interface SoftmaxOptions {
    */
   into?: Float64Array;
 }
+
+const OPTIONS: OptionNames<SoftmaxOptions & AsyncOptions> = {
+  temperature: true,
+  groups: true,
+  into: true,
+  signal: true,
+  backend: true,
+};
 
 /** Below this the addon's reciprocal of the temperature would overflow. */
 const LEAST_NATIVE_TEMPERATURE = 1e-300;
@@ -187,7 +203,7 @@ function checkGroups(n: number, ids: Int32Array | undefined): Int32Array | undef
 }
 
 function checkTemperature(options: SoftmaxOptions): number {
-  checkObject('options', options);
+  checkOptions('options', options, OPTIONS);
   const { temperature = 1 } = options;
   return checkFinite('temperature', temperature, { above: 0 });
 }

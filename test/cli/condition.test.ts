@@ -63,13 +63,39 @@ describe('gradfold condition', () => {
     expect(tokenizer.decode(tokens)).toMatch(/^<\|endoftext\|><topic \d at org>\nthe quick/);
   });
 
+  it('goes on where a call failed over missing metadata, and starts afresh when asked', async () => {
+    const documents = Array.from({ length: 20 }, (_, i) => ({
+      id: `n-${i}`,
+      text: 'a fox',
+      ...(i < 15 && { url: 'b.org' }),
+    }));
+    await writeCorpus(file('gaps.arrow'), documents);
+    const call = (...options: string[]) =>
+      gradfold([
+        ...['condition', file('gaps.arrow'), '--tokenizer', file('tokenizer'), '--length', '16', '-o', file('gaps')],
+        ...['--threads', '1', ...options],
+      ]);
+    const status = async (...options: string[]) => (await call(...options)).status;
+    expect(await status('--missing', 'fail')).toBe(1);
+    expect(await status('--missing', 'unknown')).toBe(0);
+    expect(await status('--missing', 'fail', '--force', '--shard-documents', '5')).toBe(1);
+    const refused = await call('--missing', 'unknown', '--shard-documents', '5');
+    expect([refused.status, refused.stderr]).toEqual([
+      1,
+      expect.stringMatching(/another run: .*condition --force does/),
+    ]);
+    expect(await status('--missing', 'unknown', '--shard-documents', '5', '--force')).toBe(0);
+  });
+
   it('refuses what contradicts itself or is not there', async () => {
     for (const [options, status, message] of [
       [['--template', '{topic}', '--metadata', 'host'], 2, /at most one of --metadata and --template/],
       [['--metadata', 'hosts'], 2, /Allowed choices are url, host/],
       [['--pack', 'first-fit'], 2, /Allowed choices are pack, pack-complete, best-fit/],
       [['--url-column', 'link'], 1, /column of metadata: expected one of .*--url-column/],
-      [['--cooldown', '2'], 1, /cooldown/],
+      [['--hosts', 'hosts.jsonl'], 1, /hosts.jsonl/],
+      [['--top', '3'], 1, /--top.*expected none but for the form 'top-hosts'/],
+      [['--cooldown', '2'], 2, /--cooldown.*expected a number >= 0 and <= 1/],
     ] as const) {
       const result = await condition('refused', ...options);
       expect(result.stderr).toMatch(message);

@@ -68,6 +68,37 @@ describe('train --cooldown', () => {
     expect(status).toBe(1);
   });
 
+  test('plain rows of another corpus are refused, packed or not', async () => {
+    await writeFile(at('others.jsonl'), tinyUrlDocuments(61));
+    await ok(['ingest', at('others.jsonl'), '-o', at('others.arrow')]);
+    await ok(['condition', at('others.arrow'), '--tokenizer', at('tokens'), '--length', '32', '-o', at('others')]);
+    await ok(['tokenize', at('others.arrow'), '--tokenizer', at('tokens'), '--length', '32', '-o', at('flat')]);
+    for (const plain of ['others/plain', 'flat/samples.arrow']) {
+      const { status, stderr } = await gradfold(training('other', '--cooldown', '0.2', '--plain', at(plain)));
+      expect(stderr).toContain('plain rows (--plain): expected rows of the corpus that the others are of');
+      expect(status).toBe(1);
+    }
+    await ok(['tokenize', at('corpus.arrow'), '--tokenizer', at('tokens'), '--length', '32', '-o', at('same')]);
+    await ok(training('flat-run', '--cooldown', '0.2', '--plain', at('same/samples.arrow')));
+  });
+
+  test('says what --plain is for where there are no plain rows', async () => {
+    const training = [
+      'train',
+      '--samples',
+      at('tokens/samples.arrow'),
+      '--config',
+      at('config.json'),
+      '-o',
+      at('none'),
+    ];
+    const { status, stderr } = await gradfold([...training, '--cooldown', '0.2', ...REFERENCE]);
+    expect(stderr).toMatch(
+      /--plain: expected the plain rows of --cooldown, or .*tokens\/plain, got .*gradfold condition/,
+    );
+    expect(status).toBe(1);
+  });
+
   test.each([
     [['--plain', 'x'], 'give --cooldown'],
     [['--mixed'], 'give --cooldown'],

@@ -47,6 +47,43 @@ describe('bad usage has exit status 2 and leaves standard output empty', () => {
     expect(stderr).not.toBe('');
   });
 
+  test.each([
+    ['condition c -o o --tokenizer t', '--cooldown 1.5', '>= 0 and <= 1'],
+    ['condition c -o o --tokenizer t', '--length 1', '[2, 65536]'],
+    ['condition c -o o --tokenizer t', '--metadata top-hosts --top 0', '> 0 and <= 100'],
+    ['tokenize c -o o', '--length 1', '>= 2'],
+    ['tokenize c -o o', '--vocabulary 256', '>= 257'],
+    ['generate m', '--top-p 0', '> 0 and <= 1'],
+    ['generate m', '--top-k 0', '>= 1'],
+    ['generate m', '--temperature -1', '>= 0'],
+    ['train -o o --samples s --model m', '--cooldown 2', '> 0 and < 1'],
+    ['train -o o --samples s --model m', '--lr -1', '>= 0'],
+    ['train -o o --samples s --model m', '--final-lr 1.1', '>= 0 and <= 1'],
+    ['train -o o --samples s --model m', '--weight-decay=-1', '>= 0'],
+    ['train -o o --samples s --model m', '--clip-norm 0', '> 0'],
+    ['train -o o --samples s --model m', '--discard 1', '>= 0 and < 1'],
+    ['train -o o --samples s --model m', '--rater-weights 0', '> 0'],
+    ['evaluate s --model m', '--mask-share 0', '> 0 and <= 1'],
+    ['evaluate s --model m', '--shots 1.5', '>= 0'],
+    ['score fit s -o o', '--held-out 1', '> 0 and < 1'],
+    ['score lqs s -o o', '--lr 0', '> 0'],
+    ['rate train s -o o', '--temperature 0', '> 0'],
+    ['rate train s -o o', '--inner-lr -1', '>= 0'],
+    ['rate filter s -o o', '--discard 1', '>= 0 and < 1'],
+    ['rate sweep s -o o', '--rhos 0.5,1', '> 0 and < 1'],
+    ['select s -o o', '--top-ratio 0', '> 0 and <= 1'],
+    ['select s -o o', '--temperature -1', '>= 0'],
+    ['plan s -o o', '--top-ratio 2', '> 0 and <= 1'],
+    ['corpus corrupt c -o o', '--share 2', '>= 0 and <= 1'],
+    ['mix predict r', '--target 0', '> 0'],
+    ['mix optimize r', '--floor -1', '>= 0'],
+  ])('%s %s: expected a number %s', async (command, given, range) => {
+    const { status, stdout, stderr } = await gradfold(`${command} ${given}`.split(' '));
+    expect(stderr).toMatch(/^error: option '.*' argument '.*' is invalid\. expected an? (number|integer) /);
+    expect(stderr).toContain(range);
+    expect([status, stdout]).toEqual([2, '']);
+  });
+
   test('a command that is nearly right is suggested', async () => {
     expect((await gradfold(['selct'])).stderr).toContain('Did you mean select?');
   });

@@ -66,6 +66,19 @@ describe('conditionDocument', () => {
     expect(() => text(null, { missing: 'fail' })).toThrow(/metadata: expected some/);
   });
 
+  it('names hosts as a table says', () => {
+    const text = (url: string, form: 'top-hosts' | 'hash', names?: Map<string, string>) =>
+      tokenizer.decode(conditionDocument('x', url, { tokenizer, bosId: null, eosId: null, form, names }).inputIds);
+    const names = new Map([['a.org', 'Name']]);
+    expect(text('https://a.org/1', 'top-hosts', names)).toBe('URL: Name\n\nx');
+    expect(text('https://b.org/1', 'top-hosts', names)).toBe('URL: unknown\n\nx');
+    expect(text('https://a.org/1', 'hash', names)).toBe('URL: Name\n\nx');
+    expect(text('https://b.org/1', 'hash', names)).toBe(text('https://b.org/2', 'hash'));
+    expect(() => text('https://a.org/1', 'top-hosts')).toThrow(/options.names: expected a Map of hosts.*top-hosts/);
+    expect(() => conditionDocument('x', 'a.org', { tokenizer, form: 'host', names })).toThrow(/options.names: .*none/);
+    expect(() => conditionDocument('x', 'a.org', { tokenizer, fom: 'host' } as never)).toThrow(/options: .*got "fom"/);
+  });
+
   it('names what it cannot do without', () => {
     expect(() => conditionDocument('text', null, ids)).toThrow(/document: expected tokens, .*options.tokenizer/);
     expect(() => conditionDocument([1], 'text', ids)).toThrow(/metadata: expected tokens/);

@@ -251,6 +251,12 @@ describe('conditionInto', () => {
     await expect(call({ template: '{topic}' })).rejects.toThrow(/topic/);
     await expect(call({ template: '{url:uuid} {url:hash}' })).rejects.toThrow(/template: expected one kind of names/);
     await expect(call({ metadata: 'none', template: 'x' })).rejects.toThrow(/template/);
+    const hosts = file('uuid', 'hosts.jsonl');
+    await expect(call({ hosts })).rejects.toThrow(/hosts \(--hosts\): expected none/);
+    await expect(call({ hosts, metadata: 'none' })).rejects.toThrow(/hosts \(--hosts\): expected none/);
+    await expect(call({ topPercent: 5 })).rejects.toThrow(/topPercent \(--top\): expected none/);
+    await expect(call({ topPercent: 5, hosts, metadata: 'top-hosts' })).rejects.toThrow(/topPercent \(--top\)/);
+    await expect(call({ suffixes: ' ' } as never)).rejects.toThrow(/options: .*got "suffixes"/);
     await expect(call({ cooldown: 1.5 })).rejects.toThrow(/cooldown/);
     await expect(call({ length: 1 })).rejects.toThrow(/length/);
     const there = conditionInto(file('whole-pack'), file('corpus.arrow'), OPTIONS);
@@ -258,6 +264,17 @@ describe('conditionInto', () => {
     await expect(call({ tokenizer: file('nowhere') })).rejects.toMatchObject({ code: 'NOT_FOUND' });
     expect((await readdir(directory)).filter((name) => name.startsWith('never'))).toEqual([]);
     await expect(call({ missing: 'fail' })).rejects.toThrow(/document "id-\d+", column 'url'/);
+  });
+
+  it('can be called with other options where no shard is done', async () => {
+    const call = (options: Partial<ConditionIntoOptions>) =>
+      conditionInto(file('mended'), file('corpus.arrow'), { ...OPTIONS, metadata: 'uuid', ...options });
+    await expect(call({ missing: 'fail' })).rejects.toThrow(/--missing/);
+    expect(await readdir(file('mended.partial'))).toContain('hosts.jsonl');
+    const report = await call({ missing: 'unknown', metadata: 'host' });
+    expect(report.metadata.missing).toBeGreaterThan(0);
+    await conditionInto(file('unhurt'), file('corpus.arrow'), { ...OPTIONS, missing: 'unknown' });
+    expect(await contents(file('mended'))).toEqual(await contents(file('unhurt')));
   });
 
   it('goes on after an interruption, but not with other options', async () => {
@@ -284,7 +301,7 @@ describe('conditionInto', () => {
       const call = conditionInto(file('stopped'), file('corpus.arrow'), { ...options, [name]: other });
       await expect(call).rejects.toMatchObject({
         code: 'INVALID_ARGUMENT',
-        message: expect.stringContaining(`is ${other}`),
+        message: expect.stringMatching(new RegExp(`is ${other}.*--force`)) as string,
       });
     }
     await conditionInto(file('stopped'), file('corpus.arrow'), options);

@@ -95,6 +95,21 @@ describe('transformerShape', () => {
 
   it('names a width that does not divide into heads', () => {
     expect(() => transformerShape({ ...GPT2, n_head: 5 })).toThrow(/n_embd \/ n_head: expected an integer.*got 2\.4/);
+    const llama = {
+      model_type: 'llama',
+      vocab_size: 5,
+      hidden_size: 12,
+      intermediate_size: 8,
+      num_hidden_layers: 1,
+    } as const;
+    const shapeOf = (fields: object) => transformerShape({ ...llama, ...fields } as ModelConfig);
+    const divided = /^hidden_size \/ num_attention_heads: expected an /;
+    expect(() => shapeOf({ num_attention_heads: 5 })).toThrow(
+      /^hidden_size \/ num_attention_heads: .*integer.*got 2\.4/,
+    );
+    expect(() => shapeOf({ num_attention_heads: 4 })).toThrow(divided); // 3, which is odd
+    expect(() => shapeOf({ num_attention_heads: 5, head_dim: 3 })).toThrow(/^head_dim: expected an even number.*got 3/);
+    expect(shapeOf({ num_attention_heads: 5, head_dim: 4 }).headDim).toBe(4);
   });
 });
 

@@ -5,10 +5,21 @@ import { DEFAULT_PREFIX, DEFAULT_SUFFIX } from '../../condition/condition-docume
 import { conditionInto, type ConditionReport } from '../../condition/condition-into.ts';
 import { METADATA_FORMS, type MetadataForm } from '../../condition/metadata-forms.ts';
 import { MISSING_METADATA, type MissingMetadata } from '../../condition/metadata-reader.ts';
+import { MOST_LENGTH } from '../../data/packed-file.ts';
 import type { PackCounts } from '../../condition/pack/counts.ts';
 import { PACK_STRATEGIES, type PackStrategy } from '../../condition/pack/row-packer.ts';
 import { DEFAULT_SHARES } from '../../recipe/schema.ts';
-import { claimFolder, defineCommand, forceOption, number, option, outOption, positiveInteger } from '../command.ts';
+import {
+  claimFolder,
+  defineCommand,
+  forceOption,
+  option,
+  outOption,
+  positiveInteger,
+  integerIn,
+  share,
+  numberIn,
+} from '../command.ts';
 import { unescaped } from '../escapes.ts';
 import { UsageError } from '../io.ts';
 import { formatTable } from '../table.ts';
@@ -25,7 +36,7 @@ export const condition = defineCommand<{
   template?: string;
   urlColumn: string;
   missing: MissingMetadata;
-  top: number;
+  top?: number;
   hosts?: string;
   prefix: string;
   suffix: string;
@@ -45,27 +56,27 @@ export const condition = defineCommand<{
   options: [
     outOption('the folder of conditioned/, plain/ and tokenizer.json'),
     option('--tokenizer <path>', 'a Hugging Face tokenizer.json or its folder').makeOptionMandatory(),
-    option('--length <n>', 'tokens a row', positiveInteger, 512),
+    option('--length <n>', 'tokens a row', integerIn(2, MOST_LENGTH), 512),
     new Option('--metadata <form>', 'what the URL becomes (default: host)').choices([...METADATA_FORMS, 'none']),
     option('--template <text>', 'instead: text with {column} and {column:form}', unescaped),
     option('--url-column <name>', 'column of the URL', String, 'url'),
     new Option('--missing <what>', 'what is done about missing and malformed metadata')
       .choices(MISSING_METADATA)
       .default('drop-prefix'),
-    option('--top <percent>', 'share of the hosts that top-hosts names', number, 2),
+    option('--top <percent>', 'share of the hosts that top-hosts names (default: 2)', numberIn({ above: 0, max: 100 })),
     option('--hosts <path>', 'a hosts.jsonl that says what stands for each host'),
     option('--prefix <text>', 'before the metadata', unescaped).default(DEFAULT_PREFIX, JSON.stringify(DEFAULT_PREFIX)),
     option('--suffix <text>', 'after them', unescaped).default(DEFAULT_SUFFIX, JSON.stringify(DEFAULT_SUFFIX)),
     option('--train-on-metadata', 'metadata, prefix and suffix count in the loss too').default(false),
     new Option('--pack <strategy>', 'how documents become rows').choices(PACK_STRATEGIES).default('best-fit'),
     option('--cross-document-attention', 'let attention cross the documents of a row').default(false),
-    option('--cooldown <share>', 'share of the training documents kept for the cooldown', number, 0.1),
+    option('--cooldown <share>', 'share of the training documents kept for the cooldown', share, 0.1),
     option('--shard-documents <n>', 'documents of a shard, each packed by itself (default: 65536)', positiveInteger),
     option('--threads <n>', 'shards made at a time (default: all cores)', positiveInteger),
     forceOption,
   ],
   async run({ args, options, io: { signal }, progress }) {
-    const { out, force, pack, top, threads, ...rest } = options;
+    const { out, force, pack, top, threads, json: _, ...rest } = options;
     if (rest.template !== undefined && rest.metadata !== undefined) {
       throw new UsageError('condition: give at most one of --metadata and --template');
     }

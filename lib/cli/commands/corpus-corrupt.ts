@@ -3,7 +3,7 @@ import { openCorpus, writeCorpus, type CorpusDocument } from '../../data/corpus.
 import { corpusDocuments } from '../../data/corpus-documents.ts';
 import { CORRUPTIONS, corruptDocuments, type Corruption } from '../../data/corrupt.ts';
 import { DEFAULT_SHARES } from '../../recipe/schema.ts';
-import { claimOutput, defineCommand, forceOption, number, option, outOption, positiveInteger } from '../command.ts';
+import { claimOutput, defineCommand, forceOption, option, outOption, positiveInteger, share } from '../command.ts';
 
 export const corpusCorrupt = defineCommand<{
   out: string;
@@ -22,9 +22,9 @@ export const corpusCorrupt = defineCommand<{
   limits: 'documents',
   options: [
     outOption('the corpus table'),
-    option('--share <x>', 'share of corrupted documents in the splits train and proxy', number, 0.3),
-    option('--target-share <x>', 'share in the split target', number, 0),
-    option('--validation-share <x>', 'share in the split validation', number, 0),
+    option('--share <x>', 'share of corrupted documents in the splits train and proxy', share, 0.3),
+    option('--target-share <x>', 'share in the split target', share, 0),
+    option('--validation-share <x>', 'share in the split validation', share, 0),
     option('--kinds <names>', `corruptions, parted by commas (default: ${CORRUPTIONS.join(', ')})`, parseKinds),
     option('--pieces <n>', 'cut documents into pieces of at most n characters first', positiveInteger),
     option('--per-document <n>', 'with --pieces: only so many of a document', positiveInteger),

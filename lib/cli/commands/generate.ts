@@ -6,11 +6,12 @@ import { LanguageModel } from '../../model/language-model.ts';
 import {
   backendOptions,
   defineCommand,
-  number,
   option,
   positiveInteger,
   withBackend,
   type BackendFlags,
+  numberIn,
+  nonNegativeNumber,
 } from '../command.ts';
 import { sideBySide } from '../columns.ts';
 import { collect, escaped, unescaped } from '../escapes.ts';
@@ -48,9 +49,14 @@ export const generate = defineCommand<
     new Option('--no-begin', 'begin with no begin-of-text token'),
     option('--tokens <n>', 'tokens generated at most', positiveInteger, 64),
     option('--samples <n>', 'texts for each prompt and prefix', positiveInteger, 1),
-    option('--temperature <t>', 'divides the logits; 0: always the most probable token', number, 1),
+    option('--temperature <t>', 'divides the logits; 0: always the most probable token', nonNegativeNumber, 1),
     option('--top-k <n>', 'draw from the n most probable tokens', positiveInteger),
-    option('--top-p <p>', 'draw from the most probable tokens that reach this probability', number, 1),
+    option(
+      '--top-p <p>',
+      'draw from the most probable tokens that reach this probability',
+      numberIn({ above: 0, max: 1 }),
+      1,
+    ),
     option('--tokenizer <path>', 'tokenizer.json or its folder (default: near the model)'),
     ...backendOptions,
   ],

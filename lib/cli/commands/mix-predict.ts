@@ -1,6 +1,6 @@
 import { analyzeMixture } from '../../mix/analysis.ts';
 import { readMixtureInput } from '../../mix/mix-files.ts';
-import { defineCommand, number, option } from '../command.ts';
+import { defineCommand, option, positiveNumber } from '../command.ts';
 import {
   analysisOptions,
   holdOutOption,
@@ -16,7 +16,7 @@ export const mixPredict = defineCommand<ResponseFlags & OptimumFlags & { target:
   description: 'The best mixture at another scale, from results, laws or best amounts at two scales or more.',
   example: 'gradfold mix predict optimum.json --target 10e9',
   options: [
-    option('--target <n>', 'sum of the amounts, in the unit of the scales', number).makeOptionMandatory(),
+    option('--target <n>', 'sum of the amounts, in the unit of the scales', positiveNumber).makeOptionMandatory(),
     holdOutOption,
     ...optimumOptions,
     ...responseOptions,

@@ -4,7 +4,7 @@ import { analyzeMixture } from '../../mix/analysis.ts';
 import { mixtureHeadline } from '../../mix/describe.ts';
 import { readMixtureInput } from '../../mix/mix-files.ts';
 import { renderMixReport } from '../../report/mix.ts';
-import { claimOutput, defineCommand, forceOption, number, option, outOption } from '../command.ts';
+import { claimOutput, defineCommand, forceOption, option, outOption, positiveNumber } from '../command.ts';
 import {
   analysisOptions,
   holdOutOption,
@@ -23,7 +23,7 @@ export const mixReport = defineCommand<
   options: [
     outOption('the page'),
     forceOption,
-    option('--target <n>', 'predict the mixture at this scale', number),
+    option('--target <n>', 'predict the mixture at this scale', positiveNumber),
     holdOutOption,
     ...optimumOptions,
     ...responseOptions,

@@ -1,7 +1,16 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { DEFAULT_LAYERS } from '../../order/fold.ts';
 import { orderFile, type FileOrder, type FileSelection } from '../../order/order-file.ts';
-import { claimOutput, defineCommand, forceOption, number, option, outOption, positiveInteger } from '../command.ts';
+import {
+  claimOutput,
+  defineCommand,
+  forceOption,
+  number,
+  option,
+  outOption,
+  positiveInteger,
+  numberIn,
+} from '../command.ts';
 import { UsageError } from '../io.ts';
 
 const ORDERS: Record<string, (layers: number) => FileOrder> = {
@@ -30,7 +39,7 @@ export const plan = defineCommand<{
   options: [
     outOption('the plan'),
     option('--column <name>', 'score column', String, 'lqs'),
-    option('--top-ratio <r>', 'keep this share, in (0, 1]', number),
+    option('--top-ratio <r>', 'keep this share, in (0, 1]', numberIn({ above: 0, max: 1 })),
     option('--top-k <k>', 'keep this many', positiveInteger),
     option('--above <x>', 'keep scores strictly above x', number),
     new Option('--method <name>', 'how the kept rows are ordered').choices(Object.keys(ORDERS)).default('fold'),

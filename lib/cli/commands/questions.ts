@@ -3,7 +3,7 @@ import { writeTextAtomically } from '../../atomic-file.ts';
 import { openCorpus } from '../../data/corpus.ts';
 import { openSamples, SPLITS, type Split } from '../../data/samples.ts';
 import { continuationQuestions } from '../../evaluate/continuation-questions.ts';
-import { claimOutput, defineCommand, forceOption, option, outOption, positiveInteger } from '../command.ts';
+import { claimOutput, defineCommand, forceOption, option, outOption, positiveInteger, integerIn } from '../command.ts';
 import { corpusOption } from '../score-output.ts';
 
 export const questions = defineCommand<{
@@ -24,7 +24,7 @@ export const questions = defineCommand<{
     outOption('the questions (JSON lines)'),
     corpusOption(),
     new Option('--split <name>', 'whose documents the questions are of').choices(SPLITS).default('validation'),
-    option('--choices <n>', 'choices of a question', positiveInteger, 4),
+    option('--choices <n>', 'choices of a question', integerIn(2), 4),
     option('--passage-words <n>', 'words of the passage', positiveInteger, 40),
     option('--continuation-words <n>', 'words of each choice', positiveInteger, 10),
     option('--group <column>', 'wrong choices come from documents that have the same value here', String, 'domain'),

@@ -6,7 +6,7 @@ import { excerpt, signed } from '../../report/text.ts';
 import { explanationData, type ExplanationData } from '../../score/explain-data.ts';
 import { explainScores } from '../../score/explain.ts';
 import { readScoreTable } from '../../score/table.ts';
-import { claimOutput, defineCommand, forceOption, option, positiveInteger } from '../command.ts';
+import { claimOutput, defineCommand, forceOption, option, positiveInteger, integerIn } from '../command.ts';
 import { corpusOption } from '../score-output.ts';
 import { formatTable } from '../table.ts';
 
@@ -28,7 +28,7 @@ export const rateExplain = defineCommand<{
     corpusOption(),
     option('--column <name>', 'score column', String, 'rater'),
     option('-o, --out <path>', 'where a page with pictures goes (default: there is none)'),
-    option('--folds <n>', 'of the cross-validation, by document', positiveInteger, 10),
+    option('--folds <n>', 'of the cross-validation, by document', integerIn(2), 10),
     option('--shown <n>', 'documents at each end', positiveInteger, 6),
     forceOption,
   ],

@@ -8,7 +8,7 @@ import { PointFilter } from '../../select/point-filter.ts';
 import { candidatesFor, ratioFor } from '../../select/discard.ts';
 import { invalid } from '../../check.ts';
 import { UsageError } from '../io.ts';
-import { claimOutput, defineCommand, forceOption, number, option, outOption, positiveInteger } from '../command.ts';
+import { claimOutput, defineCommand, forceOption, option, outOption, positiveInteger, numberIn } from '../command.ts';
 
 interface Flags {
   out: string;
@@ -60,7 +60,7 @@ export const rateFilter = defineCommand<Flags>({
     )
       .choices(['point', 'batch'])
       .default('point'),
-    option('--discard <share>', 'share of the rows that is left out', number, 0.5),
+    option('--discard <share>', 'share of the rows that is left out', numberIn({ min: 0, below: 1 }), 0.5),
     option('--batch <n>', 'rows that are kept of a batch', positiveInteger, 32),
     option(
       '--reference <scores>',

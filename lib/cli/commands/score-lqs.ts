@@ -17,12 +17,13 @@ import {
   claimOutput,
   defineCommand,
   forceOption,
-  number,
   option,
   outOption,
   positiveInteger,
   withBackend,
   type BackendFlags,
+  positiveNumber,
+  nonNegativeNumber,
 } from '../command.ts';
 import { latestCheckpoint } from '../../train/checkpoint.ts';
 import { OPTIMIZER_FILE } from '../../train/training-state.ts';
@@ -64,7 +65,12 @@ export const scoreLqs = defineCommand<Flags>({
     option('--config <path>', 'train an annotating model of this config.json first, into OUT.pretrain'),
     option('--pretrain-steps <n>', 'steps of that training', positiveInteger, 400),
     option('--pretrain-batch <n>', 'rows a step of that training', positiveInteger, 32),
-    option('--pretrain-lr <x>', 'its learning rate, kept up after a warm-up over a tenth of the steps', number, 3e-3),
+    option(
+      '--pretrain-lr <x>',
+      'its learning rate, kept up after a warm-up over a tenth of the steps',
+      nonNegativeNumber,
+      3e-3,
+    ),
     splitOption,
     option('--target <samples>', 'table of the target rows (default: the target split of the rows)'),
     option('--target-domain <name>', 'domain of the target rows (default: all)'),
@@ -73,7 +79,7 @@ export const scoreLqs = defineCommand<Flags>({
     option('--interval <n>', 'score at every n-th step (default: a fifth of T)', positiveInteger),
     option('--batch <n>', 'rows a step', positiveInteger, 32),
     option('--micro-batch <n>', 'rows worked on at once, to save memory (default: all of a step)', positiveInteger),
-    option('--lr <x>', 'learning rate of the SGD run', number, 0.01),
+    option('--lr <x>', 'learning rate of the SGD run', positiveNumber, 0.01),
     new Option('--contribution <variant>', 'what a row contributes at a step')
       .choices(['released', 'paper', 'pds'])
       .default('released'),

@@ -5,7 +5,17 @@ import { readScoreTable } from '../../score/table.ts';
 import { recordMetadata } from '../../select/plan-record.ts';
 import { describeSelection, KEEPS, selectionProblem, type Keep, type Selection } from '../../select/rule.ts';
 import { selectPlaces, type Cut, type SelectionRecord } from '../../select/selection.ts';
-import { claimOutput, defineCommand, forceOption, number, option, outOption, positiveInteger } from '../command.ts';
+import {
+  claimOutput,
+  defineCommand,
+  forceOption,
+  number,
+  option,
+  outOption,
+  positiveInteger,
+  numberIn,
+  nonNegativeNumber,
+} from '../command.ts';
 import { UsageError } from '../io.ts';
 import { formatTable } from '../table.ts';
 
@@ -32,14 +42,18 @@ export const select = defineCommand<{
   options: [
     outOption('the plan of the kept rows, ascending by row'),
     option('--column <name>', 'score column', String, 'lqs'),
-    option('--top-ratio <r>', 'keep this share, in (0, 1]', number),
+    option('--top-ratio <r>', 'keep this share, in (0, 1]', numberIn({ above: 0, max: 1 })),
     option('--top-k <k>', 'keep this many', positiveInteger),
     option('--above <x>', 'keep scores strictly above x', number),
     option('--below <x>', 'keep scores strictly below x', number),
     new Option('--keep <part>', 'of the sorted scores (default: high)').choices(KEEPS),
     option('--per-domain', 'select within each domain of --samples'),
     option('--samples <path>', 'the scored rows, for their domains'),
-    option('--temperature <t>', 'draw instead of cutting off: Gumbel noise of this scale on the scores', number),
+    option(
+      '--temperature <t>',
+      'draw instead of cutting off: Gumbel noise of this scale on the scores',
+      nonNegativeNumber,
+    ),
     forceOption,
   ],
   async run({ args, options }) {

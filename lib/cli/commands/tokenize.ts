@@ -1,9 +1,10 @@
 import { rm } from 'node:fs/promises';
 import { openCorpus } from '../../data/corpus.ts';
 import { openSamples, SPLITS } from '../../data/samples.ts';
+import { SMALLEST_VOCABULARY } from '../../data/tokenizer.ts';
 import { DEFAULT_SHARES } from '../../recipe/schema.ts';
 import { tokenizeInto } from '../../recipe/tokenization.ts';
-import { claimFolder, defineCommand, forceOption, option, outOption, positiveInteger } from '../command.ts';
+import { claimFolder, defineCommand, forceOption, option, outOption, positiveInteger, integerIn } from '../command.ts';
 
 /** Of `--out`, what this command writes. */
 const CONTENTS = /^(samples.*\.arrow|tokenizer(_config)?\.json|state\.json)$/;
@@ -26,9 +27,9 @@ export const tokenize = defineCommand<{
   options: [
     outOption('the folder of samples.arrow and tokenizer.json'),
     option('--tokenizer <path>', 'a Hugging Face tokenizer.json or its folder (default: train one)'),
-    option('--vocabulary <n>', 'tokens of a trained tokenizer', positiveInteger, 4096),
+    option('--vocabulary <n>', 'tokens of a trained tokenizer', integerIn(SMALLEST_VOCABULARY), 4096),
     option('--mask', 'with a mask token, which an encoder needs').default(false),
-    option('--length <n>', 'tokens a row', positiveInteger, 128),
+    option('--length <n>', 'tokens a row', integerIn(2), 128),
     option('--min-tokens <n>', 'leave out shorter rows', positiveInteger),
     option('--shard-rows <n>', 'several files of so many rows instead of samples.arrow', positiveInteger),
     forceOption,

@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Backend } from '../../backend/types.ts';
 import { CONDITION_FILES } from '../../condition/condition-work.ts';
+import { invalid } from '../../check.ts';
 import { openSamples, type Samples } from '../../data/samples.ts';
 import { readJsonObject } from '../../files.ts';
 import type { ModelConfig } from '../../model/config.ts';
@@ -14,19 +16,29 @@ import { loadScorer } from '../../score/scorer-files.ts';
 import { GreedyFilter } from '../../select/greedy-filter.ts';
 import { candidatesFor } from '../../select/discard.ts';
 import { RaterFilter } from '../../select/rater-filter.ts';
-import { documentsIn, mixedThroughout, unseenRows, withCooldown, type StagedRun } from '../../train/cooldown.ts';
+import {
+  checkOneCorpus,
+  documentsIn,
+  mixedThroughout,
+  unseenRows,
+  withCooldown,
+  type StagedRun,
+} from '../../train/cooldown.ts';
 import {
   backendOptions,
   claimFolder,
   defineCommand,
   forceOption,
-  number,
   option,
   outOption,
   positiveInteger,
   withBackend,
   integer,
   type BackendFlags,
+  numberIn,
+  positiveNumber,
+  nonNegativeNumber,
+  share,
 } from '../command.ts';
 import { UsageError } from '../io.ts';
 import { maskOptions, samplesFor, type MaskFlags } from '../masked-samples.ts';
@@ -77,17 +89,21 @@ export const train = defineCommand<
     option('--config <path>', 'start from fresh parameters of this config.json, drawn by --seed'),
     option('--steps <n>', 'optimizer steps (default: one pass over the plan)', positiveInteger),
     option('--batch <n>', 'rows a step', positiveInteger, 32),
-    option('--lr <x>', 'peak learning rate', number, 1e-3),
+    option('--lr <x>', 'peak learning rate', nonNegativeNumber, 1e-3),
     option('--warmup <n>', 'steps of linear warm-up', integer, 0),
-    option('--final-lr <x>', 'last learning rate as a fraction of the peak', number, 0.1),
-    option('--weight-decay <x>', 'decoupled weight decay', number, 0),
-    option('--clip-norm <x>', 'gradient norm above which it is scaled down', number, 1),
+    option('--final-lr <x>', 'last learning rate as a fraction of the peak', share, 0.1),
+    option('--weight-decay <x>', 'decoupled weight decay', nonNegativeNumber, 0),
+    option('--clip-norm <x>', 'gradient norm above which it is scaled down', positiveNumber, 1),
     option('--checkpoint-every <n>', 'steps between checkpoints', positiveInteger, 100),
     option('--in-run', 'score the rows meanwhile, into scores.arrow of --out').default(false),
     option('--greedy <f>', 'read f times the batch and train on the part that helps the target most', positiveInteger),
     option('--rater <dir>', 'train on the rows of each step that this DataRater scores highest'),
-    option('--discard <share>', `share of the rows read that --rater leaves out (default: ${DISCARD})`, number),
-    option('--rater-weights <t>', 'weigh rows by the softmax of their scores at this temperature', number),
+    option(
+      '--discard <share>',
+      `share of the rows read that --rater leaves out (default: ${DISCARD})`,
+      numberIn({ min: 0, below: 1 }),
+    ),
+    option('--rater-weights <t>', 'weigh rows by the softmax of their scores at this temperature', positiveNumber),
     option(
       '--target-domain <name>',
       'domain of the target of --in-run and --greedy (default: all of the target split)',
@@ -101,7 +117,7 @@ export const train = defineCommand<
     option(
       '--cooldown <share>',
       'share of the steps, the last ones, on plain rows of documents not seen before',
-      number,
+      numberIn({ above: 0, below: 1 }),
     ),
     option('--plain <path>', 'the plain rows of --cooldown (default: plain, beside the samples)'),
     option('--mixed', 'mix the plain rows of --cooldown in throughout instead').default(false),
@@ -192,12 +208,24 @@ async function stagedRun(
     return conditioned;
   }
   if (inRun) throw new UsageError('train: --in-run scores the rows of one table; leave it or --cooldown out');
-  const samples = await openSamples(options.plain ?? join(dirname(resolve(options.samples)), CONDITION_FILES.plain));
+  const samples = await openSamples(plainPath(options));
+  checkOneCorpus(conditioned.samples, samples);
   const plan = planOf(samples.rows('train'), null, { method: 'shuffle', seed });
   const rows = { conditioned, plain: { samples, plan }, cooldown, ...size };
   const documentsOf = { conditioned: documentsIn(conditioned.samples), plain: documentsIn(samples) };
   const unseen = { ...rows, plain: { samples, plan: unseenRows(rows, documentsOf) } };
   return options.mixed ? mixedThroughout(unseen) : withCooldown(unseen);
+}
+
+/** Where the plain rows of a cooldown are. */
+function plainPath({ plain, samples }: { plain?: string; samples: string }): string {
+  if (plain !== undefined) return plain;
+  const beside = join(dirname(resolve(samples)), CONDITION_FILES.plain);
+  if (existsSync(beside)) return beside;
+  throw invalid('--plain', `the plain rows of --cooldown, or ${beside}`, 'neither', {
+    code: 'NOT_FOUND',
+    fix: 'gradfold condition makes both tables',
+  });
 }
 
 async function raterFilter(

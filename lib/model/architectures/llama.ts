@@ -3,7 +3,7 @@ import type { LlamaConfig, ModelConfig } from '../config.ts';
 import type { TensorSpec } from '../layout.ts';
 import { inverseFrequencies, type RopeParameters } from '../rope.ts';
 import type { TransformerShape } from '../shape.ts';
-import { checkSupported, paddingRow, type Architecture, type SupportedValues } from './architecture.ts';
+import { checkSupported, headSize, paddingRow, type Architecture, type SupportedValues } from './architecture.ts';
 import { matrix, rmsNorm } from './tensors.ts';
 
 const SUPPORTED: SupportedValues = [
@@ -46,9 +46,10 @@ function shape(any: ModelConfig): TransformerShape {
   const kvHeads = checkInteger('num_key_value_heads', config.num_key_value_heads ?? heads, 1);
   if (heads % kvHeads !== 0)
     throw invalid('num_key_value_heads', `a divisor of num_attention_heads (${heads})`, kvHeads);
-  const headDim = config.head_dim ?? hiddenSize / heads;
-  checkInteger('head_dim', headDim, 2);
-  if (headDim % 2 !== 0) throw invalid('head_dim', 'an even number (rotary positions turn pairs)', headDim);
+  const given = config.head_dim ?? undefined;
+  const name = given === undefined ? 'hidden_size / num_attention_heads' : 'head_dim';
+  const headDim = given === undefined ? headSize(hiddenSize, heads, name) : checkInteger(name, given, 1);
+  if (headDim % 2 !== 0) throw invalid(name, 'an even number (rotary positions turn pairs)', headDim);
   const window =
     config.model_type === 'mistral' ? (config.sliding_window === undefined ? 4096 : config.sliding_window) : null;
   return {
