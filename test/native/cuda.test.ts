@@ -125,6 +125,25 @@ describeUnless(emulationReason(), 'CUDA, emulated thread by thread', () => {
       backend.dispose();
     });
 
+    it('the addon refuses what lib/ does not ask for', () => {
+      const addon = emulatedAddon();
+      const engine = new addon.NativeEngine({ device: 0, precision: 'f32' });
+      const scores = Float32Array.of(3, 1, 2);
+      const form = { descending: false, keep: 3, layers: 1 };
+      const invalid = expect.objectContaining({ code: 'INVALID_ARGUMENT' }) as Error;
+      const three = new Float64Array(3);
+      expect(() => addon.sortRows({} as typeof engine, scores, form, new Uint32Array(3))).toThrow(invalid);
+      expect(() => addon.sortRows(engine, scores, form, new Uint32Array(2))).toThrow(invalid);
+      expect(() => addon.sortRows(engine, scores, { ...form, keep: 4 }, new Uint32Array(4))).toThrow(invalid);
+      expect(() => addon.sortRows(engine, scores, { ...form, layers: 0 }, new Uint32Array(3))).toThrow(invalid);
+      expect(() => addon.softmaxWeights(engine, scores, new Int32Array(2), 1, three)).toThrow(invalid);
+      expect(() => addon.softmaxWeights(engine, scores, undefined, 1, new Float64Array(4))).toThrow(invalid);
+      expect(() => addon.softmaxWeightsBackward(engine, three, new Float64Array(2), undefined, 1, three)).toThrow(
+        invalid,
+      );
+      engine.close();
+    });
+
     it('are left to the CPU by a backend without memory of its own', async () => {
       const backend = await openBackend('reference');
       expect([...(await argsortAsync(Float32Array.of(3, 1, 2), { backend }))]).toEqual([1, 2, 0]);

@@ -37,10 +37,10 @@ int64_t sort_rows(Device& given, const Score* scores, int64_t n, const SortForm&
   static_assert(sizeof(Key) == sizeof(Score), "scores arrive in the other half of the keys");
   auto& device = static_cast<CudaDevice&>(given);
   Stream& stream = device.stream();
-  Workspace workspace(device);
+  RowMemory memory(device);
   const size_t temporary_bytes = sort_bytes<Key>(stream, n);
-  Arrays arrays(workspace, 2 * Arrays::bytes<Key>(n) + 2 * Arrays::bytes<uint32_t>(n) +
-                               Arrays::bytes<int64_t>(odd_numbers(n)) + temporary_bytes);
+  Arrays arrays(memory, 2 * Arrays::bytes<Key>(n) + 2 * Arrays::bytes<uint32_t>(n) +
+                            Arrays::bytes<int64_t>(odd_numbers(n)) + temporary_bytes);
   PairHalves<Key> pairs{};
   for (Key*& keys : pairs.keys) keys = arrays.take<Key>(n);
   for (uint32_t*& rows : pairs.rows) rows = arrays.take<uint32_t>(n);

@@ -1,6 +1,8 @@
 // Launching kernels over rows of scores, and finding the first row that cannot be taken.
 #pragma once
 
+#include <vector>
+
 #include "cuda_device.h"
 #include "launch.h"
 #include "order_rows.cuh"
@@ -24,6 +26,29 @@ inline int64_t first_odd(Stream& stream, int64_t* odd, int64_t n) {
 /// Numbers that first_odd wants.
 inline int64_t odd_numbers(int64_t n) { return row_blocks(n) + 1; }
 
+/// Device memory of one call over rows, which may be most of it: given back at the end of its life, after all that was
+/// enqueued meanwhile, and no part of the kernels' workspace.
+class RowMemory {
+ public:
+  explicit RowMemory(Device& device) : device_(device) {}
+  ~RowMemory() {
+    for (void* memory : taken_) device_.release(memory);
+  }
+  RowMemory(const RowMemory&) = delete;
+  RowMemory& operator=(const RowMemory&) = delete;
+
+  template <class T>
+  T* take(int64_t count) {
+    taken_.reserve(taken_.size() + 1);
+    taken_.push_back(device_.allocate(static_cast<size_t>(count) * sizeof(T)));
+    return static_cast<T*>(taken_.back());
+  }
+
+ private:
+  Device& device_;
+  std::vector<void*> taken_;
+};
+
 /// One allocation cut into arrays, so that what is asked for is the whole of it when memory is refused.
 class Arrays {
  public:
@@ -33,7 +58,7 @@ class Arrays {
     return (static_cast<size_t>(count) * sizeof(T) + kAlignment - 1) / kAlignment * kAlignment;
   }
 
-  Arrays(Workspace& workspace, size_t total) : at_(workspace.take<char>(static_cast<int64_t>(total))) {}
+  Arrays(RowMemory& memory, size_t total) : at_(memory.take<char>(static_cast<int64_t>(total))) {}
 
   template <class T>
   T* take(int64_t count) {

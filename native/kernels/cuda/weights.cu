@@ -11,13 +11,13 @@ namespace {
 /// Joins over all rows, and what is done to each with the result.
 class AllRows {
  public:
-  AllRows(CudaDevice& device, Workspace& workspace, int64_t n) : device_(device), workspace_(workspace), n_(n) {}
+  AllRows(CudaDevice& device, RowMemory& memory, int64_t n) : device_(device), memory_(memory), n_(n) {}
 
   /// The join of op(row, given) over all rows: one number on the device. given: such a one, or null.
   template <class Join, class Op>
   const double* join(const char* name, const Op& op, const double* given) {
     Stream& stream = device_.stream();
-    double *parts = workspace_.take<double>(row_blocks(n_)), *value = workspace_.take<double>(1);
+    double *parts = memory_.take<double>(row_blocks(n_)), *value = memory_.take<double>(1);
     launch(stream, name, row_blocks(n_), kRowThreads, 0, rows_kernel<Join, Op>, op, n_, given, parts);
     launch(stream, name, 1, kRowThreads, 0, join_parts_kernel<Join>, parts, row_blocks(n_), value);
     return value;
@@ -31,32 +31,32 @@ class AllRows {
 
  private:
   CudaDevice& device_;
-  Workspace& workspace_;
+  RowMemory& memory_;
   int64_t n_;
 };
 
 /// The same within groups: a number for each of them.
 class GroupedRows {
  public:
-  GroupedRows(CudaDevice& device, Workspace& workspace, const int32_t* groups, int64_t n)
-      : device_(device), workspace_(workspace), stretches_(ceil_div(n, kStretch)) {
+  GroupedRows(CudaDevice& device, RowMemory& memory, const int32_t* groups, int64_t n)
+      : device_(device), memory_(memory), stretches_(ceil_div(n, kStretch)) {
     Stream& stream = device.stream();
     PairHalves<uint32_t> pairs{};
-    for (uint32_t*& ids : pairs.keys) ids = workspace.take<uint32_t>(n);
-    for (uint32_t*& rows : pairs.rows) rows = workspace.take<uint32_t>(n);
+    for (uint32_t*& ids : pairs.keys) ids = memory.take<uint32_t>(n);
+    for (uint32_t*& rows : pairs.rows) rows = memory.take<uint32_t>(n);
     device.upload(pairs.keys[1], groups, static_cast<size_t>(n) * sizeof(int32_t));
     launch(stream, "groups, ids", row_blocks(n), kRowThreads, 0, ids_kernel,
            reinterpret_cast<const int32_t*>(pairs.keys[1]), n, pairs.keys[0], pairs.rows[0]);
     const size_t sort = sort_bytes<uint32_t>(stream, n);
-    sort_pairs(stream, pairs, n, workspace.take<char>(static_cast<int64_t>(sort)), sort);
+    sort_pairs(stream, pairs, n, memory.take<char>(static_cast<int64_t>(sort)), sort);
     sorted_ = {pairs.keys[pairs.now], pairs.rows[pairs.now], n, nullptr, nullptr, 0};
 
     const int64_t counts = stretches_ + 1;
-    uint32_t *count = workspace.take<uint32_t>(counts), *before = workspace.take<uint32_t>(counts);
+    uint32_t *count = memory.take<uint32_t>(counts), *before = memory.take<uint32_t>(counts);
     launch(stream, "groups, counted", ceil_div(counts, kRowThreads), kRowThreads, 0, count_groups_kernel, sorted_,
            stretches_, count);
     const size_t sums = running_sums_bytes(stream, counts);
-    running_sums(stream, count, before, counts, workspace.take<char>(static_cast<int64_t>(sums)), sums);
+    running_sums(stream, count, before, counts, memory.take<char>(static_cast<int64_t>(sums)), sums);
     uint32_t found = 0;
     stream.copy_out(&found, before + stretches_, sizeof found);
     sorted_.before = before;
@@ -65,13 +65,13 @@ class GroupedRows {
     uint32_t* first = pairs.rows[1 - pairs.now];
     launch(stream, "groups, begun", blocks(), kRowThreads, 0, begin_groups_kernel, sorted_, first);
     sorted_.first = first;
-    pieces_ = workspace.take<double>(stretches_ + sorted_.groups);
+    pieces_ = memory.take<double>(stretches_ + sorted_.groups);
   }
 
   template <class Join, class Op>
   const double* join(const char* name, const Op& op, const double* given) {
     Stream& stream = device_.stream();
-    double* values = workspace_.take<double>(sorted_.groups);
+    double* values = memory_.take<double>(sorted_.groups);
     launch(stream, name, blocks(), kRowThreads, 0, pieces_kernel<Join, Op>, op, sorted_, given, pieces_);
     launch(stream, name, ceil_div(sorted_.groups, kRowThreads / kWarp), kRowThreads, 0, join_pieces_kernel<Join>,
            sorted_, pieces_, values);
@@ -87,7 +87,7 @@ class GroupedRows {
   int64_t blocks() const { return ceil_div(stretches_, kRowThreads); }
 
   CudaDevice& device_;
-  Workspace& workspace_;
+  RowMemory& memory_;
   int64_t stretches_;
   SortedGroups sorted_{};
   double* pieces_ = nullptr;
@@ -95,11 +95,11 @@ class GroupedRows {
 
 /// Calls body(rows) with what joins within groups, or over all rows where there are none.
 template <class Body>
-void with_groups(CudaDevice& device, Workspace& workspace, const int32_t* groups, int64_t n, Body body) {
+void with_groups(CudaDevice& device, RowMemory& memory, const int32_t* groups, int64_t n, Body body) {
   if (groups != nullptr)
-    body(GroupedRows(device, workspace, groups, n));
+    body(GroupedRows(device, memory, groups, n));
   else
-    body(AllRows(device, workspace, n));
+    body(AllRows(device, memory, n));
 }
 
 /// Numbers on the device, and which is the first that is not finite.
@@ -108,10 +108,9 @@ struct Arrived {
   Number* numbers;
   int64_t refused;
 
-  Arrived(CudaDevice& device, Workspace& workspace, const Number* host, int64_t n)
-      : numbers(workspace.take<Number>(n)) {
+  Arrived(CudaDevice& device, RowMemory& memory, const Number* host, int64_t n) : numbers(memory.take<Number>(n)) {
     device.upload(numbers, host, static_cast<size_t>(n) * sizeof(Number));
-    auto* odd = workspace.take<int64_t>(odd_numbers(n));
+    auto* odd = memory.take<int64_t>(odd_numbers(n));
     launch(device.stream(), "not finite", row_blocks(n), kRowThreads, 0, not_finite_kernel<Number>, numbers, n, odd);
     refused = first_odd(device.stream(), odd, n);
   }
@@ -124,11 +123,11 @@ int64_t softmax_weights(Device& given, const Score* scores, int64_t n, const int
                         double* weights) {
   if (n == 0) return -1;
   auto& device = static_cast<CudaDevice&>(given);
-  Workspace workspace(device);
-  const Arrived<Score> s(device, workspace, scores, n);
+  RowMemory memory(device);
+  const Arrived<Score> s(device, memory, scores, n);
   if (s.refused >= 0) return s.refused;
-  double* w = workspace.take<double>(n);
-  with_groups(device, workspace, groups, n, [&](auto rows) {
+  double* w = memory.take<double>(n);
+  with_groups(device, memory, groups, n, [&](auto rows) {
     const double* greatest = rows.template join<Greatest>("softmax, greatest", ScoreOp<Score>{s.numbers}, nullptr);
     const double* total =
         rows.template join<Total>("softmax, exponentials", ExponentialOp<Score>{s.numbers, temperature, w}, greatest);
@@ -145,13 +144,13 @@ int64_t softmax_weights_backward(Device& given, const double* weights, const dou
                                  const int32_t* groups, double temperature, double* score_gradients) {
   if (n == 0) return -1;
   auto& device = static_cast<CudaDevice&>(given);
-  Workspace workspace(device);
-  const Arrived<double> w(device, workspace, weights, n);
+  RowMemory memory(device);
+  const Arrived<double> w(device, memory, weights, n);
   if (w.refused >= 0) return w.refused;
-  const Arrived<double> dw(device, workspace, weight_gradients, n);
+  const Arrived<double> dw(device, memory, weight_gradients, n);
   if (dw.refused >= 0) return n + dw.refused;
-  double* ds = workspace.take<double>(n);
-  with_groups(device, workspace, groups, n, [&](auto rows) {
+  double* ds = memory.take<double>(n);
+  with_groups(device, memory, groups, n, [&](auto rows) {
     const double* mean = rows.template join<Total>("softmax, mean", ProductOp{w.numbers, dw.numbers}, nullptr);
     rows.for_each("softmax, gradient", ScoreGradientOp{w.numbers, dw.numbers, temperature, ds}, mean);
   });
