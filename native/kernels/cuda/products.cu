@@ -1,4 +1,6 @@
 // Matrix products of the CUDA device: by cuBLASLt where it is found and has an algorithm, else by tiles of our own.
+#include <mutex>
+
 #include "cublaslt.h"
 #include "cuda_device.h"
 #include "launch.h"
@@ -35,10 +37,10 @@ class Products {
 #else
     if (!library_) return false;
     // The first of a shape shows at once whether the library does it.
-    if (!library_->has_done(product)) {
+    if (!has_done(product)) {
       Stream::State& state = stream_.state();
       state.bind();
-      return library_->multiply(product, workspace_, state.stream);
+      return run(product, state.stream);
     }
     using Packed = PackedArguments<LibraryProduct>;
     Work work;
@@ -47,9 +49,7 @@ class Products {
     work.owner = this;
     work.bytes = Packed::kBytes;
     work.call = [](const Work& one, const std::byte* arguments, void* stream) {
-      const auto& products = *static_cast<const Products*>(one.owner);
-      if (!products.library_->multiply(*reinterpret_cast<const LibraryProduct*>(arguments), products.workspace_,
-                                       stream))
+      if (!static_cast<Products*>(one.owner)->run(*reinterpret_cast<const LibraryProduct*>(arguments), stream))
         throw DeviceError("cuBLASLt refused a product that it has done before");
     };
     stream_.enqueue(work, Packed(product).data());
@@ -58,7 +58,18 @@ class Products {
   }
 
  private:
+  // Works that are held back may be handed over by any thread that runs out of memory.
+  bool has_done(const LibraryProduct& product) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return library_->has_done(product);
+  }
+  bool run(const LibraryProduct& product, void* stream) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return library_->multiply(product, workspace_, stream);
+  }
+
   Stream& stream_;
+  std::mutex mutex_;
   std::unique_ptr<Cublaslt> library_;
   void* workspace_ = nullptr;
 };

@@ -24,8 +24,8 @@ constexpr int64_t kFormedBytes = int64_t{40} << 20, kSumBytes = int64_t{24} << 2
 /// Blocks that a launch should have, and tiles from which on they are the larger ones.
 constexpr int64_t kEnoughBlocks = 256, kEnoughTiles = 96;
 constexpr int64_t kSmallTile = 64, kLargeTile = 128;
-/// Blocks of warpgroups that a launch should have: one for each multiprocessor of an H100 or H200.
-constexpr int64_t kEnoughWarpgroupBlocks = 132;
+/// Blocks of warpgroups that run at one time: one on each multiprocessor of an H100 or H200.
+constexpr int64_t kWarpgroupBlocks = 132;
 
 /// A call, with the tables that its kernels share.
 template <class T>
@@ -129,7 +129,10 @@ class PointerTable {
 /// Gradients formed by tiles of tile_product.cuh.
 template <class T, int kTile>
 struct MmaTiles {
-  static constexpr int64_t kRows = kTile, kCols = kTile, kBlocks = kEnoughBlocks;
+  static constexpr int64_t kRows = kTile, kCols = kTile;
+
+  /// Parts into which the samples are cut where they can be.
+  static int64_t parts(int64_t tiles) { return ceil_div(kEnoughBlocks, tiles); }
 
   static void run(Stream& stream, int64_t parts, const Operand<T>& g, const Operand<T>& x, const SampleTiles& tiles) {
     launch(stream, "sample_products", Extent(tiles.tiles, parts), kTileThreads<kTile>,
@@ -139,7 +142,16 @@ struct MmaTiles {
 
 /// The same by warpgroups.
 struct WarpgroupTiles {
-  static constexpr int64_t kRows = kWarpgroupTileRows, kCols = kWarpgroupTileCols, kBlocks = kEnoughWarpgroupBlocks;
+  static constexpr int64_t kRows = kWarpgroupTileRows, kCols = kWarpgroupTileCols;
+
+  /// As many as make rounds of blocks, each on all multiprocessors, shortest; fewer where that is nearly the same.
+  static int64_t parts(int64_t tiles) {
+    const auto time = [&](int64_t parts) { return double(ceil_div(tiles * parts, kWarpgroupBlocks)) / double(parts); };
+    int64_t best = 1;
+    for (int64_t more = 2; more <= ceil_div(2 * kWarpgroupBlocks, tiles); ++more)
+      if (time(more) < 0.95 * time(best)) best = more;
+    return best;
+  }
 
   static void run(Stream& stream, int64_t parts, const Operand<Bf16>& g, const Operand<Bf16>& x,
                   const SampleTiles& tiles) {
@@ -226,7 +238,7 @@ class Former {
   template <class Tiles>
   void form_samples(Tiles, SampleTiles tiles, const PanelOfWeight& panel, float* gradient, size_t from, size_t to) {
     const int64_t numbers = panel.rows * panel.cols, most_shares = kShareBytes / int64_t{sizeof(float)} / numbers;
-    int64_t parts = std::min<int64_t>(int64_t(to - from), ceil_div(Tiles::kBlocks, tiles.tiles));
+    int64_t parts = std::min<int64_t>(int64_t(to - from), Tiles::parts(tiles.tiles));
     if (gradient) parts = std::max<int64_t>(1, std::min(parts, most_shares));
     const std::vector<int32_t> part = parts_of(job_.s, job_.present, from, to, parts);
     parts = int64_t(part.size()) - 1;

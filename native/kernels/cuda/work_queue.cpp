@@ -59,9 +59,9 @@ void WorkQueue::add(Work work, const void* content) {
   std::vector<std::byte>& kept = upload ? trace_.content : trace_.arguments;
   work.at = upload ? trace_.content_bytes : trace_.arguments.size();
   if (upload) trace_.content_bytes += aligned_bytes(work.bytes);
-  if (!upload || holds_) {
+  if (content != nullptr && (!upload || holds_)) {
     kept.resize(work.at + aligned_bytes(work.bytes));
-    if (work.bytes > 0 && content) std::memcpy(kept.data() + work.at, content, work.bytes);
+    std::memcpy(kept.data() + work.at, content, work.bytes);
   }
   trace_.works.push_back(work);
   if (holds_)

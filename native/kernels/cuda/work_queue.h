@@ -24,7 +24,7 @@ class WorkQueue {
   WorkQueue(Stream& stream, StreamCalls& calls, bool graphs);
   ~WorkQueue();
 
-  /// Enqueues a piece; content: its arguments, or what it uploads, work.bytes of them.
+  /// Enqueues a piece; content: its arguments, or what it uploads, work.bytes of them; null for copies and zeros.
   void add(Work work, const void* content);
   /// Hands over what is held back. Throws what handing over threw, also if that was in settle_quietly.
   void settle();

@@ -114,18 +114,19 @@ void Stream::State::copy_out(void* to, const void* from, size_t bytes) {
 void Stream::State::wait() { run_waiting(*this); }
 
 void Stream::State::issue(const Work& work, const std::byte* arguments) {
-  // Arguments at multiples of kWorkAlignment, as kernels and products read them.
-  struct alignas(kWorkAlignment) Unit {
-    std::byte bytes[kWorkAlignment];
-  };
-  std::vector<Unit> kept(aligned_bytes(work.bytes) / sizeof(Unit) + 1);
   switch (work.kind) {
     case Work::Kind::kernel:
-    case Work::Kind::library:
+    case Work::Kind::library: {
+      // Arguments at multiples of kWorkAlignment, as kernels and products read them.
+      struct alignas(kWorkAlignment) Unit {
+        std::byte bytes[kWorkAlignment];
+      };
+      std::vector<Unit> kept(aligned_bytes(work.bytes) / sizeof(Unit) + 1);
       if (work.bytes > 0) std::memcpy(kept.data(), arguments, work.bytes);
       return cuda::enqueue(*this, [work, kept = std::move(kept)] {
         work.call(work, reinterpret_cast<const std::byte*>(kept.data()), nullptr);
       });
+    }
     case Work::Kind::copy:
       return cuda::enqueue(*this, [work] { std::memcpy(work.to, work.from, work.bytes); });
     case Work::Kind::zero:
