@@ -118,7 +118,8 @@ describe('failures', () => {
   test('--force removes nothing but what the command itself would write', async () => {
     await mkdir(at('mine'));
     await writeFile(at('mine/notes.txt'), 'mine');
-    const corpus = at('taken.arrow');
+    const corpus = at('own.arrow');
+    expect((await gradfold(['ingest', at('docs.jsonl'), '-o', corpus])).status).toBe(0);
     const file = await gradfold(['corpus', 'corrupt', corpus, '-o', at('mine'), '--force']);
     expect([file.status, file.stderr]).toEqual([1, expect.stringContaining('--out: expected a file')]);
     const ingest = (out: string) =>

@@ -113,7 +113,7 @@ test('rate train takes target rows of a split, which must not be rated ones', as
   const samples = await openSamples(at('tokens/samples.arrow'));
   const target = ['--target', at('tokens/samples.arrow')];
   expect((await gradfold(rate('no', ...target, '--target-split', 'all'))).stderr).toMatch(
-    /heldOut\.rows: expected no row of inner\.rows, got "row \d+"/,
+    /target rows: expected no row of the training split, got "row \d+"; give another --target-split/,
   );
   await run(...rate('named', ...target, '--steps', '4'));
   const settings = async (out: string) => {

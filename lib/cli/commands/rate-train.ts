@@ -15,7 +15,7 @@ import { divideRows, trainDataRater, type InnerStart, type TrainedDataRater } fr
 import { trainInnerStarts } from '../../weight/data-rater/inner-starts.ts';
 import { FRESH } from '../../weight/data-rater/population.ts';
 import { initializeDataRater } from '../../weight/data-rater/rater-model.ts';
-import { SAME_AS_INNER } from '../../weight/data-rater/row-sets.ts';
+import { checkApart, SAME_AS_INNER } from '../../weight/data-rater/row-sets.ts';
 import {
   backendOptions,
   defineCommand,
@@ -147,11 +147,15 @@ export const rateTrain = defineCommand<Flags>({
     const path = args[0] as string;
     const samples = await openSamples(path);
     const target = await targetRows(path, samples, { ...options, seed });
+    // The meta-training would find out itself, but only after the beginnings are trained.
+    const training = { samples, rows: samples.rows('train') };
+    const fix = 'give another --target-split or --target';
+    checkApart('target rows', { samples: target.from, rows: target.rows }, 'the training split', training, fix);
     const directory = join(out, 'model');
     const tokenizerPath = tokenizerBeside(path);
     const tokenizer = tokenizerPath === undefined ? undefined : await loadTokenizer(tokenizerPath);
     const steps = Math.min(options.steps, options.limit ?? Infinity);
-    const { inner, rated } = divideRows(samples.rows('train'), { seed, ratedShare: options.rated });
+    const { inner, rated } = divideRows(training.rows, { seed, ratedShare: options.rated });
     const config = await configAt(options.config);
     const raterConfig = options.raterConfig === undefined ? config : await configAt(options.raterConfig);
     const { finished, record } = await withBackend(options, async (backend) => {
@@ -162,7 +166,7 @@ export const rateTrain = defineCommand<Flags>({
         config: JSON.stringify(config),
         'rater config': JSON.stringify(raterConfig),
         'from model': from ? digestParameters(from.parameters) : (fromModel ?? 'none'),
-        'rows of the training split': digestOf({ from: samples, rows: samples.rows('train') }),
+        'rows of the training split': digestOf({ from: samples, rows: training.rows }),
         'target rows': digestOf(target),
       };
       const finished = await claimRun(

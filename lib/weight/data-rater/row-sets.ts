@@ -115,8 +115,17 @@ function resolveRows(name: string, options: RowsOptions, batchSize: number): Row
   return { samples: options.samples, rows, batchSize: size };
 }
 
-/** A row on both sides would teach the rater to prefer what is measured on or known already, not what helps. */
-function checkApart(name: string, set: RowsTrainedOn, otherName: string, other: RowsTrainedOn, fix?: string): void {
+/**
+ * A row on both sides would teach the rater to prefer what is measured on or known already, not what helps.
+ * @throws GradfoldError INVALID_ARGUMENT naming the first such row
+ */
+export function checkApart(
+  name: string,
+  set: RowsTrainedOn,
+  otherName: string,
+  other: RowsTrainedOn,
+  fix?: string,
+): void {
   const taken = new Set(other.rows);
   const same = (row: number) => set.samples === other.samples || sameRow(set.samples, other.samples, row);
   const shared = set.rows.find((row) => taken.has(row) && same(row));
