@@ -10,12 +10,9 @@ import { LanguageModel } from '../lib/model/language-model.ts';
 import { createOptimizer } from '../lib/model/optimizer.ts';
 import { argsort } from '../lib/order/argsort.ts';
 import { foldOrder } from '../lib/order/fold.ts';
-import { annotateLqs } from '../lib/score/lqs.ts';
 import { perSampleLinear } from '../lib/score/per-sample-linear.ts';
 import { topRatio } from '../lib/select/top-ratio.ts';
 import { resolveSchedule } from '../lib/train/schedule.ts';
-import { train } from '../lib/train/trainer.ts';
-import { metaGradient } from '../lib/weight/meta-gradient.ts';
 import { softmaxWeights } from '../lib/weight/softmax.ts';
 import { TINY } from './support/models.ts';
 
@@ -34,7 +31,6 @@ const linear = { activations: Float32Array.of(1), outputGradients: Float32Array.
 const sizes = { batch: 1, time: 1, inFeatures: 1, outFeatures: 1 };
 const tokenizer = { encode: () => Int32Array.of(1), beginOfTextId: 0 } as unknown as Tokenizer;
 const rows = { samples: { tokens: () => Int32Array.of(1, 2), domain: () => 'all' }, rows: [0] };
-const plan = { rows: Uint32Array.of(0), layers: Uint32Array.of(0), weights: Float32Array.of(1) };
 
 /** Calls with an option whose name is not quite right; `as never`, since the compiler would say so too. */
 const CALLS: Record<string, [slip: string, call: (slip: never) => unknown]> = {
@@ -60,26 +56,6 @@ const CALLS: Record<string, [slip: string, call: (slip: never) => unknown]> = {
   packDocuments: ['strategie', (slip) => packDocuments([[1, 2]], { length: 4, ...(slip as object) })],
   generate: ['topp', (slip) => generate(model, [[1]], slip)],
   evaluateUnderPrefixes: ['prefix', (slip) => evaluateUnderPrefixes(model, tokenizer, { perplexity: rows }, slip)],
-  train: [
-    'scheduler',
-    (slip) =>
-      train({ model, optimizer: sgd, plan, samples: rows.samples, batchSize: 1, steps: 1, ...(slip as object) }),
-  ],
-  annotateLqs: [
-    'contributions',
-    (slip) => annotateLqs(model, { batches: [batch], target: [batch], proxy: [batch], lr: 1, ...(slip as object) }),
-  ],
-  metaGradient: [
-    'temprature',
-    (slip) =>
-      metaGradient(model, {
-        batches: [batch],
-        scores: [scores.slice(1)],
-        outer: batch,
-        optimizer: sgd,
-        ...(slip as object),
-      }),
-  ],
 };
 
 describe('an option with a slip in its name is refused by', () => {

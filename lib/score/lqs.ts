@@ -1,4 +1,4 @@
-import { checkFinite, checkInteger, checkOptions, invalid, type OptionNames } from '../check.ts';
+import { checkFinite, checkInteger, invalid } from '../check.ts';
 import { checkBatchList, rowCounts, type BatchList } from '../data/batch-list.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import { Optimizer } from '../model/optimizer.ts';
@@ -54,17 +54,6 @@ export interface LqsOptions {
   signal?: AbortSignal;
 }
 
-const OPTIONS: OptionNames<LqsOptions> = {
-  batches: true,
-  target: true,
-  lr: true,
-  microBatch: true,
-  onProgress: true,
-  checkpointDir: true,
-  signal: true,
-};
-const SET: OptionNames<Omit<ScoreSet, 'batches'>> = { interval: true, contribution: true, metric: true };
-
 interface SweepRecord {
   /** ‖λ_t‖, t = 0 … T. */
   lambdaNorms: Float64Array;
@@ -98,7 +87,6 @@ export async function annotateLqs(
   model: AnnotatedModel,
   options: LqsOptions & { proxy: BatchList } & Omit<ScoreSet, 'batches'>,
 ): Promise<{ scores: Float64Array } & SweepRecord> {
-  checkOptions('options', options, { ...OPTIONS, ...SET, proxy: true });
   const { proxy, interval, contribution, metric, ...rest } = options;
   const { scores, ...record } = await lqsSweep(model, {
     ...rest,
@@ -115,7 +103,6 @@ export async function lqsSweep(
   model: AnnotatedModel,
   options: LqsOptions & { sets: ScoreSet[] },
 ): Promise<{ scores: Float64Array[] } & SweepRecord> {
-  checkOptions('options', options, { ...OPTIONS, sets: true });
   const { signal, checkpointDir, microBatch } = options;
   const batches = checkBatchList('batches', options.batches);
   const target = checkBatchList('target', options.target);
@@ -204,7 +191,6 @@ interface ResolvedSet {
 }
 
 function resolveSet(name: string, set: ScoreSet, steps: number): ResolvedSet {
-  checkOptions(name, set, { ...SET, batches: true });
   const batches = checkBatchList(`${name}.batches`, set.batches);
   const interval = checkInteger('interval', set.interval ?? Math.max(1, Math.floor(steps / 5)), 1);
   const contribution = set.contribution ?? 'released';

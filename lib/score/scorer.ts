@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { checkInteger, checkOptions, invalid, type OptionNames } from '../check.ts';
+import { checkCall, checkInteger, invalid } from '../check.ts';
 import { collate } from '../data/batch.ts';
 import { spearman } from '../evaluate/statistics.ts';
 import { createOptimizer, type OptimizerConfig } from '../model/optimizer.ts';
@@ -29,24 +29,6 @@ export interface ScorerOptions extends ScorerDataOptions {
   onStep?: (entry: ScorerLogEntry) => void;
   signal?: AbortSignal;
 }
-
-const OPTIONS: OptionNames<ScorerOptions> = {
-  samples: true,
-  rows: true,
-  scores: true,
-  reencode: true,
-  heldOut: true,
-  seed: true,
-  steps: true,
-  batchSize: true,
-  optimizer: true,
-  schedule: true,
-  evaluateEvery: true,
-  checkpointDir: true,
-  log: true,
-  onStep: true,
-  signal: true,
-};
 
 export interface ScorerLogEntry {
   /** Updates made, this one included. */
@@ -96,7 +78,7 @@ const BEST = 'best.safetensors';
  *   when the loss is no longer finite; rejects with `signal.reason` on abort, leaving the checkpoints as they are.
  */
 export async function trainScorer(rater: SequenceRater, options: ScorerOptions): Promise<TrainedScorer> {
-  checkOptions('options', options, OPTIONS);
+  checkCall('options', options);
   if (!(rater instanceof SequenceRater)) throw invalid('rater', 'a SequenceRater', rater);
   const { signal, onStep } = options;
   const steps = checkInteger('steps', options.steps, 1);

@@ -1,14 +1,5 @@
 import { join } from 'node:path';
-import {
-  checkFinite,
-  checkInteger,
-  checkLength,
-  checkList,
-  checkObject,
-  checkOptions,
-  invalid,
-  type OptionNames,
-} from '../check.ts';
+import { checkCall, checkFinite, checkInteger, checkLength, checkList, checkObject, invalid } from '../check.ts';
 import { needsNextToken, type TokenSource } from '../data/token-source.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { createOptimizer, type OptimizerConfig } from '../model/optimizer.ts';
@@ -59,23 +50,6 @@ export interface TrainOptions {
   signal?: AbortSignal;
 }
 
-const OPTIONS: OptionNames<TrainOptions> = {
-  model: true,
-  optimizer: true,
-  schedule: true,
-  plan: true,
-  samples: true,
-  batchSize: true,
-  steps: true,
-  filter: true,
-  observer: true,
-  log: true,
-  checkpoint: true,
-  onStep: true,
-  validate: true,
-  signal: true,
-};
-
 /**
  * Trains a model on a plan. A run that is killed and started again with the same arguments goes on from its latest
  * checkpoint and ends with the same bits as an uninterrupted one at the same thread count.
@@ -85,7 +59,7 @@ const OPTIONS: OptionNames<TrainOptions> = {
  *   gradient, leaving the checkpoints as they are.
  */
 export async function train(options: TrainOptions): Promise<TrainerState> {
-  checkOptions('options', options, OPTIONS);
+  checkCall('options', options);
   const { model, plan, samples, filter, observer, signal, onStep, validate, checkpoint } = options;
   if (!(model instanceof LanguageModel)) throw invalid('model', 'a LanguageModel', model);
   checkObject('samples', samples);
