@@ -159,7 +159,7 @@
           'cflags_cc': [
             '<@(kernel_flags)', '-mavx512f', '-mavx512bw', '-mavx512vl', '-mavx512dq', '-mfma', '-mavx512bf16',
             '-mamx-tile', '-mamx-bf16',
-            '-Wno-maybe-uninitialized',  # GCC 12 warns of its own AVX-512 header (bug 105593)
+            '-Wno-maybe-uninitialized', '-Wno-uninitialized',  # GCC 12 warns of its own AVX-512 header (bug 105593)
           ],
           'defines': ['GRADFOLD_ISA=amx'],
           'conditions': [['onednn=="yes"', { 'defines': ['GRADFOLD_ONEDNN'] }]],

@@ -14,6 +14,7 @@ export interface Request {
 export class UsageError extends Error {}
 
 const CHOICES = {
+  device: ['cpu', 'cuda'],
   precision: ['f32', 'bf16'],
   gemm: ['amx', 'onednn', 'portable'],
   isa: ['avx512', 'avx2', 'baseline'],
@@ -30,6 +31,7 @@ options:
   --precision p      f32 or bf16; without it products and train show both, the others f32
   --large            also the 160M-parameter model, and 5e7 and 1e8 scores; minutes
   --huge             also the order of 1e9 scores, once: 17 GB of memory, minutes
+  --device d         cpu or cuda: where order sorts (default: cpu)
   --repeats n        rounds that medians are taken over (default: 5)
   --threads n        compute threads of the engine; order and weights always use all cores
   --gemm g           ${CHOICES.gemm.join(', ')}: the matrix product
@@ -52,6 +54,7 @@ export function parseRequest(args: string[]): Request {
       large: values.large,
       huge: values.huge,
       bytes: count('bytes', values.bytes),
+      device: choice('device', values.device) ?? 'cpu',
       precision: choice('precision', values.precision),
       backend: {
         threads: count('threads', values.threads),
@@ -74,6 +77,7 @@ function parsed(args: string[]) {
         large: { type: 'boolean', default: false },
         huge: { type: 'boolean', default: false },
         bytes: { type: 'string' },
+        device: { type: 'string' },
         repeats: { type: 'string', default: '5' },
         threads: { type: 'string' },
         gemm: { type: 'string' },

@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads';
 import { argsort, foldOrder, leastMemory } from 'gradfold';
 import { Bandwidth } from './bandwidth.ts';
 import { interleaved } from './interleaved.ts';
+import { deviceRows } from './order-device.ts';
 import { normalScores } from './scores.ts';
 import type { BenchOptions, BenchRow } from './types.ts';
 
@@ -19,7 +20,9 @@ const PORTABLE_BYTES = 72;
 /** Rows from which the TypeScript form is left out. */
 const MANY = 1e8;
 
-export async function run({ repeats, large, huge }: BenchOptions): Promise<BenchRow[]> {
+export async function run(options: BenchOptions): Promise<BenchRow[]> {
+  if (options.device === 'cuda') return deviceRows(options);
+  const { repeats, large, huge } = options;
   const portable = new PortableFold();
   const bandwidth = await Bandwidth.open();
   try {

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { availableBackends } from 'gradfold';
 import { measureCeilings } from './peers/ceilings.ts';
-import { deviceComparisons, modelComparisons, scoreComparisons } from './peers/comparisons.ts';
+import { deviceComparisons, deviceScoreComparisons, modelComparisons, scoreComparisons } from './peers/comparisons.ts';
 import { Inputs } from './peers/inputs.ts';
 import { pythonVersions } from './peers/python.ts';
 import { measurePair, type Pair, type Sides } from './peers/measure.ts';
@@ -63,7 +63,8 @@ const onProcessor = () => [
   ...modelComparisons(workload),
   ...scoreComparisons(values.quick ? [1e5] : [1e6, 1e7, 5e7], values.quick ? 1e5 : 1e7),
 ];
-const comparisons = (device === 'cuda' ? deviceComparisons(workload) : onProcessor()).filter(
+const onDevice = () => [...deviceComparisons(workload), ...deviceScoreComparisons(values.quick ? 1e5 : 1e9)];
+const comparisons = (device === 'cuda' ? onDevice() : onProcessor()).filter(
   ({ row }) => rows === undefined || rows.includes(row),
 );
 

@@ -9,6 +9,8 @@ export interface BenchOptions {
   large: boolean;
   /** Also 1e9 scores: 17 GB of memory. */
   huge: boolean;
+  /** Where the suite order sorts. */
+  device: 'cpu' | 'cuda';
   /** Text of the suite condition; by default as much as its size says. */
   bytes?: number;
   /** The one asked for; without it, float32, and bfloat16 too in the suites that compare both. */

@@ -111,6 +111,7 @@ export {
   type OrderFileOptions,
   type OrderFileProgress,
 } from './order/order-file.ts';
+export { measureOrder, type OrderTimes } from './order/measure.ts';
 export { leastMemory, type MemoryOptions } from './order/sort-kernel.ts';
 export { shuffleOrder } from './order/shuffle.ts';
 export { jitterOrder, type JitterOptions } from './order/jitter.ts';
@@ -126,7 +127,8 @@ export type { Keep, Selection } from './select/rule.ts';
 export { selectPlaces, type Cut, type Selected, type SelectionRecord, type SelectOptions } from './select/selection.ts';
 export { greedyBatch, type GreedyBatchOptions } from './select/greedy-batch.ts';
 export { GreedyFilter, type GreedyFilterOptions } from './select/greedy-filter.ts';
-export { candidatesFor, RaterFilter, type RaterFilterOptions } from './select/rater-filter.ts';
+export { candidatesFor, ratioFor } from './select/discard.ts';
+export { RaterFilter, type RaterFilterOptions } from './select/rater-filter.ts';
 export { PointFilter, type PointFilterOptions } from './select/point-filter.ts';
 export { bestOfWindows, type BatchWindowOptions } from './select/batch-windows.ts';
 export {
@@ -139,11 +141,13 @@ export {
 export { metaGradient, type MetaGradient, type MetaGradientOptions } from './weight/meta-gradient.ts';
 export { acceptProbability, type AcceptOptions } from './weight/accept.ts';
 export {
+  divideRows,
   trainDataRater,
   type DataRaterLogEntry,
   type DataRaterOptions,
   type InnerStart,
   type PopulationOptions,
+  type RowSetsOptions,
   type RowsOptions,
   type TrainedDataRater,
 } from './weight/data-rater.ts';
@@ -282,6 +286,13 @@ export {
   type MetaTrainingSize,
   type NetGain,
 } from './evaluate/compute.ts';
+export {
+  gainOverSeeds,
+  matchedLoss,
+  type GainOverSeeds,
+  type GainWithSeed,
+  type MatchedLoss,
+} from './evaluate/matched-loss.ts';
 export { sweepRho, type Sweep, type SweepOptions, type SweepRow } from './recipe/rate-sweep.ts';
 export { areaWithError, type RocArea } from './evaluate/roc.ts';
 export {

@@ -2,6 +2,7 @@
 // tests of the kernels on the device, then the whole suite, whose backend tests then run on 'cuda' as well, then the
 // benchmarks beside PyTorch, and prints pass or fail of each. Options: --skip-suite, --skip-benchmarks, --python PATH.
 import { spawnSync } from 'node:child_process';
+import { totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -80,7 +81,12 @@ if (!values['skip-suite']) {
 }
 
 if (!values['skip-benchmarks']) {
-  await step('benchmarks G1 to G3', () => {
+  await step('benchmark G4: the order of 1e9 scores', () => {
+    if (totalmem() < 16e9) return 'skipped: 1e9 scores, their order and this process take 16 GB of memory';
+    must(run('npx', ['tsc', '-p', 'tsconfig.bench.json']), 'tsc');
+    must(run(process.execPath, [join('build', 'bench', 'main.js'), 'order', '--device', 'cuda', '--huge']), 'bench');
+  });
+  await step('benchmarks G1 to G4 beside PyTorch', () => {
     if (spawnSync(values.python, ['-c', 'import torch, numpy']).status !== 0)
       return `skipped: ${values.python} has no PyTorch with NumPy; name one that has with --python`;
     must(run('npx', ['tsc', '-p', 'tsconfig.bench.json']), 'tsc');

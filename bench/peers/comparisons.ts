@@ -3,7 +3,7 @@ import type { Workload } from '../workloads.ts';
 /** One job of ours beside those of PyTorch (or NumPy) that do the same work. */
 export interface Comparison {
   /** Comparisons of one kind, as --rows chooses them. */
-  row: 'P1' | 'P2' | 'P3' | 'P4' | 'P5' | 'P6' | 'G1' | 'G2' | 'G3';
+  row: 'P1' | 'P2' | 'P3' | 'P4' | 'P5' | 'P6' | 'G1' | 'G2' | 'G3' | 'G4';
   what: string;
   /** What both sides are given. */
   input: { workload: Workload; innerSteps?: number } | { scores: number };
@@ -16,6 +16,8 @@ export interface Peer {
   job: string;
   /** At least so many times faster is what we want to be. */
   speed?: number;
+  /** At most so many seconds is what we want to take. */
+  seconds?: number;
   /** At most this share of the peer's peak memory. */
   memory?: number;
   /** Takes minutes before the first repetition. */
@@ -121,6 +123,28 @@ export function deviceComparisons(workload: Workload): Comparison[] {
       input: { workload: { ...workload, time: workload.time / 4 }, innerSteps: 2 },
       ours: 'meta-adamw',
       peers: [{ name: 'PyTorch, double backward', job: 'meta-adamw', speed: 1.8 }],
+    },
+  ];
+}
+
+/** Sorting and folding of so many scores by a GPU: what the device takes, and with the way there and back. */
+export function deviceScoreComparisons(rows: number): Comparison[] {
+  const named = (what: string) => `argsort + fold, ${rows.toExponential(0)}, ${what}`;
+  const input = { scores: rows };
+  return [
+    {
+      row: 'G4',
+      what: named('on the device'),
+      input,
+      ours: 'fold-device',
+      peers: [{ name: 'PyTorch stable', job: 'fold-torch-device', seconds: 0.5 }],
+    },
+    {
+      row: 'G4',
+      what: named('there and back'),
+      input,
+      ours: 'fold-there-and-back',
+      peers: [{ name: 'PyTorch stable', job: 'fold-torch-there-and-back' }],
     },
   ];
 }

@@ -1,12 +1,14 @@
 // The worker of our side: see protocol.ts.
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import {
   collate,
   createOptimizer,
   foldOrder,
+  foldOrderAsync,
   GradfoldError,
   LanguageModel,
+  measureOrder,
   measureProduct,
   metaGradient,
   openBackend,
@@ -18,7 +20,13 @@ import {
 } from 'gradfold';
 import type { Job, Prepared, Repetition } from './protocol.ts';
 
-type Run = () => Promise<number[]>;
+/** What a job computed, and the seconds it took where these are not those of the whole run. */
+interface Timed {
+  answer: number[];
+  seconds: number;
+}
+
+type Run = () => Promise<number[] | Timed>;
 
 const JOBS: Record<string, (job: Job) => Promise<Run>> = {
   'forward-backward': async (job) => {
@@ -52,6 +60,19 @@ const JOBS: Record<string, (job: Job) => Promise<Run>> = {
   fold: async (job) => {
     const scores = readScores(job);
     return async () => sampled(foldOrder(scores));
+  },
+  'fold-device': async (job) => {
+    const scores = readScores(job);
+    const backend = await openBackend(job.device);
+    return async () => {
+      const { order, sort } = await measureOrder(backend, scores);
+      return { answer: sampled(order), seconds: sort };
+    };
+  },
+  'fold-there-and-back': async (job) => {
+    const scores = readScores(job);
+    const backend = await openBackend(job.device);
+    return async () => sampled(await foldOrderAsync(scores, { backend }));
   },
   softmax: async (job) => {
     const scores = readScores(job);
@@ -113,9 +134,13 @@ function batchOf(ids: number[][]): Batch {
   return collate(ids.map((inputIds) => ({ inputIds })));
 }
 
-function readScores({ scores }: Job): Float32Array {
-  const { buffer, byteOffset, byteLength } = readFileSync(scores!);
-  return new Float32Array(buffer, byteOffset, byteLength / 4);
+/** By parts, since one read takes less than 2 GiB. */
+function readScores({ scores: path }: Job): Float32Array {
+  const bytes = new Uint8Array(statSync(path!).size);
+  const file = openSync(path!, 'r');
+  for (let at = 0; at < bytes.length;) at += readSync(file, bytes, at, Math.min(2 ** 30, bytes.length - at), null);
+  closeSync(file);
+  return new Float32Array(bytes.buffer);
 }
 
 function mean(values: Float64Array): number {
@@ -141,15 +166,17 @@ let onDevice = false;
 for await (const line of createInterface({ input: process.stdin })) {
   if (run) {
     const start = performance.now();
-    await run();
-    reply({ seconds: (performance.now() - start) / 1000, peakBytes: onDevice ? 0 : peakBytes() });
+    const result = await run();
+    const seconds = 'seconds' in result ? result.seconds : (performance.now() - start) / 1000;
+    reply({ seconds, peakBytes: onDevice ? 0 : peakBytes() });
     continue;
   }
   const job = JSON.parse(line) as Job;
   onDevice = job.device !== 'cpu';
   try {
     run = await JOBS[job.name](job);
-    reply({ answer: await run() });
+    const result = await run();
+    reply({ answer: 'answer' in result ? result.answer : result });
   } catch (error) {
     if (!(error instanceof GradfoldError && ['UNSUPPORTED', 'UNAVAILABLE'].includes(error.code))) throw error;
     reply({ unavailable: error.message });

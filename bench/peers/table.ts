@@ -1,4 +1,5 @@
 import type { Ceilings } from './ceilings.ts';
+import type { Peer } from './comparisons.ts';
 import type { Pair } from './measure.ts';
 
 /** Above this the two sides did not compute the same thing. bfloat16 keeps 8 bits. */
@@ -27,13 +28,19 @@ export function tableLine({ row, what, peer, unavailable, ours, theirs, differen
     seconds(ours.seconds),
     seconds(theirs.seconds),
     `× ${(theirs.seconds / ours.seconds).toFixed(2)}`,
-    peer.speed === undefined ? '' : `≥ ${peer.speed.toFixed(2)}`,
+    wanted(peer),
     ours.peakBytes > 0
       ? `${megabytes(ours.peakBytes)} / ${megabytes(theirs.peakBytes)} = ${(ours.peakBytes / theirs.peakBytes).toFixed(2)}`
       : '',
     peer.memory === undefined ? '' : `≤ ${peer.memory.toFixed(2)}`,
     difference === undefined ? '' : difference.toExponential(0),
   ]);
+}
+
+/** How many times as fast we want to be, or how long we want to take. */
+function wanted({ speed, seconds: most }: Peer): string {
+  if (most !== undefined) return `≤ ${seconds(most)}`;
+  return speed === undefined ? '' : `≥ ${speed.toFixed(2)}`;
 }
 
 /** The pairs whose sides disagree about the result. */
@@ -54,7 +61,7 @@ export function ceilingLines(name: string, { ours, peer }: Ceilings): string[] {
 }
 
 function formatted(cells: string[]): string {
-  const widths = [3, 33, 30, 8, 8, 8, 7, 24, 7, 6];
+  const widths = [3, 37, 30, 8, 8, 8, 9, 24, 7, 6];
   return cells
     .map((cell, i) => cell.padEnd(widths[i]))
     .join(' ')

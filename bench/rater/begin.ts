@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import {
+  divideRows,
   initializeDataRater,
   LanguageModel,
   trainInnerStarts,
@@ -15,25 +16,31 @@ import type { RaterBenchOptions } from './settings.ts';
 /** Four heads of 16, as the language model's. */
 const HEAD_WIDTH = 16;
 
+/** The training rows that starts are trained on, and those that are rated. */
+export function innerAndRated({ rows }: PlantedNoise, { rated }: RaterBenchOptions, seed: number) {
+  return divideRows(rows.train, { seed, ratedShare: rated });
+}
+
 /**
  * The language models that inner models start from, kept in the cache; the model's parameters are those of the oldest.
  * The caller disposes of all.
  */
 export async function trainStarts(
-  { samples, rows }: PlantedNoise,
+  data: PlantedNoise,
   backend: Backend,
-  { ages, cacheDir, share, onProgress }: RaterBenchOptions,
+  options: RaterBenchOptions,
   seed: number,
 ): Promise<{ model: LanguageModel; starts: InnerStart[] }> {
+  const { ages, cacheDir, share, rated, onProgress } = options;
   const model = await LanguageModel.initialize(MODEL, { backend, seed });
   const before = processorSeconds();
   const starts = await trainInnerStarts(model, {
-    samples,
-    rows: rows.train,
+    samples: data.samples,
+    rows: innerAndRated(data, options, seed).inner,
     ages,
     optimizer: ADAM,
     seed,
-    checkpointDir: join(cacheDir, `starts-${seed}-${share}-${ages.join('-')}`),
+    checkpointDir: join(cacheDir, `starts-${seed}-${share}-${ages.join('-')}${rated === 'inner' ? '' : `-${rated}`}`),
   });
   onProgress(`seed ${seed}, starts: ${(processorSeconds() - before).toFixed(0)} s of processor time`);
   return { model, starts };
@@ -45,18 +52,25 @@ export function disposeOf(starts: readonly InnerStart[]): void {
   }
 }
 
-/** The rater that the options describe, before it has learned anything. */
+/** The rater that the options describe, before it has learned anything; its fresh parameters are not the models'. */
 export function newRater(
   model: LanguageModel,
-  { samples, rows }: PlantedNoise,
+  data: PlantedNoise,
   options: RaterBenchOptions,
-  creation: { backend: Backend; seed: number },
+  { backend, seed }: { backend: Backend; seed: number },
 ): Promise<SequenceRater> {
   const { fromStart, causal, features: names } = options;
   const reference = names.includes('loss') ? model : undefined;
-  const features = names.length > 0 ? { names, samples, rows: rows.train, reference } : undefined;
+  const rows = innerAndRated(data, options, seed).rated;
+  const features = names.length > 0 ? { names, samples: data.samples, rows, reference } : undefined;
   const config = fromStart ? model.config : raterConfig(options);
-  return initializeDataRater(config, { ...creation, causal, features, from: fromStart ? model : undefined });
+  return initializeDataRater(config, {
+    backend,
+    seed: seed + 1,
+    causal,
+    features,
+    from: fromStart ? model : undefined,
+  });
 }
 
 function raterConfig({ hidden, layers }: RaterBenchOptions): LlamaConfig {

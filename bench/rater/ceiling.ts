@@ -15,7 +15,7 @@ export async function ceiling(backend: Backend, options: RaterBenchOptions): Pro
     const data = await plantedNoise({ ...options, seed });
     const { model, starts } = await trainStarts(data, backend, options, seed);
     disposeOf(starts);
-    const rater = await newRater(model, data, options, { backend, seed: seed + 1 });
+    const rater = await newRater(model, data, options, { backend, seed });
     await learnLabels(rater, data, options, seed);
     reports.push(await judged(rater, data));
     rater.dispose();

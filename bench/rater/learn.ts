@@ -9,7 +9,7 @@ import {
 import type { PlantedNoise } from '../noise/data.ts';
 import { discrimination, type DiscriminationReport } from '../noise/discrimination.ts';
 import { ADAM } from '../noise/model.ts';
-import { disposeOf, newRater, processorSeconds, trainStarts } from './begin.ts';
+import { disposeOf, innerAndRated, newRater, processorSeconds, trainStarts } from './begin.ts';
 import type { RaterBenchOptions } from './settings.ts';
 
 /** How well a rater told clean evaluation rows from corrupted ones on the way. */
@@ -37,16 +37,19 @@ export async function learnRater(
 ): Promise<Learned> {
   const { samples, rows } = data;
   const { model, starts } = await trainStarts(data, backend, options, seed);
-  const rater = await newRater(model, data, options, { backend, seed: seed + 1 });
-  const outer = { clean: rows.heldOut, mixture: rows.mixture }[options.outer];
+  const rater = await newRater(model, data, options, { backend, seed });
+  const { inner, rated } = innerAndRated(data, options, seed);
+  const heldOut = { clean: rows.heldOut, mixture: rows.mixture }[options.outer];
   const corruptions = Array.from(rows.evaluation, data.corruption);
   const readings: Reading[] = [];
   const started = processorSeconds();
   let measuring = 0;
-  const trained = await trainDataRater(rater, {
+  const trained = await trainDataRater({
+    rater,
     model,
-    inner: { samples, rows: rows.train, batchSize: options.batch },
-    outer: { samples, rows: outer, batchSize: options.outerBatch },
+    inner: { samples, rows: inner, batchSize: options.batch },
+    rated: rated === inner ? 'inner' : { samples, rows: rated },
+    heldOut: { samples, rows: heldOut, batchSize: options.outerBatch },
     steps: options.steps,
     window: options.window,
     temperature: options.temperature,

@@ -7,6 +7,8 @@ export interface RaterBenchOptions {
   share: number;
   /** Outer rows: clean ones, or as many corrupted as in training. */
   outer: 'clean' | 'mixture';
+  /** Share of the training rows that is rated and kept from starts; inner: all are rated and trained on alike. */
+  rated: number | 'inner';
   steps: number;
   /** Inner models, how many of them a meta-step takes, and their inner steps from start to start. */
   models: number;
@@ -76,6 +78,7 @@ export const OPTIONS_HELP = `options:
   --seeds a,b,…       everything is repeated with each of them (default: 0)
   --ages a,b,…        steps after which starts of inner models were kept (default: 200,400,600)
   --outer o           clean (default) or mixture
+  --rated x           share of the training rows that is rated and kept from starts, or inner (default): all are both
 ${FLAGS_HELP}
   --from-start        the rater begins with the backbone of the oldest start, and has its shape
   --causal            a token of the rater sees those before it only
@@ -111,6 +114,7 @@ export function parseRequest(args: string[], experiments: readonly string[]): Re
       seeds: list('seeds'),
       ages: list('ages'),
       outer,
+      rated: values.rated === 'inner' ? values.rated : numeric('rated', values.rated, DECIMAL),
       share: number('share'),
       steps: number('steps'),
       models: number('models'),
@@ -154,6 +158,7 @@ function parsed(args: string[]) {
         seeds: { type: 'string', default: '0' },
         ages: { type: 'string', default: '200,400,600' },
         outer: { type: 'string', default: 'clean' },
+        rated: { type: 'string', default: 'inner' },
         'from-start': { type: 'boolean', default: false },
         causal: { type: 'boolean', default: false },
         features: { type: 'string', default: '' },

@@ -2,7 +2,9 @@ import {
   evaluatePerplexity,
   firstCrossing,
   forwardFlops,
+  gainOverSeeds,
   LanguageModel,
+  metaTrainingFlops,
   pairedDifference,
   RaterFilter,
   raterFlops,
@@ -10,6 +12,7 @@ import {
   summarize,
   train,
   type Backend,
+  type GainOverSeeds,
   type SequenceRater,
 } from 'gradfold';
 import { plantedNoise, ROW_TOKENS, type PlantedNoise } from '../noise/data.ts';
@@ -36,6 +39,12 @@ interface Treatment {
 
 const BASELINE = 'all rows';
 
+/** Treatments that need the rater, and the share of the rows that they leave out. */
+const RATED: Record<string, (options: RaterBenchOptions) => number> = {
+  'rater filter': ({ discard }) => discard,
+  'rater weights': () => 0,
+};
+
 const TREATMENTS: Record<string, Treatment> = {
   [BASELINE]: {},
   'rater filter': { filter: (rater, { discard }) => new RaterFilter(rater, { count: BATCH_ROWS, discard }) },
@@ -51,11 +60,11 @@ export async function compareTraining(
   options: RaterBenchOptions,
 ): Promise<{ text: string; json: object }> {
   const runs: Record<string, Run[]> = Object.fromEntries(Object.keys(TREATMENTS).map((name) => [name, []]));
-  let cost = 0;
+  let costs: Costs = { scoringFlops: 0, metaFlops: 0 };
   for (const seed of options.seeds) {
     const data = await plantedNoise({ ...options, seed });
     const { rater, model } = await learnRater(data, backend, options, seed);
-    cost = relativeCost(rater, model, options.discard);
+    costs = costsOf(rater, model, options);
     for (const [name, treatment] of Object.entries(TREATMENTS)) {
       const run = await trained(data, backend, treatment, rater, options, seed);
       runs[name].push(run);
@@ -66,7 +75,8 @@ export async function compareTraining(
     rater.dispose();
     model.dispose();
   }
-  return { text: trainingTable(runs, cost, options), json: { runs, relativeCost: cost } };
+  const gains = gainsOf(runs, costs, options);
+  return { text: `${trainingTable(runs, options)}\n${gainTable(gains)}\n`, json: { runs, ...costs, gains } };
 }
 
 async function trained(
@@ -119,17 +129,73 @@ async function trained(
   return { curve, purity: counts.clean / counts.all };
 }
 
-/** Arithmetic of a filtered step over that of a plain one, a step of training being three forward passes. */
-function relativeCost(rater: SequenceRater, model: LanguageModel, discard: number): number {
-  const scoring = raterFlops(rater.config, ROW_TOKENS) / (1 - discard);
-  return 1 + scoring / (3 * forwardFlops(model.config, ROW_TOKENS));
+/** Operations of scoring a row and of training the rater, its inner models' beginnings included. */
+interface Costs {
+  scoringFlops: number;
+  metaFlops: number;
+}
+
+function costsOf(rater: SequenceRater, model: LanguageModel, options: RaterBenchOptions): Costs {
+  const scoringFlops = raterFlops(rater.config, ROW_TOKENS);
+  const metaFlops = metaTrainingFlops({
+    metaSteps: options.steps,
+    innerModels: options.perStep,
+    innerSteps: options.window,
+    innerBatch: options.batch,
+    outerBatch: options.outerBatch,
+    modelFlops: forwardFlops(model.config, ROW_TOKENS),
+    raterFlops: scoringFlops,
+    startSteps: Math.max(...options.ages),
+    firstOrder: options.firstOrder,
+  });
+  return { scoringFlops, metaFlops };
+}
+
+/** What each treatment by the rater saves and costs at matched loss. */
+function gainsOf(runs: Record<string, Run[]>, costs: Costs, options: RaterBenchOptions): Record<string, GainOverSeeds> {
+  const curves = (name: string) => runs[name].map(({ curve }) => curve);
+  const gains = Object.entries(RATED).map(([name, dropped]) => {
+    const kept = 1 - dropped(options);
+    const training = {
+      stepFlops: 3 * BATCH_ROWS * forwardFlops(MODEL, ROW_TOKENS),
+      baselineSteps: options.trainingSteps,
+      candidates: BATCH_ROWS / kept,
+      kept,
+      ...costs,
+    };
+    return [name, gainOverSeeds(training, curves(BASELINE), curves(name))] as const;
+  });
+  return Object.fromEntries(gains);
+}
+
+function gainTable(gains: Record<string, GainOverSeeds>): string {
+  const percent = (x: number) => `${x < 0 ? '-' : '+'}${(100 * Math.abs(x)).toFixed(1)}`;
+  const over = ({ mean, sd }: GainOverSeeds['net']) =>
+    percent(mean) + (sd === null ? '' : ` ± ${(100 * sd).toFixed(1)}`);
+  const lines = Object.entries(gains).flatMap(([name, gain]) => {
+    const bySeed = (value: 'net' | 'netOfScoring') =>
+      gain.perSeed.map((seed) => percent(seed[value]) + (seed.matched.reached ? '' : '*')).join(', ');
+    return [
+      name,
+      `  saved                      ${over(gain.saved)}`,
+      `  scoring                    ${percent(-gain.scoring)}, of it rows that are dropped ${percent(-gain.overSampling)}`,
+      `  net, without meta-training ${over(gain.netOfScoring)}   by seed ${bySeed('netOfScoring')}`,
+      `  meta-training              ${percent(-gain.metaTraining)}`,
+      `  net gain                   ${over(gain.net)}   by seed ${bySeed('net')}`,
+      `  earned back after          ${gain.paysAfter === null ? 'never' : `${Math.ceil(gain.paysAfter)} trainings`}`,
+    ];
+  });
+  return [
+    `compute at the loss where ${BASELINE} ends, in percent of what it takes; * that loss is not reached: where the other ends`,
+    ...lines,
+  ].join('\n');
 }
 
 function lastLoss({ curve }: Run): number {
   return curve.at(-1)!.loss;
 }
 
-function trainingTable(runs: Record<string, Run[]>, cost: number, options: RaterBenchOptions): string {
+function trainingTable(runs: Record<string, Run[]>, options: RaterBenchOptions): string {
   const { trainingSteps: steps, discard, share, seeds } = options;
   const baseline = runs[BASELINE];
   const title = `${steps} steps of ${BATCH_ROWS} rows, ${share} of the rows corrupted, ${discard} left out, ${seeds.length} seeds`;
@@ -144,10 +210,5 @@ function trainingTable(runs: Record<string, Run[]>, cost: number, options: Rater
     const loss = summarize(own.map(lastLoss)).mean.toFixed(3);
     return `${name.padEnd(18)}${purity.padStart(7)}${loss.padStart(9)}   ${against.padEnd(16)}   ${needed.join(', ')}`;
   });
-  const net = runs['rater filter'].map(({ curve }, i) => {
-    const needed = firstCrossing(curve, lastLoss(baseline[i]));
-    return needed === null ? 'none' : `${(100 * (1 - (needed * cost) / steps)).toFixed(1)} %`;
-  });
-  const gain = `a filtered step costs ${cost.toFixed(2)} plain ones; net gain in arithmetic by seed: ${net.join(', ')}; meta-training not counted`;
-  return [title, heading, ...lines, gain, ''].join('\n');
+  return [title, heading, ...lines, ''].join('\n');
 }

@@ -1,6 +1,6 @@
 import { checkInteger } from '../check.ts';
 import { GradfoldError } from '../errors.ts';
-import type { EngineAddon } from './addon.ts';
+import { deviceRows, type DeviceRowsAddon } from './native/device-rows.ts';
 import { loadAddonFile, type Loaded } from './native/load.ts';
 import { checkPrecision, describeNative, openNative } from './native/open.ts';
 import type { Backend, BackendInfo, BackendOptions } from './types.ts';
@@ -14,7 +14,7 @@ interface CudaMachine {
   reason?: string;
 }
 
-export interface CudaAddon extends EngineAddon {
+export interface CudaAddon extends DeviceRowsAddon {
   machine(): CudaMachine;
 }
 
@@ -79,5 +79,5 @@ export function openCudaAddon(addon: CudaAddon, options: BackendOptions): Backen
     runtime: versionOf(machine.runtime),
     driver: versionOf(machine.driver),
   } as const;
-  return openNative(addon, { device, precision }, info);
+  return openNative(addon, { device, precision }, info, (native) => deviceRows(addon, native));
 }

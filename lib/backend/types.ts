@@ -70,6 +70,8 @@ export type FloatArray = Float32Array | Float64Array;
 export interface Engine {
   /** Seconds of one matrix product after an untimed one; absent where products are not what limits the engine. */
   measureProduct?(shape: ProductShape): Promise<number>;
+  /** Ordering and weights in the device's own memory; absent where that is the process's. */
+  readonly rows?: DeviceRows;
   createModel(shape: TransformerShape, layout: ParameterLayout): EngineModel;
   createRater(shape: RaterShape, layout: ParameterLayout): EngineRater;
   /** Per-sample statistics of a layer that is not gradfold's. The arrays are read before the call returns. */
@@ -107,6 +109,57 @@ export interface LinearResult {
   gradients?: FloatArray;
   /** [outFeatures, inFeatures] */
   gradient?: FloatArray;
+}
+
+/** How scores [n] are sorted, and how the sorted rows are given out. */
+export interface SortForm {
+  descending: boolean;
+  /** Only the highest so many, the last of the stable ascending order; 0 ≤ keep ≤ n. */
+  keep: number;
+  /** Folds the sorted rows; 1 leaves them as they are. */
+  layers: number;
+}
+
+/** Seconds by the device's own events. */
+export interface SortSeconds {
+  /** Of the scores to the device. */
+  upload: number;
+  /** Of all that is done there: keys, sorting, folding. */
+  sort: number;
+  /** Of the rows from the device. */
+  download: number;
+  /** Of copying one key a row from one place in the device's memory to another. */
+  copy: number;
+}
+
+/**
+ * Rows of the host's arrays, worked on by a device: they go there and the result comes back. Resolves to the result, or
+ * to the index of the value that is refused. Arrays must not change until then.
+ */
+export interface DeviceRows {
+  sort(scores: FloatArray, form: SortForm, signal?: AbortSignal): Promise<Uint32Array | number>;
+  /** The same with what it took. */
+  measureSort(
+    scores: FloatArray,
+    form: SortForm,
+    signal?: AbortSignal,
+  ): Promise<(SortSeconds & { rows: Uint32Array }) | number>;
+  softmaxWeights(
+    scores: FloatArray,
+    groups: Int32Array | undefined,
+    temperature: number,
+    into?: Float64Array,
+    signal?: AbortSignal,
+  ): Promise<Float64Array | number>;
+  /** An index of n or more is one of weightGradients, n further on. */
+  softmaxWeightsBackward(
+    weights: Float64Array,
+    weightGradients: Float64Array,
+    groups: Int32Array | undefined,
+    temperature: number,
+    into?: Float64Array,
+    signal?: AbortSignal,
+  ): Promise<Float64Array | number>;
 }
 
 /** A dense vector of `length` parameters on the backend. */

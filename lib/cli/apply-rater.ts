@@ -20,16 +20,22 @@ import { shardOf, shardOptions } from './shard-options.ts';
 import { reencodeFor, tokenizerBeside } from './tokenizers.ts';
 
 export interface ApplyFlags extends BackendFlags, ScoreShardFlags {
-  split?: Split;
+  split: Split | typeof ALL;
   column?: string;
   samplesTokenizer?: string;
 }
 
-/** The options of commands that score rows with a rater; `rater` is the one that names it. */
-export const applyOptions = (rater: Option, column: string): Option[] => [
+/** Rows of every split. */
+const ALL = 'all';
+
+/**
+ * The options of commands that score rows with a rater; `rater` is the one that names it, `split` says which rows are
+ * scored where nothing else is asked for.
+ */
+export const applyOptions = (rater: Option, column: string, split: ApplyFlags['split']): Option[] => [
   outOption('the score table, or with the number of a part in its name that of the part,'),
   rater.makeOptionMandatory(),
-  new Option('--split <name>', 'rows to score (default: all)').choices(SPLITS),
+  new Option('--split <name>', 'rows to score').choices([...SPLITS, ALL]).default(split),
   option('--column <name>', `name of the scores (default: ${column})`),
   option('--batch <n>', 'rows a pass', positiveInteger, 32),
   option('--samples-tokenizer <path>', 'tokenizer that the rows were made with (default: the one beside them)'),
@@ -38,7 +44,7 @@ export const applyOptions = (rater: Option, column: string): Option[] => [
   forceOption,
 ];
 
-/** Scores all rows of a samples table, or a part of them, with the rater in `directory`. */
+/** Scores rows of a samples table with the rater in `directory`. */
 export async function applyRater(directory: string, call: CommandCall<ApplyFlags>): Promise<CommandOutput> {
   const { args, options, io } = call;
   const { signal } = io;
@@ -46,7 +52,7 @@ export async function applyRater(directory: string, call: CommandCall<ApplyFlags
   const shard = shardOf(options);
   const path = args[0] as string;
   const samples = await openSamples(path);
-  const rows = drawRows(samples, { split, count: limit, seed }).sort();
+  const rows = drawRows(samples, { split: split === ALL ? undefined : split, count: limit, seed }).sort();
   const result = await withBackend(options, async (backend) => {
     const { rater, record, tokenizer } = await loadScorer(directory, { backend, signal });
     const from = tokenizerBeside(path, options.samplesTokenizer);

@@ -1,7 +1,10 @@
-import { access, rm } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { readdir, rm, rmdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
 import { openBackend } from '../backend/open.ts';
 import type { Backend, BackendName } from '../backend/types.ts';
+import { invalid } from '../check.ts';
 import { GradfoldError } from '../errors.ts';
 import type { CliIo, CommandOutput } from './io.ts';
 import type { Progress } from './progress.ts';
@@ -93,16 +96,48 @@ export async function withBackend<T>(flags: BackendFlags, use: (backend: Backend
 
 /**
  * Makes sure that nothing is overwritten unasked.
- * @throws GradfoldError INVALID_ARGUMENT when `path` exists and `force` is not given; with it, what is there is removed.
+ * @throws GradfoldError INVALID_ARGUMENT when the file `path` exists and `force` is not given; with it, the file is removed.
+ *   A folder of that name never is.
  */
 export async function claimOutput(path: string, force: boolean): Promise<void> {
-  const exists = await access(path).then(
-    () => true,
-    () => false,
-  );
-  if (!exists) return;
+  const there = await statOf(path);
+  if (!there) return;
+  if (there.isDirectory()) throw invalid('--out', 'a file', path, { fix: `${path} is a folder` });
+  if (!force) throw exists(path);
+  await rm(path);
+}
+
+/**
+ * The same of a folder that a command fills.
+ * @param folder.contents names of what the command writes there: nothing else is ever removed
+ * @param folder.finished of these, what is there once all is done; a folder without it may be gone on with. Default: the
+ *   folder has to be new, and has to hold nothing else to be replaced
+ */
+export async function claimFolder(
+  path: string,
+  { contents, finished }: { contents: RegExp; finished?: string },
+  force: boolean,
+): Promise<void> {
+  const there = await statOf(finished === undefined ? path : join(path, finished));
   if (!force) {
-    throw new GradfoldError('INVALID_ARGUMENT', `${path} exists already; give another --out, or --force to replace it`);
+    if (there) throw exists(finished === undefined ? path : join(path, finished));
+    return;
   }
-  await rm(path, { recursive: true });
+  if (!(await statOf(path))?.isDirectory()) return claimOutput(path, force);
+  const names = await readdir(path);
+  const others = names.filter((name) => !contents.test(name));
+  if (finished === undefined && others.length > 0) {
+    throw invalid('--out', 'a folder with nothing in it but what this command writes', others[0], {
+      fix: `move it away, or give another --out than ${path}`,
+    });
+  }
+  for (const name of names.filter((name) => contents.test(name))) await rm(join(path, name), { recursive: true });
+  if (finished === undefined) await rmdir(path);
+}
+
+const exists = (path: string): GradfoldError =>
+  new GradfoldError('INVALID_ARGUMENT', `${path} exists already; give another --out, or --force to replace it`);
+
+async function statOf(path: string): Promise<Stats | undefined> {
+  return stat(path).catch(() => undefined);
 }

@@ -28,6 +28,7 @@ import { run } from './commands/run.ts';
 import { scoreApply } from './commands/score-apply.ts';
 import { scoreColumn } from './commands/score-column.ts';
 import { scoreCombine } from './commands/score-combine.ts';
+import { scoreDocuments } from './commands/score-documents.ts';
 import { scoreFit } from './commands/score-fit.ts';
 import { scoreGradient } from './commands/score-gradient.ts';
 import { scoreLqs } from './commands/score-lqs.ts';
@@ -67,6 +68,7 @@ export const COMMANDS: CliCommand[] = [
   scoreColumn,
   scoreCombine,
   scoreMerge,
+  scoreDocuments,
   rateTrain,
   rateScore,
   rateFilter,

@@ -1,15 +1,20 @@
 import type { DomainRow, ReportData } from '../report/data.ts';
+import { explanationHeadline } from '../report/explanation.ts';
+import { gainCells, gainHead, gainWords, RUN_NAMES } from '../report/net-gain.ts';
 import { formatSeconds, plusMinus, signed, withError } from '../report/text.ts';
 import { formatTable } from './table.ts';
 
 /** The result of a run for a terminal. */
 export function formatRun(data: ReportData): string {
-  return [lossTable(data), '', data.headline, ...data.remarks, ...scoringLines(data)].join('\n');
+  const gains = gainTables(data).flatMap((part) => [part, '']);
+  return [lossTable(data), '', ...gains, data.headline, ...data.remarks, ...scoringLines(data)].join('\n');
 }
 
 /** The same with what a comparison is about: tests, steps to the baseline's loss, cost against saving. */
 export function formatComparison(data: ReportData): string {
-  const parts = [lossTable(data), testTable(data), reachTable(data), savingTable(data)].filter(Boolean);
+  const parts = [lossTable(data), testTable(data), reachTable(data), savingTable(data), ...gainTables(data)].filter(
+    Boolean,
+  );
   return [data.headline, '', ...parts.flatMap((part) => [part, '']), ...data.remarks, ...scoringLines(data)].join('\n');
 }
 
@@ -86,7 +91,17 @@ function savingTable({ scorings, reaches }: ReportData): string {
   );
 }
 
-function scoringLines({ scorings, quality }: ReportData): string[] {
+/** What each plan by a scoring saves and costs in compute, a table a measure. */
+function gainTables({ gains = [], plans }: ReportData): string[] {
+  return gains.map(({ measure, plans: rows }) => {
+    const names = { ...RUN_NAMES, first: `net gain, ${measure}` };
+    const all = rows.map(({ gain }) => gain);
+    const cells = rows.map(({ plan, gain }) => [plan, ...gainCells(gain)]);
+    return `${formatTable(gainHead(names), cells)}\n${gainWords(all, { baseline: plans[0].name, making: names.making, beforehand: true })}`;
+  });
+}
+
+function scoringLines({ scorings, quality, explanations = [] }: ReportData): string[] {
   const agreeing = scorings.filter(({ spearman }) => spearman !== null);
   return [
     ...agreeing.map(
@@ -100,5 +115,8 @@ function scoringLines({ scorings, quality }: ReportData): string[] {
             .map(({ name, auc }) => `${name} ${withError(auc, 3)}`)
             .join(', ')}.`,
         ]),
+    ...explanations.map(
+      ({ name, file, explanation }) => `${explanationHeadline(explanation, name)} Alone on a page: ${file}.`,
+    ),
   ];
 }

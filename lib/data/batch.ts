@@ -14,7 +14,10 @@ export interface Batch {
   labels: Int32Array;
   /** 1 = token, 0 = padding; all ones when absent. */
   attentionMask?: Uint8Array;
-  /** Packed rows: attention and labels never cross documents, positions restart; −1 on padding. */
+  /**
+   * Packed rows: attention and labels never cross documents, positions restart. A document is a run of tokens with one id,
+   * any but −1; an id names at most one document of a row. On padding the ids do not matter, `collate` writes −1.
+   */
   documentIds?: Int32Array;
   /** For models with token types (BERT's segments); all 0 when absent. */
   tokenTypeIds?: Int32Array;
@@ -221,15 +224,18 @@ function checkTokens(batch: Batch, row: number, length: number, { vocabSize, tok
 /** Where the documents of a row begin. */
 function documentStarts(documentIds: Int32Array, row: number, length: number, time: number): number[] {
   const starts: number[] = [];
-  for (let t = 0; t < time; t++) {
+  const seen = new Set<number>();
+  for (let t = 0; t < length; t++) {
     const id = documentIds[row * time + t];
-    const previous = t === 0 ? NO_DOCUMENT : documentIds[row * time + t - 1];
-    if (t >= length) {
-      if (id !== NO_DOCUMENT) throw invalid(at('documentIds', row, t), `${NO_DOCUMENT} on padding`, id);
-    } else if (id < Math.max(0, previous)) {
-      const expected = previous < 1 ? 'an id >= 0 on a token' : `an id >= ${previous}, that of the token before`;
-      throw invalid(at('documentIds', row, t), expected, id);
-    } else if (id !== previous) starts.push(t);
+    if (id === NO_DOCUMENT) throw invalid(at('documentIds', row, t), `a document on a token, not ${NO_DOCUMENT}`, id);
+    if (t > 0 && id === documentIds[row * time + t - 1]) continue;
+    if (seen.has(id)) {
+      throw invalid(at('documentIds', row, t), 'an id that no document before it in the row has', id, {
+        fix: 'keep the tokens of a document together',
+      });
+    }
+    seen.add(id);
+    starts.push(t);
   }
   return starts;
 }

@@ -82,10 +82,14 @@ export interface FilteredTraining {
   stepFlops: number;
   /** Steps of the training without a filter. */
   baselineSteps: number;
-  /** The step at which the filtered one is down to the other's final loss (`firstCrossing`); null: it never is. */
+  /** The step at which it is down to the loss that both are compared at (`matchedLoss`); default: its last. */
+  baselineReached?: number;
+  /** The step at which the filtered one is down to that loss (`firstCrossing`); null: it never is. */
   reached: number | null;
-  /** Rows that are scored for each step of it: B/(1 − ρ) for batches of B. */
-  candidates: number;
+  /** Rows that are scored for each step of it: B/(1 − ρ) for batches of B. Default: all of `pool`, beforehand. */
+  candidates?: number;
+  /** Share of the scored rows that is trained on, 1 − ρ; default 1. */
+  kept?: number;
   /** Operations of scoring one row. */
   scoringFlops: number;
   /** Rows that there are, where scores are kept and no row is scored twice. */
@@ -102,6 +106,8 @@ export interface NetGain {
   saved: number;
   /** Of scoring candidates, those that are dropped included. */
   scoring: number;
+  /** The part of `scoring` that goes to rows which are dropped. */
+  overSampling: number;
   /** Of training the rater, in each training that shares it. */
   metaTraining: number;
   /** saved − scoring − metaTraining: positive where filtering pays. */
@@ -114,24 +120,33 @@ export interface NetGain {
 
 /**
  * The compute that a filter saves at matched loss, as a share of the baseline's: with S steps of F operations and the
- * same loss at step s of the filtered run, 1 − s/S − (min(s·B/(1 − ρ), pool)·R + M/n)/(S·F), R being the operations of
- * scoring a row and M those of training the rater, shared by n trainings.
+ * same loss at step s of the filtered run and b of the other, (b − s)/S − (min(s·B/(1 − ρ), pool)·R + M/n)/(S·F), R being
+ * the operations of scoring a row and M those of training the rater, shared by n trainings.
  * @returns null where the filtered run never reaches the loss
  */
 export function netGain(training: FilteredTraining): NetGain | null {
-  const { reached, candidates, scoringFlops, pool = Infinity } = training;
+  const {
+    reached,
+    candidates,
+    scoringFlops,
+    pool = Infinity,
+    baselineSteps,
+    baselineReached = baselineSteps,
+  } = training;
   const baseline =
-    checkFinite('stepFlops', training.stepFlops, { above: 0 }) *
-    checkInteger('baselineSteps', training.baselineSteps, 1);
+    checkFinite('stepFlops', training.stepFlops, { above: 0 }) * checkInteger('baselineSteps', baselineSteps, 1);
+  const kept = checkFinite('kept', training.kept ?? 1, { min: 0, max: 1 });
   if (reached === null) return null;
   const meta = checkFinite('metaFlops', training.metaFlops ?? 0, { min: 0 }) / baseline;
-  const saved = 1 - reached / training.baselineSteps;
-  const scoring = (Math.min(reached * candidates, pool) * scoringFlops) / baseline;
+  const saved = (baselineReached - reached) / baselineSteps;
+  const scored = checkFinite('rows scored', candidates === undefined ? pool : Math.min(reached * candidates, pool));
+  const scoring = (scored * scoringFlops) / baseline;
   const metaTraining = meta / checkInteger('trainings', training.trainings ?? 1, 1);
   const netOfScoring = saved - scoring;
   return {
     saved,
     scoring,
+    overSampling: scoring * (1 - kept),
     metaTraining,
     net: netOfScoring - metaTraining,
     netOfScoring,

@@ -18,7 +18,11 @@ export function argsort(scores: FloatArray, options: ArgsortOptions = {}): Uint3
   return runKernel(argsortKernel(scores, options));
 }
 
-/** argsort off the event loop. `scores` must not change until the promise settles. */
+/**
+ * argsort off the event loop, on a GPU with { backend }: the same rows. `scores` must not change until the promise
+ * settles.
+ * @throws GradfoldError also OUT_OF_MEMORY where { backend }'s device cannot hold 16 bytes a row (float64: 24).
+ */
 export async function argsortAsync(
   scores: FloatArray,
   options: ArgsortOptions & AsyncOptions = {},

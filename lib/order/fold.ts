@@ -23,7 +23,11 @@ export function foldOrder(scores: FloatArray, options: FoldOptions = {}): Uint32
   return runKernel(foldKernel(scores, options));
 }
 
-/** foldOrder off the event loop. `scores` must not change until the promise settles. */
+/**
+ * foldOrder off the event loop, on a GPU with { backend }: the same rows. `scores` must not change until the promise
+ * settles.
+ * @throws GradfoldError also OUT_OF_MEMORY where { backend }'s device cannot hold 16 bytes a row (float64: 24).
+ */
 export async function foldOrderAsync(
   scores: FloatArray,
   options: FoldOptions & AsyncOptions = {},

@@ -1,9 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { loadAddon, type Addon } from '../backend/addon.ts';
 import { rethrowing } from '../backend/native/job.ts';
-import type { FloatArray } from '../backend/types.ts';
+import { checkBackend } from '../backend/check.ts';
+import type { Backend, DeviceRows, FloatArray } from '../backend/types.ts';
 import { checkCall } from '../check.ts';
-import type { GradfoldError } from '../errors.ts';
+import { GradfoldError } from '../errors.ts';
 import { notANumber } from '../score/check.ts';
 
 /**
@@ -12,13 +13,15 @@ import { notANumber } from '../score/check.ts';
  */
 export const NATIVE_ROWS = 2000;
 
-/** An operation on rows in its two forms. */
+/** An operation on rows in its forms. */
 export interface Kernel<Result> {
   /** One entry a row; whether the addon is used depends on how many there are. */
   readonly scores: FloatArray;
   /** The result, or the index of the value that is refused. */
   native(addon: Addon): Result | number;
   nativeAsync(addon: Addon): Promise<Result | number>;
+  /** The same by a device with memory of its own. */
+  device(rows: DeviceRows, signal?: AbortSignal): Promise<Result | number>;
   /** Yields now and then, so that a long run can be interleaved with other work. */
   portable(): Generator<undefined, Result>;
   /** Whether the addon can do this at all; default: yes. */
@@ -27,11 +30,16 @@ export interface Kernel<Result> {
   refused?(index: number): GradfoldError;
 }
 
-/** Gives identical rows in both forms. */
+/** Gives identical rows in all forms. */
 export type OrderKernel = Kernel<Uint32Array>;
 
 export interface AsyncOptions {
   signal?: AbortSignal;
+  /**
+   * Does the work on this backend where it is 'cuda': the arrays go to the device's memory, and the result comes back.
+   * Any other, and none, leaves it to the CPU. `memory` says nothing of the device.
+   */
+  backend?: Backend;
 }
 
 /** Runs a kernel here and now, by the addon where there is one and the rows are many. */
@@ -54,12 +62,16 @@ export function runPortable<Result>(kernel: Kernel<Result>): Result {
 }
 
 /**
- * Runs a kernel off the event loop: on the thread pool by the addon, else in short turns. Its arrays must not change
- * until the promise settles; an abort rejects at once with the signal's reason.
+ * Runs a kernel off the event loop: by the backend's device, on the thread pool by the addon, else in short turns. Its
+ * arrays must not change until the promise settles; an abort rejects at once with the signal's reason.
  */
 export async function runKernelAsync<Result>(kernel: Kernel<Result>, options: AsyncOptions = {}): Promise<Result> {
   checkCall('options', options);
-  const { signal } = options;
+  const { signal, backend } = options;
+  if (backend !== undefined) checkBackend(backend);
+  const rows = backend?.engine.rows;
+  if (rows && kernel.scores.length > 0)
+    return resultOf(kernel, await orAborted(onDevice(kernel.scores.length, kernel.device(rows, signal)), signal));
   const addon = addonFor(kernel);
   if (addon)
     return resultOf(
@@ -82,6 +94,20 @@ export async function runKernelAsync<Result>(kernel: Kernel<Result>, options: As
 export function resultOf<Result>({ refused = notANumber }: Kernel<Result>, returned: Result | number): Result {
   if (typeof returned === 'number') throw refused(returned);
   return returned;
+}
+
+/** The promise of a device's work on so many rows, with what to do where they do not fit. */
+export async function onDevice<Result>(rows: number, work: Promise<Result>): Promise<Result> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof GradfoldError) || error.code !== 'OUT_OF_MEMORY') throw error;
+    throw new GradfoldError(
+      'OUT_OF_MEMORY',
+      `${rows} rows do not fit on the backend's device: ${error.message}; without \`backend\` the CPU takes them`,
+      { cause: error },
+    );
+  }
 }
 
 function addonFor({ scores, portableOnly = false }: Kernel<unknown>): Addon | null {

@@ -1,16 +1,11 @@
 import { availableParallelism } from 'node:os';
-import type { FloatArray } from '../backend/types.ts';
+import type { FloatArray, SortForm } from '../backend/types.ts';
 
 /** The ordered rows, or the index of the first NaN. */
 export type OrderResult = Uint32Array | number;
 
 /** What sortRows does with scores [n]. */
-export interface SortRowsOptions {
-  descending: boolean;
-  /** Only the highest so many, the last of the stable ascending order; 0 ≤ keep ≤ n. */
-  keep: number;
-  /** Folds the sorted rows; 1 leaves them as they are. */
-  layers: number;
+export interface SortRowsOptions extends SortForm {
   threads: number;
   /** Bytes of working memory, at least leastMemory(n); 0: no limit. */
   memory: number;

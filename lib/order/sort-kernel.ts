@@ -1,4 +1,4 @@
-import type { FloatArray } from '../backend/types.ts';
+import type { FloatArray, SortForm } from '../backend/types.ts';
 import { checkInteger } from '../check.ts';
 import { GradfoldError } from '../errors.ts';
 import { checkScores } from '../score/check.ts';
@@ -23,25 +23,22 @@ export function leastMemory(n: number): number {
 /** Bytes a row that the TypeScript form needs beside the result. */
 const PORTABLE_BYTES = 12;
 
-/** What is sorted, and how the sorted rows are given out. */
-export interface SortForm {
-  descending?: boolean;
-  /** Only the highest so many, ascending; default all. */
-  keep?: number;
-  layers?: number;
-}
-
-/** @internal Stable sorting of scores [n], selection and folding in one. Checks scores and memory. */
-export function sortKernel(scores: FloatArray, form: SortForm, { memory }: MemoryOptions): OrderKernel {
+/**
+ * @internal Stable sorting of scores [n], selection and folding in one; by default ascending, of all rows, in one layer.
+ * Checks scores and memory.
+ */
+export function sortKernel(scores: FloatArray, given: Partial<SortForm>, { memory }: MemoryOptions): OrderKernel {
   checkScores(scores);
   const n = scores.length;
   if (memory !== undefined) checkInteger('memory (bytes of working memory)', memory, leastMemory(n));
-  const { descending = false, keep = n, layers = 1 } = form;
-  const options = { descending, keep, layers, threads: ORDER_THREADS, memory: memory ?? 0 };
+  const { descending = false, keep = n, layers = 1 } = given;
+  const form = { descending, keep, layers };
+  const options = { ...form, threads: ORDER_THREADS, memory: memory ?? 0 };
   return {
     scores,
     native: (addon) => addon.sortRows(scores, options),
     nativeAsync: (addon) => addon.sortRowsAsync(scores, options),
+    device: (rows, signal) => rows.sort(scores, form, signal),
     *portable() {
       if (memory !== undefined && memory < PORTABLE_BYTES * n) {
         throw new GradfoldError(

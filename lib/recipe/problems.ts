@@ -18,8 +18,8 @@ function scoringProblems({ scores, pretrain, target, model }: Recipe): Problem[]
     if (scoring.method === 'combine') return combinationProblems(name, Object.keys(scoring.of), scores);
     const lqs = scoring.method === 'lqs' ? sweepProblem(scoring) : undefined;
     if (lqs) return [{ path: ['scores', name], message: lqs }];
-    const rater = scoring.method === 'datarater' ? populationProblem(scoring) : undefined;
-    if (rater) return [{ path: ['scores', name, 'modelsPerStep'], message: rater }];
+    const rater = scoring.method === 'datarater' ? dataRaterProblem(scoring) : undefined;
+    if (rater) return [{ path: ['scores', name, rater.setting], message: rater.message }];
     const there = { pretrain, target, model };
     return SCORING_NEEDS[scoring.method]
       .filter((section) => there[section] === undefined)
@@ -33,8 +33,16 @@ function sweepProblem({ interval, proxy, scorer }: ScoringOf<'lqs'>): string | u
   return scorer && !proxy ? 'a scorer learns from proxy rows: add "proxy"' : undefined;
 }
 
-function populationProblem({ modelsPerStep, population }: ScoringOf<'datarater'>): string | undefined {
-  return modelsPerStep > population ? `expected at most ${population}, all of the population` : undefined;
+function dataRaterProblem(scoring: ScoringOf<'datarater'>): { setting: string; message: string } | undefined {
+  const { modelsPerStep, population, clipNorm = 0, normalize } = scoring;
+  if (modelsPerStep > population) {
+    return { setting: 'modelsPerStep', message: `expected at most ${population}, all of the population` };
+  }
+  if (clipNorm < 1 || !normalize) return undefined;
+  return {
+    setting: 'clipNorm',
+    message: '1 or more changes nothing about gradients of norm 1: add "normalize: false"',
+  };
 }
 
 function combinationProblems(name: string, parts: string[], scores: Recipe['scores']): Problem[] {

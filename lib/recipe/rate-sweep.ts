@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import type { Backend } from '../backend/types.ts';
 import { checkFinite, checkInteger, invalid } from '../check.ts';
 import type { Samples } from '../data/samples.ts';
-import { BACKWARD, forwardFlops, netGain, raterFlops, type NetGain } from '../evaluate/compute.ts';
+import { BACKWARD, forwardFlops, raterFlops } from '../evaluate/compute.ts';
+import { gainOverSeeds, type GainOverSeeds, type LossCurve } from '../evaluate/matched-loss.ts';
 import { summarize } from '../evaluate/statistics.ts';
 import type { ModelConfig, RaterConfig } from '../model/config.ts';
 import { LanguageModel } from '../model/language-model.ts';
@@ -64,8 +65,8 @@ export interface SweepRow {
   difference: Difference | null;
   /** Steps until the loss is down to where no filter ends. */
   reached: ReachRow;
-  /** Null without a rater's configuration, for no filter, and where the loss is not reached with some seed. */
-  gain: NetGain | null;
+  /** What the filter saves and costs, with every seed; null without a rater's configuration, and for no filter. */
+  gain: GainOverSeeds | null;
 }
 
 export interface Sweep {
@@ -104,6 +105,8 @@ export async function sweepRho(options: SweepOptions): Promise<Sweep> {
   const seeds = options.seeds.map((seed, i) => checkInteger(`seeds[${i}]`, seed, 0));
   if (seeds.length === 0) throw invalid('seeds', 'at least one', 'none');
   scoresByRow('the table', table);
+  // Before hours of training, not after them.
+  if (options.rater) raterFlops(options.rater.config, options.samples.length);
   const measure = options.validation.domain ?? MEAN_OF_DOMAINS;
   const held = heldOutRows(options, measure);
 
@@ -120,7 +123,8 @@ export async function sweepRho(options: SweepOptions): Promise<Sweep> {
       );
     }),
   );
-  const losses = all.map((_, i) => seeds.map((_, s) => points[i * seeds.length + s].at(-1)!.loss));
+  const curves = all.map((_, i) => points.slice(i * seeds.length, (i + 1) * seeds.length));
+  const losses = curves.map((ofSeeds) => ofSeeds.map((curve) => curve.at(-1)!.loss));
   const differences = differencesTo(losses[0], losses.slice(1));
   const [{ plans: reaches }] = reachesOf({ kind: 'validation', points: points.flat() }, all.map(nameOf), seeds, [
     measure,
@@ -138,7 +142,7 @@ export async function sweepRho(options: SweepOptions): Promise<Sweep> {
       sd: spread(standardDeviation),
       difference: i === 0 ? null : differences[i - 1],
       reached: reaches[i],
-      gain: i === 0 ? null : gainOf(options, rho, reaches[i].mean),
+      gain: i === 0 ? null : gainOf(options, rho, curves[0], curves[i]),
     };
   });
   const best = rows.reduce((least, row) => (row.mean < least.mean ? row : least));
@@ -232,16 +236,22 @@ function trainingStage(training: Training, options: SweepOptions, held: Uint32Ar
   };
 }
 
-function gainOf({ rater, samples, model, optimization, table }: SweepOptions, rho: number, reached: number | null) {
+function gainOf(
+  { rater, samples, model, optimization, table }: SweepOptions,
+  rho: number,
+  baselines: LossCurve[],
+  filtered: LossCurve[],
+): GainOverSeeds | null {
   if (rater === undefined) return null;
-  return netGain({
+  const costs = {
     stepFlops: optimization.batch * BACKWARD * forwardFlops(model, samples.length),
     baselineSteps: optimization.steps,
-    reached,
     candidates: optimization.batch / (1 - rho),
+    kept: 1 - rho,
     scoringFlops: raterFlops(rater.config, samples.length),
     pool: table.rows.length,
     metaFlops: rater.metaFlops,
     trainings: rater.trainings,
-  });
+  };
+  return gainOverSeeds(costs, baselines, filtered);
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ROW_FEATURES } from '../model/row-features.ts';
 import { TEXT_FEATURES } from '../score/text-features.ts';
+import { SAME_AS_INNER } from '../weight/data-rater/row-sets.ts';
 import { PREFERENCES } from './scorings/prefer.ts';
 
 const count = z.int().min(1);
@@ -73,10 +74,21 @@ const datarater = z.strictObject({
   population: count.default(4).describe('inner models'),
   modelsPerStep: count.default(1).describe('inner models that a meta-step takes, in turn'),
   life: count.default(60).describe('inner steps of an inner model before it begins anew'),
+  rated: z
+    .union([z.number().gt(0).lt(1), z.literal(SAME_AS_INNER)])
+    .default(0.5)
+    .describe('share of the rows that are rated, and kept from beginnings; inner: all are rated and trained on alike'),
   ages: z.array(count).min(1).default([200, 400, 600]).describe('steps of plain training, where inner models begin'),
   startLr: z.number().gt(0).default(3e-3).describe('learning rate of that plain training'),
   innerLr: z.number().gt(0).default(1e-3).describe('learning rate of inner steps'),
   lr: z.number().gt(0).default(3e-3).describe('peak learning rate of the rater'),
+  warmup: z.int().min(0).default(0).describe('meta-steps of linear warm-up'),
+  finalLr: z.number().min(0).max(1).default(0.1).describe('last learning rate as a fraction of the peak'),
+  weightDecay: z.number().min(0).default(0).describe('decoupled weight decay of the rater'),
+  normalize: z.boolean().default(true).describe('whether each meta-gradient is scaled to norm 1'),
+  clipNorm: z.number().gt(0).optional().describe('norm above which meta-gradients are scaled down, after that'),
+  sharedOptimizer: z.boolean().default(false).describe('one Adam for all inner models instead of one each'),
+  firstOrder: z.boolean().default(false).describe('leave the Hessian products out, for comparison'),
   backbone: z
     .enum(['fresh', 'inner'])
     .default('fresh')

@@ -222,11 +222,23 @@ export function orderPictures(data: ReportData): Promise<string> {
   });
 }
 
+/** Few plans have the colours of the other charts, and their names beside them; of many each scoring has one. */
+function differenceColors(plans: PlanRow[]) {
+  const others = plans.slice(1);
+  if (plans.length <= FEW) {
+    const { scale } = planColors(plans);
+    return { of: new Map(others.map(({ name }) => [name, name])), channel: { scale, legend: null } };
+  }
+  const of = new Map(others.map(({ name, scoring }) => [name, scoring ?? 'no scoring']));
+  const domain = [...new Set(of.values())];
+  const scale = { domain, range: domain.map((_, i) => color(i + FEW)) }; // not the colours of orders
+  return { of, channel: { title: 'scoring', scale, ...(domain.length === 1 ? { legend: null } : {}) } };
+}
+
 /** Paired difference to the baseline, a panel a domain: each seed a dot, mean and 95 % interval drawn over them. */
 export function differences(data: ReportData): Promise<string> {
   const others = data.plans.slice(1);
-  const scorings = [...new Set(others.map(({ scoring }) => scoring ?? 'no scoring'))];
-  const scoringOf = new Map(others.map((plan) => [plan.name, plan.scoring ?? 'no scoring']));
+  const scale = differenceColors(data.plans);
   const heading = (domain: string, target: boolean) => (target ? `${domain} (target)` : domain);
   const rows = data.domains.flatMap((row) =>
     row.plans.flatMap(({ plan, difference }) =>
@@ -234,7 +246,7 @@ export function differences(data: ReportData): Promise<string> {
         ? difference.perSeed.map((value) => ({
             domain: heading(row.domain, row.target),
             plan,
-            scoring: scoringOf.get(plan),
+            color: scale.of.get(plan),
             value,
             mean: difference.mean,
             low: difference.mean - (difference.test?.margin ?? 0),
@@ -261,13 +273,7 @@ export function differences(data: ReportData): Promise<string> {
           title: null,
           axis: { labelLimit: 500 },
         },
-        color: {
-          field: 'scoring',
-          type: 'nominal',
-          // Not the colours of orders.
-          scale: { domain: scorings, range: scorings.map((_, i) => color(i + FEW)) },
-          ...(scorings.length === 1 ? { legend: null } : {}),
-        },
+        color: { field: 'color', type: 'nominal', ...scale.channel },
         opacity: { field: 'opacity', type: 'quantitative', scale: null, legend: null },
       },
       layer: [

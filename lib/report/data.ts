@@ -1,3 +1,6 @@
+import type { GainOverSeeds } from '../evaluate/matched-loss.ts';
+import type { ExplanationData } from '../score/explain-data.ts';
+
 /** Everything that the page of a finished run shows; plain JSON, so that a page can be drawn again without the run. */
 export interface ReportData {
   name: string;
@@ -27,6 +30,10 @@ export interface ReportData {
   positions: { plan: string; position: number; rank: number }[];
   cost: { stage: string; seconds: number }[];
   quality: QualityData | null;
+  /** By measure, what each plan by a scoring saves and costs; absent without validation curves or scorings. */
+  gains?: { measure: string; plans: PlanGain[] }[];
+  /** What scores have to do with the text; absent where nothing was to be explained. */
+  explanations?: ExplainedScoring[];
   recipe: string;
   environment: { name: string; value: string }[];
   command: string;
@@ -46,6 +53,20 @@ export interface PlanRow {
   sameAs: string | null;
   /** Of the rows of its plans of all seeds, the share whose document is not corrupted; null where no noise was planted. */
   purity: number | null;
+}
+
+/** Compute of a plan against the baseline at matched loss, with all that its scoring took. */
+export interface PlanGain {
+  plan: string;
+  scoring: string;
+  gain: GainOverSeeds;
+}
+
+/** An explanation of one scoring, and the page that shows it alone, relative to the run's folder. */
+export interface ExplainedScoring {
+  name: string;
+  file: string;
+  explanation: ExplanationData;
 }
 
 /** Validation loss of one domain (or of the mean over domains) under each plan. */

@@ -1,4 +1,5 @@
-import type { FeatureEffect, KeptShare, ScoreExplanation } from '../score/explain.ts';
+import type { ExplanationData } from '../score/explain-data.ts';
+import type { FeatureEffect, KeptShare } from '../score/explain.ts';
 import { draw } from './charts.ts';
 
 const CORRELATION_COLORS = { 'of ranks (Spearman)': 'var(--plan-1)', 'of values (Pearson)': 'var(--plan-3)' };
@@ -42,7 +43,7 @@ const PENALTY = 'penalty λ (right: weaker)';
 const NAMED = 7;
 
 /** Coefficients along the path and the held-out error below them, over the penalty; lines mark the two choices. */
-export function lassoPicture({ lasso, lassoFeatures }: ScoreExplanation): Promise<string> {
+export function lassoPicture({ lasso, lassoFeatures }: ExplanationData): Promise<string> {
   const { path, best, oneStandardError } = lasso!;
   const chosen = path[oneStandardError].coefficients;
   const named = lassoFeatures

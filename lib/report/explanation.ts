@@ -1,9 +1,10 @@
-import type { FeatureEffect, ScoreExplanation } from '../score/explain.ts';
+import type { ExplanationData } from '../score/explain-data.ts';
+import type { FeatureEffect } from '../score/explain.ts';
 import * as charts from './charts.ts';
 import { correlationBars, keptCurves, lassoPicture } from './explanation-charts.ts';
 import { definitions, figure, section, table } from './html.ts';
 import { extremesOf } from './scorings.ts';
-import { page } from './shell.ts';
+import { page, type PageParts } from './shell.ts';
 import { escapeHtml as e, signed } from './text.ts';
 
 /** Where an explanation comes from. */
@@ -16,11 +17,24 @@ export interface ExplanationSource {
 }
 
 /** The page of an explanation of scores. Every text of the corpus is escaped, with e-mail addresses masked. */
-export async function renderExplanation(data: ScoreExplanation, source: ExplanationSource): Promise<string> {
+export async function renderExplanation(data: ExplanationData, source: ExplanationSource): Promise<string> {
+  const { column, facts, created } = source;
+  const { sections, ...words } = await explanationParts(data, column);
   return page({
-    title: `${source.column} explained`,
-    source: `scores ${source.column} · ${source.created}`,
-    headline: explanationHeadline(data, source.column),
+    title: `${column} explained`,
+    source: `scores ${column} · ${created}`,
+    ...words,
+    sections: [...sections, section('Made from', '', definitions(facts), 'wide')],
+  });
+}
+
+/** What a page says and shows of an explanation of a score column. */
+export async function explanationParts(
+  data: ExplanationData,
+  column: string,
+): Promise<Pick<PageParts, 'headline' | 'remarks' | 'sections'>> {
+  return {
+    headline: explanationHeadline(data, column),
     remarks: [
       `${data.rows.toLocaleString('en')} scored rows of ${data.documents.toLocaleString('en')} documents; a document’s score is the mean over its rows.`,
       `Domain alone explains ${percent(data.domainR2)} of the variance between documents.`,
@@ -49,7 +63,7 @@ export async function renderExplanation(data: ScoreExplanation, source: Explanat
       section(
         'Scores by domain',
         'Share of each domain’s rows by score; the outermost 1 % on each side is left out.',
-        `${figure(await charts.scoreHistograms({ histograms: data.histograms, title: source.column }))}${domainTable(data)}`,
+        `${figure(await charts.scoreHistograms({ histograms: data.histograms, title: column }))}${domainTable(data)}`,
         'wide',
       ),
       section(
@@ -58,13 +72,15 @@ export async function renderExplanation(data: ScoreExplanation, source: Explanat
         extremesOf(data),
         'wide',
       ),
-      section('Made from', '', definitions(source.facts), 'wide'),
     ],
-  });
+  };
 }
 
 /** How much of the scores simple properties of the text account for, and which most. */
-export function explanationHeadline({ ols, features, lassoR2 }: ScoreExplanation, column: string): string {
+export function explanationHeadline(
+  { ols, features, lassoR2 }: Pick<ExplanationData, 'ols' | 'features' | 'lassoR2'>,
+  column: string,
+): string {
   const strongest = features.filter(({ spearman }) => spearman !== null).slice(0, 2);
   const most = strongest.map(({ name, spearman }) => `${name} (${signed(spearman!, 2)})`).join(' and ');
   const held = lassoR2 === null ? '' : ` (${percent(lassoR2)} on held-out documents)`;
@@ -91,7 +107,7 @@ function featureTable(features: FeatureEffect[]): string {
 
 const short = (x: number): string => String(Number(x.toPrecision(3)));
 
-async function lassoSection(data: ScoreExplanation): Promise<string> {
+async function lassoSection(data: ExplanationData): Promise<string> {
   if (data.lasso === null) return '';
   const { path, best, oneStandardError, folds } = data.lasso;
   const count = (i: number) => path[i].coefficients.filter((x) => x !== 0).length;
@@ -103,7 +119,7 @@ async function lassoSection(data: ScoreExplanation): Promise<string> {
   );
 }
 
-function keptTable({ kept, domains }: ScoreExplanation): string {
+function keptTable({ kept, domains }: ExplanationData): string {
   return table(
     ['domain', 'rows', ...kept.map(({ rho }) => `ρ = ${rho}`)],
     domains.map(({ domain, rows }) => [
@@ -114,7 +130,7 @@ function keptTable({ kept, domains }: ScoreExplanation): string {
   );
 }
 
-function domainTable({ domains }: ScoreExplanation): string {
+function domainTable({ domains }: ExplanationData): string {
   return table(
     ['domain', 'rows', 'mean', 'sd', 'lower quartile', 'median', 'upper quartile'],
     domains.map(({ domain, rows, mean, standardDeviation, quartiles }) => [

@@ -1,9 +1,11 @@
 import * as charts from './charts.ts';
 import { allNumbers, comparisonTable, filterStyle } from './comparison.ts';
-import type { ReportData } from './data.ts';
+import type { ExplainedScoring, ReportData } from './data.ts';
+import { explanationParts } from './explanation.ts';
 import { definitions, figure, section } from './html.ts';
+import { gainTables } from './net-gain.ts';
 import { costSection, documentsSection, qualitySection, scoringCosts } from './scorings.ts';
-import { page } from './shell.ts';
+import { page, type FurtherPage } from './shell.ts';
 import { escapeHtml as e } from './text.ts';
 
 /**
@@ -28,7 +30,13 @@ export async function renderReport(data: ReportData): Promise<string> {
     remarks: data.remarks,
     sections,
     style: filterStyle(data),
+    further: await Promise.all((data.explanations ?? []).map(explanationPage)),
   });
+}
+
+async function explanationPage({ name, explanation }: ExplainedScoring): Promise<FurtherPage> {
+  const parts = await explanationParts(explanation, name);
+  return { id: `explain-${name}`, title: `What ${name} has to do with the text`, ...parts };
 }
 
 async function resultSections(data: ReportData): Promise<string[]> {
@@ -96,7 +104,7 @@ async function scoringSections(data: ReportData): Promise<string[]> {
   if (data.scorings.length === 0) return [];
   const histograms = await Promise.all(data.scorings.map((scoring) => charts.scoreHistograms(scoring)));
   return [
-    section('What scoring cost, and what it saved', '', scoringCosts(data), 'wide'),
+    section('What scoring cost, and what it saved', '', `${scoringCosts(data)}${gainTables(data)}`, 'wide'),
     section('Do the scores mean anything?', '', qualitySection(data), 'wide'),
     section(
       'Scores by domain',

@@ -12,10 +12,17 @@ export interface PageParts {
   sections: string[];
   /** Beyond the style of all pages. */
   style?: string;
+  /** Further pages of the same document, below, with links to them at the top; titles stand in the links. */
+  further?: FurtherPage[];
+}
+
+export interface FurtherPage extends Pick<PageParts, 'title' | 'headline' | 'remarks' | 'sections'> {
+  /** Unique in the document. */
+  id: string;
 }
 
 /** One HTML document that loads nothing from anywhere and runs no script. */
-export function page({ title, source, headline, remarks, sections, style = '' }: PageParts): string {
+export function page({ title, source, headline, remarks, sections, style = '', further = [] }: PageParts): string {
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -26,17 +33,31 @@ export function page({ title, source, headline, remarks, sections, style = '' }:
 <style>${STYLE}${style}</style>
 </head>
 <body>
-<main>
+<main id="top">
 <header>
 <p class="name">gradfold · ${e(source)}</p>
-<h1>${e(headline)}</h1>
-<ul class="remarks">${remarks.map((remark) => `<li>${e(remark)}</li>`).join('')}</ul>
+${links(further)}<h1>${e(headline)}</h1>
+${list(remarks)}
 </header>
-<div class="grid">
-${sections.filter(Boolean).join('\n')}
-</div>
+${grid(sections)}
+${further.map(furtherPage).join('\n')}
 </main>
 </body>
 </html>
 `;
+}
+
+const list = (remarks: string[]): string =>
+  `<ul class="remarks">${remarks.map((remark) => `<li>${e(remark)}</li>`).join('')}</ul>`;
+
+const grid = (sections: string[]): string => `<div class="grid">\n${sections.filter(Boolean).join('\n')}\n</div>`;
+
+function links(further: FurtherPage[]): string {
+  if (further.length === 0) return '';
+  return `<nav>On this page: ${further.map(({ id, title }) => `<a href="#${e(id)}">${e(title)}</a>`).join(' · ')}</nav>\n`;
+}
+
+function furtherPage({ id, title, headline, remarks, sections }: FurtherPage): string {
+  return `<article id="${e(id)}"><header><p class="name">${e(title)} · <a href="#top">to the top</a></p><h2>${e(headline)}</h2>${list(remarks)}</header>
+${grid(sections)}</article>`;
 }

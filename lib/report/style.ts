@@ -33,6 +33,8 @@ thead th { color: var(--muted); font-weight: 600; } td { vertical-align: top; } 
 .tag { display: inline-block; flex: none; white-space: nowrap; padding: 0 8px; border: 1px solid var(--line); border-radius: 999px; color: var(--muted); font-size: 0.8rem; }
 .swatch { display: inline-block; width: 10px; height: 10px; border-radius: 2px; margin-right: 6px; }
 .filter { display: flex; flex-wrap: wrap; gap: 4px 16px; margin-bottom: 8px; font-size: 0.9rem; } .filter label { cursor: pointer; }
+nav { margin: 0 0 12px; font-size: 0.9rem; color: var(--muted); } a { color: var(--plan-1); } article { margin-top: 40px; padding-top: 8px; border-top: 2px solid var(--line); }
+article > header h2 { font-size: 1.3rem; line-height: 1.3; }
 .row { display: grid; gap: 16px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 300px), 1fr)); } .row > * { min-width: 0; }
 details { border-bottom: 1px solid var(--line); padding: 8px 0; }
 summary { cursor: pointer; display: flex; gap: 8px; align-items: baseline; min-width: 0; }

@@ -11,22 +11,27 @@ export interface DocumentMeans {
   columns: Float64Array[];
 }
 
-/** The mean over each document's rows of columns with one value a row. */
+/**
+ * The mean over each document's rows of columns with one value a row.
+ * @param weightOf what a row counts, above 0; default: all rows the same
+ */
 export function meansByDocument(
   samples: Pick<Samples, 'document'>,
   rows: ArrayLike<number>,
   columns: readonly ArrayLike<number>[],
+  weightOf: (row: number) => number = () => 1,
 ): DocumentMeans {
   const ofRows = Uint32Array.from(rows, (row) => samples.document(row));
   const documents = Uint32Array.from(new Set(ofRows)).sort();
   const places = new Map(Array.from(documents, (document, place) => [document, place]));
-  const counts = new Float64Array(documents.length);
+  const totals = new Float64Array(documents.length);
   const means = columns.map(() => new Float64Array(documents.length));
   ofRows.forEach((document, i) => {
     const place = places.get(document)!;
-    counts[place]++;
+    const weight = weightOf(rows[i]);
+    totals[place] += weight;
     // A running mean: that of equal values is exactly that value.
-    means.forEach((mean, c) => (mean[place] += (columns[c][i] - mean[place]) / counts[place]));
+    means.forEach((mean, c) => (mean[place] += ((columns[c][i] - mean[place]) * weight) / totals[place]));
   });
   return { documents, columns: means };
 }

@@ -34,21 +34,49 @@ export async function writeScoreTable(
 
 /**
  * Reads one score column of a file written by `writeScoreTable` or `writeScores` (whose rows are all rows, in order).
- * @throws GradfoldError NOT_FOUND; INVALID_FILE; INVALID_DATA for an unknown column or a NaN.
+ * @param samples what was scored, where it is at hand: the rows are then checked against it
+ * @returns with `byPlace`, whether the file has no column `row`, so that places in it are row numbers
+ * @throws GradfoldError NOT_FOUND; INVALID_FILE; INVALID_DATA for a column that is unknown or holds no floats, a NaN, a row
+ *   that is scored twice or that the samples do not have, or a file by place of another length than the samples.
  */
-export async function readScoreTable(path: string, column: string): Promise<ScoreTable> {
+export async function readScoreTable(
+  path: string,
+  column: string,
+  samples?: { readonly count: number },
+): Promise<ScoreTable & { byPlace: boolean }> {
   const table = await readArrowFile(path);
-  const names = table.schema.fields.map(({ name }) => name).filter((name) => name !== 'row');
   const type: unknown = table.getChild(column)?.type.ArrayType;
-  if (!names.includes(column) || !isFloat(type)) {
-    throw invalid(`score column of ${path}`, `one of ${names.join(', ') || '(there are none)'}`, column, {
-      code: 'INVALID_DATA',
-      fix: names.length > 0 ? `did you mean "${closest(column, names)}"?` : 'write scores with `gradfold score`',
-    });
-  }
+  if (!isFloat(type)) throw noScores(path, table, column);
   const values = readNumberColumns(path, table, { [column]: type }).columns[column] as FloatArray;
   rejectNaN(values, column);
-  return { rows: rowNumbers(path, table), scores: Float64Array.from(values) };
+  const rows = rowNumbers(path, table);
+  const byPlace = table.getChild('row') === null;
+  if (samples !== undefined) checkAgainst(path, { rows, byPlace }, samples.count);
+  return { rows, scores: Float64Array.from(values), byPlace };
+}
+
+function checkAgainst(path: string, { rows, byPlace }: { rows: Uint32Array; byPlace: boolean }, count: number): void {
+  const wrong = { code: 'INVALID_DATA', fix: 'give the samples that were scored' } as const;
+  const strange = rows.find((row) => row >= count);
+  if (strange !== undefined) throw invalid(`row of ${path}`, `below ${count}, the rows of the samples`, strange, wrong);
+  if (byPlace && rows.length !== count) {
+    throw invalid(`${path}, without a column "row"`, `one score for each of the ${count} samples`, rows.length, wrong);
+  }
+}
+
+function noScores(path: string, table: Table, column: string): GradfoldError {
+  const names = table.schema.fields.flatMap(({ name, type }) => (isFloat(type.ArrayType) ? [name] : []));
+  const found = column === 'row' ? null : table.getChild(column);
+  if (found !== null) {
+    return invalid(`column "${column}" of ${path}`, 'scores of float64 or float32', String(found.type), {
+      code: 'INVALID_DATA',
+      fix: names.length > 0 ? `columns of scores: ${names.join(', ')}` : 'write scores with `gradfold score`',
+    });
+  }
+  return invalid(`score column of ${path}`, `one of ${names.join(', ') || '(there are none)'}`, column, {
+    code: 'INVALID_DATA',
+    fix: names.length > 0 ? `did you mean "${closest(column, names)}"?` : 'write scores with `gradfold score`',
+  });
 }
 
 /**
@@ -99,7 +127,7 @@ export interface ScoreColumn {
 
 /**
  * Reads every float column of a score file.
- * @throws GradfoldError NOT_FOUND; INVALID_FILE.
+ * @throws GradfoldError NOT_FOUND; INVALID_FILE; INVALID_DATA for a row that is scored twice.
  */
 export async function readScoreColumns(path: string): Promise<ScoreColumn[]> {
   const table = await readArrowFile(path);
@@ -122,6 +150,18 @@ const isFloat = (type: unknown): type is FloatConstructor => type === Float32Arr
 
 /** The column `row`, or all rows in order where there is none. */
 function rowNumbers(path: string, table: Table): Uint32Array {
-  if (table.getChild('row')) return readNumberColumns(path, table, { row: Uint32Array }).columns.row;
+  if (table.getChild('row')) {
+    const rows = readNumberColumns(path, table, { row: Uint32Array }).columns.row;
+    rejectRepeated(path, rows);
+    return rows;
+  }
   return Uint32Array.from({ length: table.numRows }, (_, row) => row);
+}
+
+function rejectRepeated(path: string, rows: Uint32Array): void {
+  // As commands write them; anything else is sorted.
+  if (rows.every((row, i) => i === 0 || row > rows[i - 1])) return;
+  const sorted = rows.slice().sort();
+  const twice = sorted.find((row, i) => i > 0 && row === sorted[i - 1]);
+  if (twice !== undefined) throw invalid(`rows of ${path}`, 'each row once', twice, { code: 'INVALID_DATA' });
 }

@@ -1,4 +1,5 @@
 import { checkFinite, checkFiniteArray, checkInteger, checkLength, checkList, invalid } from '../check.ts';
+import { uniformOf } from '../data/splits.ts';
 import { randomUniform, streamOf } from '../random.ts';
 import { acceptProbability } from '../weight/accept.ts';
 
@@ -13,7 +14,8 @@ export interface PointFilterOptions {
   seed?: number;
 }
 
-const STREAM = streamOf('point filter');
+const NAME = 'point filter';
+const STREAM = streamOf(NAME);
 
 /**
  * Decides about one row at a time, without a batch, as the choice of the K best out of a batch of B would on average
@@ -58,18 +60,23 @@ export class PointFilter {
     return this.#probabilities[rank];
   }
 
-  /** @param id the row's number: the same one wherever the row turns up */
-  keeps(id: number, score: number): boolean {
-    return randomUniform(this.#seed, STREAM, id) < this.probability(score);
+  /** @param id the row's number or name: the same one wherever the row turns up */
+  keeps(id: number | string, score: number): boolean {
+    return this.#draw(id) < this.probability(score);
   }
 
   /** The places of the rows that are kept, ascending. */
-  places(ids: ArrayLike<number>, scores: ArrayLike<number>): Uint32Array {
+  places(ids: ArrayLike<number> | ArrayLike<string>, scores: ArrayLike<number>): Uint32Array {
     checkList('ids', ids);
     checkLength('scores', scores, ids.length, 'one an id');
     const kept: number[] = [];
     for (let i = 0; i < ids.length; i++) if (this.keeps(ids[i], scores[i])) kept.push(i);
     return Uint32Array.from(kept);
+  }
+
+  /** In [0, 1). Of a name, apart from the draw of its split, which is one of seed and name too. */
+  #draw(id: number | string): number {
+    return typeof id === 'string' ? uniformOf(`${NAME}/${id}`, this.#seed) : randomUniform(this.#seed, STREAM, id);
   }
 
   /** Reference scores below, counted twice, and equal ones. */

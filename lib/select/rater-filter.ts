@@ -1,29 +1,19 @@
-import { checkFinite, checkInteger, invalid } from '../check.ts';
+import { checkFinite, invalid } from '../check.ts';
 import type { Batch } from '../data/batch.ts';
 import { SequenceRater } from '../model/sequence-rater.ts';
 import { digestRater, type Fingerprint } from '../train/fingerprint.ts';
 import type { BatchFilter, Choice, StepContext } from '../train/hooks.ts';
 import { softmaxWeights } from '../weight/softmax.ts';
+import { candidatesFor } from './discard.ts';
 import { topK } from './top-k.ts';
 
 export interface RaterFilterOptions {
   /** N: how many rows a step trains on. */
   count: number;
-  /** ρ: share of the candidates that is left out, in [0, 1); default 0. */
+  /** ρ: share of the candidates that is left out, at least, in [0, 1); default 0. See candidatesFor. */
   discard?: number;
   /** Weighs the rows that stay by softmax(s / temperature); default: the weights of the plan. */
   temperature?: number;
-}
-
-/**
- * How many candidates leave `count` rows when the share `discard` of them is left out: N / (1 − ρ), rounded.
- * @throws GradfoldError INVALID_ARGUMENT for a share outside [0, 1)
- */
-export function candidatesFor(count: number, discard: number): number {
-  checkInteger('count', count, 1);
-  checkFinite('discard', discard, { min: 0 });
-  if (discard >= 1) throw invalid('discard', 'a share < 1', discard);
-  return Math.round(count / (1 - discard));
 }
 
 /**

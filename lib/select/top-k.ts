@@ -13,7 +13,9 @@ export function topK(scores: FloatArray, k: number, options: MemoryOptions = {})
   return runKernel(topKKernel(scores, k, options));
 }
 
-/** topK off the event loop. `scores` must not change until the promise settles. */
+/**
+ * topK off the event loop, on a GPU with { backend }: the same rows. `scores` must not change until the promise settles.
+ */
 export async function topKAsync(
   scores: FloatArray,
   k: number,

@@ -14,7 +14,9 @@ export function topRatio(scores: FloatArray, r: number, options: MemoryOptions =
   return runKernel(topRatioKernel(scores, r, options));
 }
 
-/** topRatio off the event loop. `scores` must not change until the promise settles. */
+/**
+ * topRatio off the event loop, on a GPU with { backend }: the same rows. `scores` must not change until the promise settles.
+ */
 export async function topRatioAsync(
   scores: FloatArray,
   r: number,

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { mean } from 'simple-statistics';
-import type { SequenceRater } from '../model/sequence-rater.ts';
 import { latestCheckpoint, saveCheckpoint } from '../train/checkpoint.ts';
 import { checkSameRun } from '../train/fingerprint.ts';
 import { TrainingLog } from '../train/log.ts';
@@ -8,8 +7,9 @@ import { fingerprintOf, MetaTraining, type MetaTrainingRecord } from './data-rat
 import { resolveDataRater, type DataRaterLogEntry, type DataRaterOptions } from './data-rater/options.ts';
 import { PROBE_LAG, takeReading, type ProbeReading } from './data-rater/probe.ts';
 
-export type { DataRaterLogEntry, DataRaterOptions, RowsOptions } from './data-rater/options.ts';
+export type { DataRaterLogEntry, DataRaterOptions } from './data-rater/options.ts';
 export type { InnerStart, PopulationOptions } from './data-rater/population.ts';
+export { divideRows, type RowSetsOptions, type RowsOptions } from './data-rater/row-sets.ts';
 
 export interface TrainedDataRater {
   /** Meta-steps made. */
@@ -41,22 +41,21 @@ const RATER_FILE = 'rater.safetensors';
 
 /**
  * Trains a rater of samples by differentiating through the training of language models (DataRater, Calian et al. 2025).
- * Each meta-step takes every inner model T optimizer steps further on batches weighted by softmax(scores / τ), and
- * differentiates the loss of outer rows there by the rater's parameters, through these steps. The meta-gradients of the
+ * Each meta-step takes every inner model T optimizer steps further on batches of rated rows weighted by softmax(scores / τ), and
+ * differentiates the loss of held-out rows there by the rater's parameters, through these steps. The meta-gradients of the
  * inner models go through an Adam each, whose updates are averaged. Inner models live for some steps, then begin again.
  * A run that is killed and started again with the same arguments goes on from its latest checkpoint and ends with the
  * same bits.
  *
  * Memory, in copies of the inner model's parameters: three for each inner model with AdamW, one for each start, and
  * about T + 6 at work; in copies of the rater's, two for each inner model and four more.
- * @param rater begins as it is; give its head zeros (`initializeDataRater`) so that first weights are equal
  * @throws GradfoldError INVALID_ARGUMENT for misuse, or for a checkpoint of another run; INVALID_DATA when inner models
  *   diverge; rejects with `signal.reason` on abort, leaving the checkpoints as they are.
  */
-export async function trainDataRater(rater: SequenceRater, options: DataRaterOptions): Promise<TrainedDataRater> {
-  const settings = resolveDataRater(rater, options);
-  const { model, steps, probe, inner, window, modelsPerStep } = settings;
-  const { checkpoint, signal, onStep } = options;
+export async function trainDataRater(options: DataRaterOptions): Promise<TrainedDataRater> {
+  const settings = resolveDataRater(options);
+  const { model, steps, probe, rated, window, modelsPerStep } = settings;
+  const { rater, checkpoint, signal, onStep } = options;
   const training = new MetaTraining(rater, settings);
   const own = model.parameters.copy();
   try {
@@ -88,7 +87,7 @@ export async function trainDataRater(rater: SequenceRater, options: DataRaterOpt
     }
     return {
       steps,
-      ratedRows: steps * modelsPerStep * window * inner.batchSize,
+      ratedRows: steps * modelsPerStep * window * rated.batchSize,
       burnInSteps: training.burnInSteps,
       outerLoss: mean(state.outerLosses),
       effectiveSamples: mean(state.effectiveSamples),
@@ -100,7 +99,7 @@ export async function trainDataRater(rater: SequenceRater, options: DataRaterOpt
       const { step, readings } = of;
       const { reading, report } = await takeReading(rater, probe, readings, {
         step,
-        batchSize: inner.batchSize,
+        batchSize: rated.batchSize,
         signal,
       });
       of.readings = [...readings.filter((past) => past.step > step - PROBE_LAG), reading];

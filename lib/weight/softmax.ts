@@ -32,7 +32,10 @@ export function softmaxWeights(scores: FloatArray, options: SoftmaxOptions = {})
   return runKernel(softmaxKernel(scores, options));
 }
 
-/** softmaxWeights off the event loop. `scores` and `groups` must not change until the promise settles. */
+/**
+ * softmaxWeights off the event loop, on a GPU with { backend }, where weights agree to a few units in the last place.
+ * `scores` and `groups` must not change until the promise settles.
+ */
 export async function softmaxWeightsAsync(
   scores: FloatArray,
   options: SoftmaxOptions & AsyncOptions = {},
@@ -53,7 +56,10 @@ export function softmaxWeightsBackward(
   return runKernel(softmaxBackwardKernel(weights, weightGradients, options));
 }
 
-/** softmaxWeightsBackward off the event loop. Its arrays must not change until the promise settles. */
+/**
+ * softmaxWeightsBackward off the event loop, on a GPU with { backend }. Its arrays must not change until the promise
+ * settles.
+ */
 export async function softmaxWeightsBackwardAsync(
   weights: ArrayLike<number>,
   weightGradients: ArrayLike<number>,
@@ -73,6 +79,7 @@ export function softmaxKernel(scores: FloatArray, options: SoftmaxOptions = {}):
     portableOnly: temperature < LEAST_NATIVE_TEMPERATURE,
     native: (addon) => addon.softmaxWeights(scores, ids, temperature, ORDER_THREADS, into),
     nativeAsync: (addon) => addon.softmaxWeightsAsync(scores, ids, temperature, ORDER_THREADS, into),
+    device: (rows, signal) => rows.softmaxWeights(scores, ids, temperature, into, signal),
     refused: (index) => notFinite('scores', scores, index),
     portable: () => portableWeights(scores, ids, temperature, into),
   };
@@ -120,6 +127,7 @@ export function softmaxBackwardKernel(
     portableOnly: temperature < LEAST_NATIVE_TEMPERATURE,
     native: (addon) => addon.softmaxWeightsBackward(w, dw, ids, temperature, ORDER_THREADS, into),
     nativeAsync: (addon) => addon.softmaxWeightsBackwardAsync(w, dw, ids, temperature, ORDER_THREADS, into),
+    device: (rows, signal) => rows.softmaxWeightsBackward(w, dw, ids, temperature, into, signal),
     refused: (index) =>
       index < w.length ? notFinite('weights', w, index) : notFinite('weightGradients', dw, index - w.length),
     portable: () => portableBackward(w, dw, ids, temperature, into),

@@ -1,3 +1,4 @@
+#include "../engine/error.h"
 #include "../engine/measure.h"
 #include "convert.h"
 #include "guard.h"
@@ -7,6 +8,11 @@
 #include "sample_linear.h"
 
 namespace gradfold {
+
+namespace {
+/// Tells engines from other objects, whatever prototype JavaScript gives them.
+constexpr napi_type_tag kEngineTag = {0x51c0a96f8e2d4b37, 0xa4d27e905c1b38f6};
+}  // namespace
 
 Napi::Function EngineObject::define(Napi::Env env) {
   return DefineClass(
@@ -23,6 +29,13 @@ Napi::Function EngineObject::define(Napi::Env env) {
 EngineObject::EngineObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   guarded(info.Env(),
           [&] { runtime_ = std::make_shared<Runtime>(info.Env(), open_device(info[0].As<Napi::Object>())); });
+  info.This().As<Napi::Object>().TypeTag(&kEngineTag);
+}
+
+std::shared_ptr<Runtime> EngineObject::runtime_of(const Napi::Value& value) {
+  check(value.IsObject() && value.As<Napi::Object>().CheckTypeTag(&kEngineTag),
+        "the argument is an engine of this addon");
+  return Unwrap(value.As<Napi::Object>())->runtime_;
 }
 
 /// A network made on the engine thread; the device outlives it.

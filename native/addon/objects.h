@@ -36,6 +36,9 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   static Napi::Function define(Napi::Env env);
   explicit EngineObject(const Napi::CallbackInfo& info);
 
+  /// The runtime behind a JavaScript engine.
+  static std::shared_ptr<Runtime> runtime_of(const Napi::Value& value);
+
  private:
   Napi::Value create_model(const Napi::CallbackInfo& info);
   Napi::Value create_rater(const Napi::CallbackInfo& info);

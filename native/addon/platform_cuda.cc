@@ -2,6 +2,7 @@
 #include "../kernels/cuda/open.h"
 #include "../kernels/cuda/runtime.h"
 #include "convert.h"
+#include "device_rows.h"
 #include "guard.h"
 #include "platform.h"
 
@@ -45,6 +46,7 @@ std::unique_ptr<Device> open_device(const Napi::Object& options) {
 
 void register_functions(Napi::Env env, Napi::Object exports) {
   exports.Set("machine", Napi::Function::New<machine>(env));
+  register_device_rows(env, exports);
 }
 
 }  // namespace gradfold

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "on_device.h"
+
 namespace gradfold::order {
 
 /// Rows are numbered by uint32.
@@ -26,7 +28,7 @@ struct KeyOf<double> {
 /// An unsigned integer that compares as the score does: negative numbers have all bits turned, others the sign bit, and
 /// −0 counts as 0. NaN has no place in the order.
 template <typename Score>
-inline typename KeyOf<Score>::type key_of(Score score) {
+GRADFOLD_ON_DEVICE inline typename KeyOf<Score>::type key_of(Score score) {
   using Key = typename KeyOf<Score>::type;
   constexpr int sign = 8 * sizeof(Key) - 1;
   score += Score(0);  // −0 + 0 = +0

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "on_device.h"
+
 namespace gradfold::order {
 
 /// Folding of n sorted rows in L layers: rows 0, L, 2L, … come first, then 1, L + 1, …, up to the layer that begins
@@ -13,11 +15,11 @@ class FoldedPlaces {
   /// layers ≥ 1
   FoldedPlaces(int64_t n, int64_t layers) : layers_(layers), each_(n / layers), longer_(n % layers) {}
 
-  int64_t layers() const { return layers_; }
+  GRADFOLD_ON_DEVICE int64_t layers() const { return layers_; }
   /// The place of the sorted row `position`.
   int64_t of(int64_t position) const { return begin(position % layers_) + position / layers_; }
   /// The place of the first row of a layer.
-  int64_t begin(int64_t layer) const { return layer * each_ + std::min(layer, longer_); }
+  GRADFOLD_ON_DEVICE int64_t begin(int64_t layer) const { return layer * each_ + (layer < longer_ ? layer : longer_); }
 
  private:
   int64_t layers_, each_, longer_;

@@ -3,13 +3,15 @@
 
 #include <cmath>
 
+#include "../order/on_device.h"
+
 namespace gradfold::weight {
 
 /// A sum compensated for rounding (Neumaier 1974).
 struct Sum {
   double sum = 0, lost = 0;
 
-  void add(double value) {
+  GRADFOLD_ON_DEVICE void add(double value) {
     const double after = sum + value;
     lost += std::fabs(sum) >= std::fabs(value) ? sum - after + value : value - after + sum;
     sum = after;
@@ -18,7 +20,7 @@ struct Sum {
     add(other.sum);
     lost += other.lost;
   }
-  double value() const { return sum + lost; }
+  GRADFOLD_ON_DEVICE double value() const { return sum + lost; }
 };
 
 }  // namespace gradfold::weight

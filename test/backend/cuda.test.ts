@@ -4,6 +4,7 @@ import { cudaInfo } from '../../lib/backend/cuda.ts';
 import { openBackend } from '../../lib/backend/open.ts';
 import { cudaAddonBuilt } from '../../scripts/cuda.js';
 import { describeUnless } from '../support/backends.ts';
+import { describeDeviceRows } from '../support/device-rows-suite.ts';
 
 describeUnless(cudaAddonBuilt() ? undefined : 'the CUDA addon is not built', 'the CUDA addon', () => {
   it("loads, and has a device or tells in the driver's words why not", async () => {
@@ -16,6 +17,10 @@ describeUnless(cudaAddonBuilt() ? undefined : 'the CUDA addon is not built', 'th
       message: `backend 'cuda': ${reason}`,
     });
   });
+});
+
+describeUnless(cudaInfo().available ? undefined : cudaInfo().reason, 'order and weights on cuda', () => {
+  describeDeviceRows(() => openBackend('cuda'));
 });
 
 it.skipIf(cudaInfo().available || loadAddon() === null)(

@@ -1,4 +1,4 @@
-import { access, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -76,6 +76,30 @@ describe('failures', () => {
     expect(refused.status).toBe(1);
     expect(refused.stderr).toContain('--force');
     expect((await gradfold(['ingest', at('docs.jsonl'), '-o', at('taken.arrow'), '--force'])).status).toBe(0);
+  });
+
+  test('--force removes nothing but what the command itself would write', async () => {
+    await mkdir(at('mine'));
+    await writeFile(at('mine/notes.txt'), 'mine');
+    const corpus = at('taken.arrow');
+    const file = await gradfold(['corpus', 'corrupt', corpus, '-o', at('mine'), '--force']);
+    expect([file.status, file.stderr]).toEqual([1, expect.stringContaining('--out: expected a file')]);
+    const ingest = (out: string) =>
+      gradfold(['ingest', at('docs.jsonl'), '-o', out, '--shard-documents', '50', '--force']);
+    expect((await ingest(at('mine'))).stderr).toContain('got "notes.txt"; move it away');
+    expect([(await ingest(at('shards'))).status, (await ingest(at('shards'))).status]).toEqual([0, 0]);
+
+    const tokenize = (...flags: string[]) =>
+      gradfold(['tokenize', corpus, '-o', at('rows'), '--vocabulary', '280', '--length', '8', ...flags]);
+    expect((await tokenize()).status).toBe(0);
+    expect((await tokenize()).stderr).toContain('exists already');
+    expect((await tokenize('--force')).status).toBe(0);
+    await writeFile(at('rows/notes.txt'), 'mine');
+    expect((await tokenize('--force')).stderr).toContain('got "notes.txt"; move it away');
+    expect((await readdir(at('rows'))).sort()).toEqual([
+      ...['notes.txt', 'samples.arrow', 'tokenizer.json', 'tokenizer_config.json'],
+    ]);
+    expect(await readdir(at('mine'))).toEqual(['notes.txt']);
   });
 
   test('an interrupted command says so and leaves no output', async () => {

@@ -67,16 +67,21 @@ describe('rate sweep', () => {
     ]);
     const [none, ...others] = sweep.rows;
     expect(none).toMatchObject({ difference: null, gain: null, name: 'no filter' });
-    for (const { losses, difference, passes, rows, reached, gain } of others) {
+    for (const { rho, losses, difference, passes, rows, reached, gain } of others) {
       expect(passes).toBeCloseTo((STEPS * 4) / rows, 12);
       expect(difference!.perSeed).toEqual(losses.map((loss, i) => loss - none.losses[i]));
-      if (reached.mean === null) expect(gain).toBeNull();
-      else {
-        const baseline = STEPS * 4 * BACKWARD * forwardFlops(MODEL as ModelConfig, length);
-        expect(gain!.saved).toBeCloseTo(1 - reached.mean / STEPS, 12);
-        expect(gain!.metaTraining).toBeCloseTo(1e6 / baseline, 12);
-        expect(gain!.scoring).toBeLessThanOrEqual((count * raterFlops(RATER as RaterConfig, length)) / baseline);
-      }
+      const baseline = STEPS * 4 * BACKWARD * forwardFlops(MODEL as ModelConfig, length);
+      expect(gain!.metaTraining).toBeCloseTo(1e6 / baseline, 12);
+      expect(gain!.scoring).toBeLessThanOrEqual((count * raterFlops(RATER as RaterConfig, length)) / baseline);
+      expect(gain!.overSampling).toBeCloseTo(gain!.scoring * rho, 12);
+      expect(gain!.perSeed).toHaveLength(2);
+      gain!.perSeed.forEach(({ matched, saved, scoring, net }, i) => {
+        expect(matched.reached).toBe(reached.perSeed[i] !== null);
+        if (matched.reached) expect(matched.other).toBe(reached.perSeed[i]);
+        else expect(matched.loss).toBe(losses[i]);
+        expect(saved).toBeCloseTo((matched.baseline - matched.other) / STEPS, 12);
+        expect(net).toBeCloseTo(saved - scoring - 1e6 / baseline, 9);
+      });
     }
     expect(sweep.best).toBe(sweep.rows.reduce((a, b) => (b.mean < a.mean ? b : a)).rho);
     expect(sweep.measure).toBe('mean of domains');
@@ -106,7 +111,14 @@ describe('rate sweep', () => {
     expect(stdout).toMatch(/^none +\d+ /m);
     expect(stdout).toMatch(/^0\.5 +\d+ /m);
     expect(stdout).toMatch(/Best: (no filter|ρ 0\.[59])/);
-    expect(stdout).toContain('net gain');
+    expect(stdout).toMatch(
+      /^ρ +saved +scoring +of it, dropped rows +net, without meta-training +meta-training +net gain/m,
+    );
+    // Costs and a net gain by seed stand there whether or not a seed gets down to the loss.
+    for (const rho of ['0.5', '0.9']) {
+      const row = new RegExp(`^${rho} +[+−].* ± .*[+−][\\d.]+\\*?, [+−][\\d.]+\\*? +never$`, 'm');
+      expect(stdout).toMatch(row);
+    }
   }, 60_000);
 
   it('takes what training the rater took from its record, where nothing else is given', async () => {
@@ -117,6 +129,17 @@ describe('rate sweep', () => {
     const none = sweepArgs('first').map((arg) => (arg === '1e6' ? '0' : arg));
     expect(((await run(...none)).json as Sweep).rows.map(({ gain }) => gain?.metaTraining ?? 0)).toEqual([0, 0, 0]);
     await rm(at('rater/scorer.json'));
+  }, 60_000);
+
+  it('looks at the rater before it trains', async () => {
+    const args = sweepArgs('fourth').map((arg) => (arg === at('rater') ? at('wrong') : arg));
+    expect((await gradfold(args)).stderr).toContain(join(at('wrong'), 'config.json'));
+    await mkdir(at('wrong'));
+    await writeFile(at('wrong/config.json'), JSON.stringify(MODEL));
+    const { stderr, status } = await gradfold(args);
+    expect(status).toBe(1);
+    expect(stderr).toContain(`--rater ${at('wrong')}: expected the folder of a rater`);
+    expect(stderr).not.toContain('train no filter');
   }, 60_000);
 
   it('refuses rows of the validation split, and a domain that has none', async () => {
@@ -151,6 +174,15 @@ describe('rate explain', () => {
     expect(page.match(/<svg /g)).toHaveLength(4);
     expect((await gradfold(explain('--out', at('page.html')))).stderr).toContain('exists already');
   }, 60_000);
+
+  it('names the file of a row that the samples do not have, before it reads texts', async () => {
+    const { count } = await openSamples(at('tokens/samples.arrow'));
+    await writeScoreTable(at('strange.arrow'), Uint32Array.of(0, count), { rater: Float64Array.of(1, 2) });
+    const { stderr } = await gradfold(explain().map((arg) => (arg === at('scores.arrow') ? at('strange.arrow') : arg)));
+    expect(stderr).toContain(
+      `row of ${at('strange.arrow')}: expected below ${count}, the rows of the samples, got ${count}`,
+    );
+  });
 
   it('gives all of it as JSON', async () => {
     const { json } = await run(...explain('--folds', '5'));

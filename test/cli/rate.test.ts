@@ -1,14 +1,16 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { tableFromArrays, tableToIPC } from 'apache-arrow';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openBackend } from '../../lib/backend/open.ts';
-import { openSamples } from '../../lib/data/samples.ts';
+import { openSamples, type Split } from '../../lib/data/samples.ts';
 import { forwardFlops, metaTrainingFlops, raterFlops } from '../../lib/evaluate/compute.ts';
 import type { RaterConfig } from '../../lib/model/config.ts';
 import { SequenceRater } from '../../lib/model/sequence-rater.ts';
-import { readPlan } from '../../lib/order/plan.ts';
-import { readScoreTable } from '../../lib/score/table.ts';
+import { planInOrder, readPlan, writePlan } from '../../lib/order/plan.ts';
+import { writeScores } from '../../lib/score/columns.ts';
+import { readScoreTable, writeScoreTable } from '../../lib/score/table.ts';
 import { recordOf } from '../../lib/select/plan-record.ts';
 import { gradfold } from '../support/cli.ts';
 import { tinyDocuments } from '../support/tiny-run.ts';
@@ -41,28 +43,118 @@ beforeAll(async () => {
   await run(...rate('rater'));
   await run(
     ...['rate', 'score', at('tokens/samples.arrow'), '--rater', at('rater/model'), '-o', at('scores.arrow')],
-    ...['--split', 'train', ...BACKEND],
+    ...BACKEND,
   );
 }, 120_000);
 afterAll(() => rm(dir, { recursive: true }));
 
 test('rate train leaves a rater, a log and checkpoints', async () => {
-  expect((await readdir(at('rater'))).sort()).toEqual(['checkpoints', 'log.jsonl', 'model', 'starts']);
+  expect((await readdir(at('rater'))).sort()).toEqual(['checkpoints', 'command.json', 'log.jsonl', 'model', 'starts']);
   const record = JSON.parse(await readFile(at('rater/model/scorer.json'), 'utf8')) as object;
   expect(record).toMatchObject({ column: 'rater', method: 'datarater', steps: 4, ratedRows: 48 });
   const lines = (await readFile(at('rater/log.jsonl'), 'utf8')).trimEnd().split('\n');
   expect(lines.map((line) => (JSON.parse(line) as { step: number }).step)).toEqual([1, 2, 3, 4]);
 });
 
-test('a rater that is there is not replaced; its checkpoints alone are gone on with', async () => {
-  expect((await gradfold(rate('rater'))).stderr).toContain('exists already');
-  const scores = await readFile(at('rater/model/model.safetensors'));
-  await rm(at('rater/model'), { recursive: true });
-  await run(...rate('rater'));
-  expect((await readFile(at('rater/model/model.safetensors'))).equals(scores)).toBe(true);
-  await rm(at('rater/model'), { recursive: true });
-  expect((await gradfold(rate('rater', '--lr', '0.5'))).stderr).toContain('holds the state of another run');
-  await run(...rate('rater'));
+test('a finished rater is left as it is, and a killed run gone on with, by the same command', async () => {
+  const before = await Promise.all(['rater', 'rater/model'].map((name) => readdir(at(name))));
+  const weights = await readFile(at('rater/model/model.safetensors'));
+  const unchanged = async () => (await readFile(at('rater/model/model.safetensors'))).equals(weights);
+  const again = await run(...rate('rater'));
+  expect(again).toMatchObject({ path: at('rater/model'), steps: 4, ratedRows: 48 });
+  expect((await gradfold(rate('rater'))).stdout).toContain('finished before, with 4 meta-steps');
+  expect(await Promise.all(['rater', 'rater/model'].map((name) => readdir(at(name))))).toEqual(before);
+
+  const other = await gradfold(rate('rater', '--lr', '0.5'));
+  expect([other.status, other.stderr]).toEqual([1, expect.stringContaining('lr was 0.003, is 0.5')]);
+
+  // What a kill after the last meta-step leaves; with --force it is gone on with as well, not begun again.
+  for (const flags of [[], ['--force']]) {
+    await rm(at('rater/model'), { recursive: true });
+    const log = await readFile(at('rater/log.jsonl'), 'utf8'); // its seconds would differ
+    await run(...rate('rater', ...flags));
+    expect(await unchanged()).toBe(true);
+    expect(await readFile(at('rater/log.jsonl'), 'utf8')).toBe(log);
+  }
+});
+
+test('--force begins anew, and leaves files of others alone', async () => {
+  await mkdir(at('shared'));
+  await writeFile(at('shared/notes.txt'), 'mine');
+  await run(...rate('shared', '--steps', '1'));
+  await run(...rate('shared', '--steps', '2', '--force'));
+  expect((await readdir(at('shared'))).sort()).toEqual(
+    ['checkpoints', 'command.json', 'log.jsonl', 'model', 'notes.txt', 'starts'].sort(),
+  );
+  const lines = (await readFile(at('shared/log.jsonl'), 'utf8')).trimEnd().split('\n');
+  expect(lines).toHaveLength(2);
+  await rm(at('shared/command.json'));
+  expect((await gradfold(rate('shared', '--steps', '2'))).stderr).toContain('exists already');
+});
+
+test('rate train tells rated rows from those that beginnings are trained on', async () => {
+  const fingerprints = async (out: string, step: string) => {
+    const read = async (kind: string, name: string) =>
+      (JSON.parse(await readFile(at(`${out}/${kind}/${name}/trainer.json`), 'utf8')) as { fingerprint: object })
+        .fingerprint as Record<string, string>;
+    return { starts: await read('starts', 'step-000004'), rater: await read('checkpoints', step) };
+  };
+  await run(...rate('both', '--rated', 'inner', '--steps', '1'));
+  const both = await fingerprints('both', 'step-000001');
+  const apart = await fingerprints('rater', 'step-000004');
+  expect(both.rater['rated rows']).toBe('inner');
+  expect(both.starts.rows).toBe(both.rater['inner rows']);
+  expect(apart.starts.rows).toBe(apart.rater['inner rows']);
+  expect(new Set([apart.rater['rated rows'], apart.starts.rows, both.starts.rows]).size).toBe(3);
+  expect((await gradfold(rate('no', '--rated', '1.5'))).stderr).toContain('expected a share in (0, 1), or inner');
+});
+
+test('rate train takes target rows of a split, which must not be rated ones', async () => {
+  const samples = await openSamples(at('tokens/samples.arrow'));
+  const target = ['--target', at('tokens/samples.arrow')];
+  expect((await gradfold(rate('no', ...target, '--target-split', 'all'))).stderr).toMatch(
+    /heldOut\.rows: expected no row of inner\.rows, got "row \d+"/,
+  );
+  await run(...rate('named', ...target, '--steps', '4'));
+  const settings = async (out: string) => {
+    const { fingerprint } = JSON.parse(await readFile(at(`${out}/command.json`), 'utf8')) as {
+      fingerprint: Record<string, string>;
+    };
+    return fingerprint;
+  };
+  expect(await settings('named')).toEqual(await settings('rater'));
+  expect(samples.rows('target').length).toBeGreaterThan(0);
+});
+
+test('rate train clips meta-gradients that keep their norms', async () => {
+  const refused = await gradfold(rate('no', '--clip-norm', '1'));
+  expect([refused.status, refused.stderr]).toEqual([2, expect.stringContaining('add --no-normalize')]);
+  const flags = ['--shared-optimizer', '--first-order', '--warmup', '2', '--weight-decay', '0.1', '--steps', '2'];
+  const weights = [];
+  for (const [out, ...own] of [
+    ['free', '--no-normalize'],
+    ['clipped', '--no-normalize', '--clip-norm', '1e-9'],
+  ]) {
+    await run(...rate(out, ...flags, ...own));
+    weights.push(await readFile(at(`${out}/model/model.safetensors`)));
+  }
+  expect(weights[0].equals(weights[1])).toBe(false);
+});
+
+test('rate train begins some inner models at fresh parameters', async () => {
+  await run(...rate('mixed', '--ages', '0,2', '--life', '2', '--steps', '4', '--population', '1', '--burn-in', '1'));
+  const record = JSON.parse(await readFile(at('mixed/model/scorer.json'), 'utf8')) as { burnInSteps: number };
+  expect(record.burnInSteps).toBe(4);
+  const { starts } = (
+    JSON.parse(await readFile(at('mixed/checkpoints/step-000004/trainer.json'), 'utf8')) as {
+      fingerprint: Record<string, string>;
+    }
+  ).fingerprint;
+  await run(...rate('unmixed', '--ages', '2', '--life', '2', '--steps', '4', '--population', '1', '--burn-in', '1'));
+  const other = JSON.parse(await readFile(at('unmixed/checkpoints/step-000004/trainer.json'), 'utf8')) as {
+    fingerprint: Record<string, string>;
+  };
+  expect(other.fingerprint.starts).not.toBe(starts);
 });
 
 test('the record says what the training took: meta-steps, and plain steps of the oldest beginning', async () => {
@@ -120,10 +212,61 @@ async function embeddings(directory: string): Promise<Float32Array> {
   return found;
 }
 
-test('rate score rates the rows of a split', async () => {
+test('rate score rates the training split, or what is asked for', async () => {
   const { rows, scores } = await readScoreTable(at('scores.arrow'), 'rater');
-  expect(rows).toEqual((await openSamples(at('tokens/samples.arrow'))).rows('train'));
+  const samples = await openSamples(at('tokens/samples.arrow'));
+  expect(rows).toEqual(samples.rows('train'));
   expect(new Set(scores).size).toBeGreaterThan(1);
+  const score = ['rate', 'score', at('tokens/samples.arrow'), '--rater', at('rater/model'), ...BACKEND];
+  await run(...score, '--split', 'validation', '-o', at('validation.arrow'));
+  expect((await readScoreTable(at('validation.arrow'), 'rater')).rows).toEqual(samples.rows('validation'));
+  expect(await run(...score, '--split', 'all', '-o', at('all.arrow'))).toMatchObject({ rows: samples.count });
+});
+
+test('held-out rows that were scored and kept are not trained on, and counted', async () => {
+  const samples = await openSamples(at('tokens/samples.arrow'));
+  const rows = Uint32Array.from({ length: samples.count }, (_, row) => row);
+  await writePlan(at('leaky.arrow'), planInOrder(rows));
+  const argv = ['train', at('leaky.arrow'), '--samples', at('tokens/samples.arrow'), '--config', at('model.json')];
+  const { status, stdout, stderr } = await gradfold([...argv, '--batch', '8', ...BACKEND, '-o', at('kept'), '--json']);
+  expect(status).toBe(0);
+  const count = (split: Split) => samples.rows(split).length;
+  const heldOut = { target: count('target'), validation: count('validation') };
+  expect(Math.min(...Object.values(heldOut))).toBeGreaterThan(0);
+  // One pass over the rows that stay.
+  const steps = Math.ceil((count('train') + count('proxy')) / 8);
+  expect(JSON.parse(stdout)).toMatchObject({ heldOut, steps });
+  expect(stderr).toContain(
+    `left out rows that are held out: ${heldOut.target} of the split target, ${heldOut.validation} of the split validation`,
+  );
+  await writePlan(at('leaky.arrow'), planInOrder(samples.rows('validation')));
+  const nothing = await gradfold([...argv, ...BACKEND, '-o', at('none')]);
+  expect(nothing.status).toBe(1);
+  expect(nothing.stderr).toContain('expected some of the split train, got "only rows of validation"');
+});
+
+test('rate filter says what is wrong with a table', async () => {
+  const filter = (file: string, ...more: string[]) =>
+    gradfold(['rate', 'filter', at(file), '--batch', '4', '-o', at('never.arrow'), ...more]);
+  await writeScoreTable(at('twice.arrow'), Uint32Array.of(4, 2, 4), { rater: Float64Array.of(1, 2, 3) });
+  expect((await filter('twice.arrow')).stderr).toContain(`rows of ${at('twice.arrow')}: expected each row once, got 4`);
+  await writeFile(
+    at('text.arrow'),
+    tableToIPC(tableFromArrays({ row: Uint32Array.of(0, 1), rater: ['a', 'b'] }), 'file'),
+  );
+  const text = (await filter('text.arrow')).stderr;
+  expect(text).toContain(`column "rater" of ${at('text.arrow')}: expected scores of float64 or float32`);
+  expect(text).not.toContain('did you mean');
+  const unused = await filter('scores.arrow', '--method', 'batch', '--reference', at('scores.arrow'));
+  expect(unused.status).toBe(2);
+  expect(unused.stderr).toContain('--reference is for --method point');
+});
+
+test('rate filter says that a table without row numbers is read by place', async () => {
+  await writeScores(at('places.arrow'), { rater: Float64Array.from({ length: 20 }, (_, i) => i) });
+  const { status, stderr } = await gradfold(['rate', 'filter', at('places.arrow'), '-o', at('by-place.arrow')]);
+  expect(status).toBe(0);
+  expect(stderr).toContain(`${at('places.arrow')} has no column "row": taken as the scores of rows 0 to 19`);
 });
 
 test.each(['point', 'batch'])('rate filter --method %s makes a plan that says what it is', async (method) => {
@@ -143,4 +286,9 @@ test('train takes a rater as its filter', async () => {
   const rated = [...argv, '--batch', '3', '--rater', at('rater/model'), '--discard', '0.4', ...BACKEND];
   expect(await run(...rated, '--rater-weights', '1', '-o', at('trained'))).toMatchObject({ steps: 2 });
   expect((await gradfold([...rated, '--greedy', '2', '-o', at('no')])).status).toBe(2);
+  for (const flag of ['--discard', '--rater-weights']) {
+    const { status, stderr } = await gradfold([...argv, flag, '0.5', ...BACKEND, '-o', at('no')]);
+    expect(status).toBe(2);
+    expect(stderr).toContain('--discard and --rater-weights say how --rater is used');
+  }
 });

@@ -71,6 +71,18 @@ describe('netGain', () => {
     expect(netGain({ ...training, pool: 1000 })!.scoring).toBeCloseTo(0.02, 12);
   });
 
+  it('says what part of scoring goes to dropped rows, and scores a pool beforehand without candidates', () => {
+    expect(netGain(training)!.overSampling).toBe(0);
+    expect(netGain({ ...training, kept: 0.25 })!.overSampling).toBeCloseTo(0.75 * 0.0768, 12);
+    expect(netGain({ ...training, candidates: undefined, pool: 1000 })!.scoring).toBeCloseTo(0.02, 12);
+  });
+
+  it('compares at a loss that the baseline had before its end', () => {
+    const gain = netGain({ ...training, baselineReached: 50 })!;
+    expect(gain.saved).toBeCloseTo(-0.1, 12);
+    expect(gain.paysAfter).toBeNull();
+  });
+
   it('divides meta-training among trainings, and says when it is earned back', () => {
     const gain = netGain({ ...training, metaFlops: 50_000, trainings: 5 })!;
     expect(gain.metaTraining).toBeCloseTo(0.1, 12);

@@ -7,10 +7,14 @@ import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { NativeEngine, NativeEngineOptions } from '../../lib/backend/addon.ts';
 import { openCudaAddon } from '../../lib/backend/cuda.ts';
+import { openBackend } from '../../lib/backend/open.ts';
 import type { Backend } from '../../lib/backend/types.ts';
 import type { ModelConfig } from '../../lib/model/config.ts';
 import { LanguageModel } from '../../lib/model/language-model.ts';
 import { createOptimizer } from '../../lib/model/optimizer.ts';
+import { argsortAsync } from '../../lib/order/argsort.ts';
+import { measureOrder } from '../../lib/order/measure.ts';
+import { softmaxWeightsAsync } from '../../lib/weight/softmax.ts';
 import { emulationBuild } from '../../scripts/cuda.js';
 import { buildCudaTest, cudaTests } from '../../scripts/native-tests.js';
 import { describeUnless, type TestedBackend } from '../support/backends.ts';
@@ -21,6 +25,7 @@ import {
   emulationReason,
   openEmulated,
 } from '../support/cuda-emulation.ts';
+import { describeDeviceRows } from '../support/device-rows-suite.ts';
 import { describeFixtures } from '../support/fixture-suite.ts';
 import { Fixture, relativeError, toBatch, type FixtureBatch } from '../support/fixtures.ts';
 import { randomRows, rowsToBatch } from '../support/random-batch.ts';
@@ -37,6 +42,16 @@ const TINY: ModelConfig = {
   num_attention_heads: 2,
 };
 const MIB = 2 ** 20;
+
+/** The emulated device with so many bytes of memory. */
+function withMemory(bytes: number): Backend {
+  process.env.GRADFOLD_EMULATED_MEMORY = String(bytes);
+  try {
+    return openEmulated();
+  } finally {
+    delete process.env.GRADFOLD_EMULATED_MEMORY;
+  }
+}
 
 // A device does in milliseconds what takes seconds here, on a busy machine minutes.
 vi.setConfig({ testTimeout: 900_000 });
@@ -87,6 +102,33 @@ describeUnless(emulationReason(), 'CUDA, emulated thread by thread', () => {
       const { losses, norms } = await model.perSample(batch, { norms: true });
       expect(relativeError(losses, expected.losses)).toBeLessThan(5e-3);
       expect(relativeError(norms!, expected.grad_norms)).toBeLessThan(2e-2);
+    });
+  });
+
+  describe('order and weights', () => {
+    describeDeviceRows(async () => openEmulated());
+
+    it('are refused where they do not fit, with the numbers, and work again where they do', async () => {
+      const backend = withMemory(1 * MIB);
+      const error: unknown = await argsortAsync(new Float32Array(100_000), { backend }).catch(
+        (thrown: unknown) => thrown,
+      );
+      expect(error).toMatchObject({ code: 'OUT_OF_MEMORY' });
+      const words = /^100000 rows do not fit .* refused (\d+) bytes: (\d+) of its 1048576 .* without `backend`/;
+      const [, asked, free] = (words.exec((error as Error).message) ?? []).map(Number);
+      expect(asked).toBeGreaterThanOrEqual(16 * 100_000);
+      expect(free).toBeLessThanOrEqual(1 * MIB);
+      await expect(softmaxWeightsAsync(new Float32Array(100_000), { backend })).rejects.toMatchObject({
+        code: 'OUT_OF_MEMORY',
+      });
+      expect([...(await argsortAsync(Float32Array.of(3, 1, 2), { backend }))]).toEqual([1, 2, 0]);
+      backend.dispose();
+    });
+
+    it('are left to the CPU by a backend without memory of its own', async () => {
+      const backend = await openBackend('reference');
+      expect([...(await argsortAsync(Float32Array.of(3, 1, 2), { backend }))]).toEqual([1, 2, 0]);
+      await expect(measureOrder(backend, Float32Array.of(1))).rejects.toMatchObject({ code: 'UNSUPPORTED' });
     });
   });
 
@@ -147,9 +189,7 @@ describeUnless(emulationReason(), 'CUDA, emulated thread by thread', () => {
 
   it('says which batch would fit where memory runs out, and lives on', async () => {
     // Three MiB beside what is kept for the kernels' own workspace.
-    process.env.GRADFOLD_EMULATED_MEMORY = String(131 * MIB);
-    const backend = openEmulated();
-    delete process.env.GRADFOLD_EMULATED_MEMORY;
+    const backend = withMemory(131 * MIB);
     const model = await LanguageModel.initialize(TINY, { backend, seed: 1 });
     const rows = (count: number) => rowsToBatch(randomRows('dense', count, 16, TINY.vocab_size, 1), 16);
     const error: unknown = await model.gradient(rows(4096)).catch((thrown: unknown) => thrown);

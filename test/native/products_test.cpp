@@ -217,6 +217,10 @@ void test_device(Device& device, const std::string& name) {
   test_matmul(device, name, 300, 300, 257);
   test_matmul(device, name, 200, 128, 700);
   test_matmul(device, name, 64, 64, 0);
+#ifndef GRADFOLD_TEST_CUDA
+  test_matmul(device, name, 520, 33, 1024);  // several blocks of the operand that stays in cache, left and right
+  test_matmul(device, name, 33, 520, 1024);
+#endif
   test_types<float, float>(device, name);
   if (device.precision() == Type::f32) return test_weights<float, float>(device, name);
   test_types<Bf16, float>(device, name);

@@ -71,7 +71,12 @@ test('a recipe trains a rater, filters with it, compares trainings and explains 
 
   const page = await readFile(join(run, 'explain-rater.html'), 'utf8');
   expect(page).toMatch(/text heuristics explain/);
-  expect(data.remarks.join('\n')).toContain('explain-rater.html');
+  // The run's own page holds all of it, with a link to it at the top.
+  const report = await readFile(join(run, 'report.html'), 'utf8');
+  expect(report).toContain('<a href="#explain-rater">');
+  expect(report.match(/<article id="explain-rater">.*?<\/article>/s)![0]).toContain('Correlation with each heuristic');
+  expect(report).not.toMatch(/NaN|undefined|<script/);
+  expect(data.explanations!.map(({ file }) => file)).toEqual(['explain-rater.html']);
   expect(data.plans.map(({ name }) => name)).toEqual(['all', 'rater']);
   expect(data.quality!.scores[0].byGroup).toHaveProperty('shuffle');
 
@@ -80,11 +85,25 @@ test('a recipe trains a rater, filters with it, compares trainings and explains 
   const perStep = 3 * (2 * 3 + 8 + 3) + 2 * 3 + 2 * 3 * 3 * 2;
   expect(data.scorings[0].trainings).toBeCloseTo((3 * 3 * 3 + 4 * perStep + 40 * 2) / (3 * 4 * 3), 9);
 
+  // Net gain of the filtered plan, with every seed; the pool is scored beforehand, and half of it dropped.
+  expect(data.gains!.map(({ measure }) => measure)).toEqual(['mean of domains']);
+  const [{ plan, gain }, ...others] = data.gains![0].plans;
+  expect([plan, others]).toEqual(['rater', []]);
+  expect(gain.perSeed).toHaveLength(2);
+  expect(gain.scoring).toBeCloseTo((40 * 2) / (3 * 4 * 3), 9);
+  expect(gain.overSampling).toBeCloseTo(gain.scoring * (1 - 12 / 40), 9); // 20 are kept, 12 of them trained on
+  expect(gain.scoring + gain.metaTraining).toBeCloseTo(data.scorings[0].trainings, 9);
+  for (const { net, saved } of gain.perSeed) expect(net).toBeCloseTo(saved - data.scorings[0].trainings, 9);
+  expect(report).toContain('Net gain at matched loss, mean of domains');
+
   const rest = await readdir(join(run, 'scores'));
   expect(rest.sort()).toEqual(['rater', 'rater.arrow']);
   const { stages } = JSON.parse(await readFile(join(run, 'run.json'), 'utf8')) as RunRecord;
   expect(stages['score rater'].facts).toMatchObject({ poolRows: 40, targetRows: 12 });
   const second = await gradfold(['run', at('rate.yaml'), '-o', at('runs')]);
+  expect(second.stdout).toMatch(/^net gain, mean of domains +saved +scoring .* training the scorer +net gain/m);
+  expect(second.stdout).toMatch(/^rater +[+−][\d.]+ ± .*[+−][\d.]+\*?, [+−][\d.]+\*? +/m);
+  expect(second.stdout).toContain('Alone on a page: explain-rater.html.');
   expect(second.stderr.match(/: done before/g)).toHaveLength(Object.keys(stages).length);
 }, 120_000);
 
@@ -101,4 +120,11 @@ test('a recipe says what its rater lacks', () => {
   expect(parsed('target: { rows: 12 }', '')).toThrow('method datarater needs a section "target"');
   expect(parsed('scores: [rater], folds', 'scores: [other], folds')).toThrow('no scoring is called "other"');
   expect(parsed('backbone: inner', 'backbone: outer')).toThrow('backbone');
+  expect(parsed('steps: 4', 'steps: 4, clipNorm: 1')).toThrow('add "normalize: false"');
+  expect(parsed('steps: 4', 'steps: 4, rated: 1')).toThrow('rated');
+  const settings = 'steps: 4, clipNorm: 1, normalize: false, warmup: 2, weightDecay: 0.1, sharedOptimizer: true';
+  const rater = { clipNorm: 1, normalize: false, warmup: 2, weightDecay: 0.1, sharedOptimizer: true, rated: 'inner' };
+  expect(parsed('steps: 4', `${settings}, firstOrder: true, rated: inner`)()).toMatchObject({
+    scores: { rater: { ...rater, firstOrder: true } },
+  });
 });

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { gainOverSeeds } from '../../lib/evaluate/matched-loss.ts';
 import type { ReportData } from '../../lib/report/data.ts';
 import { renderReport } from '../../lib/report/page.ts';
+import type { ExplanationData } from '../../lib/score/explain-data.ts';
 import { escapeHtml, excerpt, formatSeconds, maskAddresses } from '../../lib/report/text.ts';
 
 const HOSTILE =
@@ -105,6 +107,38 @@ function data(text: string, others = ['delt']): ReportData {
   };
 }
 
+function explanation(text: string): ExplanationData {
+  const documents = [{ id: text, domain: text, label: text, score: 1, text }];
+  const none = { pearson: null, spearman: null, ols: null, olsError: null, lasso: null, leftOut: null };
+  return {
+    rows: 4,
+    documents: 4,
+    features: [
+      {
+        ...none,
+        name: 'words',
+        definition: text,
+        mean: 3,
+        standardDeviation: 1,
+        pearson: 0.4,
+        spearman: 0.5,
+        ols: 0.5,
+      },
+    ],
+    ols: { r2: 0.25, adjustedR2: null, features: 1 },
+    lasso: null,
+    lassoFeatures: [],
+    lassoR2: null,
+    domainR2: 0,
+    domains: [{ domain: text, rows: 4, mean: 0, standardDeviation: 1, quartiles: [-1, 0, 1] }],
+    histograms: [{ domain: text, low: -1, width: 1, shares: [0.5, 0.5] }],
+    kept: [{ rho: 0.5, rows: 2, domains: { [text]: 0.5 } }],
+    best: documents,
+    worst: documents,
+    notes: [text],
+  };
+}
+
 describe('renderReport', () => {
   test('loads nothing from anywhere and runs no script', async () => {
     const html = await renderReport(data('plain'));
@@ -158,6 +192,37 @@ describe('renderReport', () => {
     for (const number of ['0.1100', '0.2200', '0.5000', '−0.650 … +0.250']) expect(html).toContain(number);
     expect(html).toContain('2 ± 0<small>1.50 × as fast');
     expect(html).toContain('after 12 trainings<small>delt saves 33 % of the steps');
+  });
+
+  test('shows what plans save and cost with every seed, whichever way it falls', async () => {
+    const curve = (...losses: number[]) => losses.map((loss, i) => ({ step: i + 1, loss }));
+    const costs = { stepFlops: 100, baselineSteps: 3, pool: 12, kept: 0.5, scoringFlops: 5, metaFlops: 600 };
+    const gain = gainOverSeeds(costs, [curve(8, 6, 4), curve(8, 6, 4)], [curve(6, 4, 2), curve(9, 7, 5)]);
+    const html = await renderReport({
+      ...data('plain'),
+      gains: [{ measure: 'mean of domains', plans: [{ plan: 'delt', scoring: 'lqs', gain }] }],
+    });
+    // Saved 33.3 and −16.7, scoring 20, of it half for dropped rows, and two trainings for the scorer.
+    const cells = ['+8.3 ± 35.4', '−20.0<small>dropped rows −10.0</small>', '−11.7 ± 35.4', '−200.0'];
+    const net = ['−211.7 ± 35.4<small>−186.7, −236.7*</small>', 'never'];
+    const row = ['delt', ...cells, ...net].map((cell) => `<td>${cell}</td>`).join('');
+    expect(html).toContain(`<tr>${row}</tr>`);
+    expect(html).toContain('* With this seed that loss is not reached');
+    expect(await renderReport(data('plain'))).not.toContain('Net gain');
+  });
+
+  test('holds explanations as further pages with links, and escapes them', async () => {
+    const html = await renderReport({
+      ...data('plain'),
+      explanations: [{ name: HOSTILE, file: 'explain.html', explanation: explanation(HOSTILE) }],
+    });
+    expect(html.match(/href="[^"]*"/g)).toEqual([expect.stringMatching(/^href="#explain-&lt;script/), 'href="#top"']);
+    expect(html).not.toMatch(/<(script|img)\b/i);
+    expect(html).not.toMatch(/NaN|undefined/);
+    const [article] = /<article .*<\/article>/s.exec(html)!;
+    expect(article).toContain('1 text heuristics explain 25.0 % of the variance');
+    expect(article.match(/<svg /g)).toHaveLength(3);
+    expect(article).not.toContain('jane.doe@mail.example.org</pre>');
   });
 
   test('a grid has one row a plan, radio buttons for its scorings, and still no script', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { splitOf } from '../../lib/data/splits.ts';
 import { randomUniforms } from '../../lib/random.ts';
 import { PointFilter } from '../../lib/select/point-filter.ts';
 import { bestOfWindows } from '../../lib/select/batch-windows.ts';
@@ -65,6 +66,21 @@ describe('PointFilter', () => {
     const second = half(120, 300);
     expect([...half(0, 120), ...second]).toEqual(whole);
     expect(Array.from(make(2).places(ids, reference), (place) => ids[place])).not.toEqual(whole);
+  });
+
+  it('takes names of rows, whose draws have nothing to do with those of their splits', () => {
+    const reference = uniforms(4000, 6);
+    const filter = new PointFilter({ reference, batch: 8, keep: 4, seed: 1 });
+    const ids = Array.from(reference, (_, i) => `doc-${i}`);
+    const kept = new Set(filter.places(ids, reference));
+    expect(Math.abs(kept.size / ids.length - 0.5)).toBeLessThan(0.03);
+    const again = new PointFilter({ reference, batch: 8, keep: 4, seed: 1 });
+    expect(ids.map((id, i) => again.keeps(id, reference[i]))).toEqual(ids.map((_, i) => kept.has(i)));
+    const other = new PointFilter({ reference, batch: 8, keep: 4, seed: 2 }).places(ids, reference);
+    expect(new Set(other)).not.toEqual(kept);
+    const fractions = { train: 0.5, proxy: 0, target: 0, validation: 0.5 };
+    const train = ids.flatMap((id, i) => (splitOf(id, 1, fractions) === 'train' ? [kept.has(i)] : []));
+    expect(Math.abs(train.filter(Boolean).length / train.length - 0.5)).toBeLessThan(0.05);
   });
 
   it('says what is wrong', () => {

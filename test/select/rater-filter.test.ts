@@ -5,7 +5,8 @@ import { collate } from '../../lib/data/batch.ts';
 import { LanguageModel } from '../../lib/model/language-model.ts';
 import { SequenceRater } from '../../lib/model/sequence-rater.ts';
 import { planInOrder } from '../../lib/order/plan.ts';
-import { candidatesFor, RaterFilter } from '../../lib/select/rater-filter.ts';
+import { candidatesFor, ratioFor } from '../../lib/select/discard.ts';
+import { RaterFilter } from '../../lib/select/rater-filter.ts';
 import { train } from '../../lib/train/trainer.ts';
 import { DATA_RATER } from '../../lib/weight/data-rater/rater-model.ts';
 import { softmaxWeights } from '../../lib/weight/softmax.ts';
@@ -27,7 +28,30 @@ describe('RaterFilter', () => {
     expect([0, 0.1, 0.25, 0.5, 0.75, 0.9].map((discard) => candidatesFor(32, discard))).toEqual([
       32, 36, 43, 64, 128, 320,
     ]);
+    // Rounded up: a share above 0 always leaves something out.
+    expect(candidatesFor(8, 0.05)).toBe(9);
+    expect(candidatesFor(32, 0.01)).toBe(33);
+    expect(candidatesFor(32, 1e-12)).toBe(33);
+    for (const count of [1, 3, 8, 32, 100]) {
+      for (const share of [0.1, 0.2, 0.25, 0.5, 0.75, 0.8, 0.9]) {
+        const candidates = candidatesFor(count, share);
+        expect(1 - count / candidates).toBeGreaterThanOrEqual(share - 1e-9);
+        expect(1 - count / (candidates - 1)).toBeLessThan(share);
+      }
+    }
     expect(() => candidatesFor(32, 1)).toThrow('discard: expected a share < 1, got 1');
+  });
+
+  it.each([
+    [8, 0.25, { batch: 12, keep: 9 }],
+    [32, 0.5, { batch: 64, keep: 32 }],
+    [32, 0.01, { batch: 100, keep: 99 }],
+    [4, 0, { batch: 4, keep: 4 }],
+  ])('finds a batch of at least %i rows kept that leaves out %d', (count, discard, expected) => {
+    const { batch, keep } = ratioFor(count, discard);
+    expect(Math.abs(1 - keep / batch - discard)).toBeLessThanOrEqual(0.01 * discard);
+    expect(keep).toBeLessThanOrEqual(expected.keep);
+    if (discard >= 0.25 || discard === 0) expect({ batch, keep }).toEqual(expected);
   });
 
   it('keeps the best, and weighs them by the softmax of their scores', async () => {

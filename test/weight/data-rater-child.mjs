@@ -24,10 +24,11 @@ const range = (begin, end) => Array.from({ length: end - begin }, (_, i) => begi
 const backend = await openBackend(backendName, { threads: 1 });
 const model = await LanguageModel.initialize(config, { backend, seed: 7 });
 const rater = await initializeDataRater(config, { backend, seed: 3 });
-await trainDataRater(rater, {
+await trainDataRater({
+  rater,
   model,
   inner: { samples, rows: range(0, 30), batchSize: 3 },
-  outer: { samples, rows: range(30, 50), batchSize: 4 },
+  heldOut: { samples, rows: range(30, 50), batchSize: 4 },
   steps: 30,
   population: { size: 3, life: 8, burnIn: 2 },
   modelsPerStep: 2,

@@ -7,7 +7,12 @@ import { createOptimizer } from '../../lib/model/optimizer.ts';
 import type { SequenceRater } from '../../lib/model/sequence-rater.ts';
 import { scoreRows } from '../../lib/score/rater-scores.ts';
 import { digestParameters } from '../../lib/train/fingerprint.ts';
-import { trainDataRater, type DataRaterLogEntry, type DataRaterOptions } from '../../lib/weight/data-rater.ts';
+import {
+  divideRows,
+  trainDataRater,
+  type DataRaterLogEntry,
+  type DataRaterOptions,
+} from '../../lib/weight/data-rater.ts';
 import { AveragedOptimizer } from '../../lib/weight/data-rater/averaged-optimizer.ts';
 import { trainInnerStarts } from '../../lib/weight/data-rater/inner-starts.ts';
 import { initializeDataRater } from '../../lib/weight/data-rater/rater-model.ts';
@@ -42,10 +47,11 @@ describeBackends('trainDataRater', (tested) => {
     return rater;
   }
 
-  const options = (changed: Partial<DataRaterOptions> = {}): DataRaterOptions => ({
+  const options = (changed: Partial<DataRaterOptions> = {}): Omit<DataRaterOptions, 'rater'> => ({
     model,
     inner: { samples, rows: range(0, 30), batchSize: 3 },
-    outer: { samples, rows: range(30, 50), batchSize: 4 },
+    rated: 'inner',
+    heldOut: { samples, rows: range(30, 50), batchSize: 4 },
     steps: 6,
     population: { size: 2, life: 6, burnIn: 2 },
     seed: 5,
@@ -60,7 +66,8 @@ describeBackends('trainDataRater', (tested) => {
     const rater = await warmRater();
     const made: DataRaterLogEntry[] = [];
     const own = model.parameters.toRecord();
-    await trainDataRater(rater, {
+    await trainDataRater({
+      rater,
       ...options({ steps: 1, window, innerOptimizer: inner, optimizer: outer, temperature: 0.7 }),
       population: { size: 2, life: 6, starts },
       schedule: { kind: 'constant' },
@@ -108,7 +115,7 @@ describeBackends('trainDataRater', (tested) => {
   it('gives the same bits again', async () => {
     const run = async () => {
       const rater = await newRater();
-      await trainDataRater(rater, options());
+      await trainDataRater({ rater, ...options() });
       return digestParameters(rater.parameters);
     };
     expect(await run()).toBe(await run());
@@ -117,7 +124,8 @@ describeBackends('trainDataRater', (tested) => {
   it('begins with equal weights, lives its lives, and reports', async () => {
     const rater = await newRater();
     const entries: DataRaterLogEntry[] = [];
-    const result = await trainDataRater(rater, {
+    const result = await trainDataRater({
+      rater,
       ...options({ steps: 8, modelsPerStep: 1 }),
       probe: { every: 4, rows: range(0, 10) },
       onStep: (entry) => void entries.push(entry),
@@ -138,7 +146,8 @@ describeBackends('trainDataRater', (tested) => {
     const rater = await newRater();
     const rows = range(0, 20);
     const seen: { step: number; scores: Float64Array; stability?: number | null }[] = [];
-    await trainDataRater(rater, {
+    await trainDataRater({
+      rater,
       ...options({ steps: 150, window: 1, modelsPerStep: 1, inner: { samples, rows: range(0, 30), batchSize: 2 } }),
       probe: { every: 50, rows },
       async onStep({ step, stability }) {
@@ -204,10 +213,11 @@ describeBackends('trainDataRater', (tested) => {
         Int32Array.from({ length: 6 }, (_, t) => (row < 100 && row % 2 === 1 ? 10 : (row + t) % 9)),
     };
     const rater = await newRater();
-    await trainDataRater(rater, {
+    await trainDataRater({
+      rater,
       ...options({ steps: 15, modelsPerStep: 1 }),
       inner: { samples: rowsOf, rows: range(0, 100), batchSize: 8 },
-      outer: { samples: rowsOf, rows: range(100, 200), batchSize: 16 },
+      heldOut: { samples: rowsOf, rows: range(100, 200), batchSize: 16 },
       innerOptimizer: { kind: 'sgd', lr: 0.5 },
       optimizer: { kind: 'adamw', lr: 3e-2, betas: [0.9, 0.99] },
       population: { size: 2, life: 30, burnIn: 5 },
@@ -218,14 +228,116 @@ describeBackends('trainDataRater', (tested) => {
     expect(Math.min(...good)).toBeGreaterThan(Math.max(...bad));
   });
 
-  it('refuses rows on both sides, and a checkpoint of another run', async () => {
+  it('refuses a row that is where it must not be', async () => {
     const rater = await newRater();
-    const shared = options({ outer: { samples, rows: range(25, 50), batchSize: 4 } });
-    await expect(trainDataRater(rater, shared)).rejects.toThrow(
-      'outer.rows: expected no row of inner.rows, got "row 25"',
+    const refused = (changed: Partial<DataRaterOptions>) => trainDataRater({ rater, ...options(changed) });
+    const set = (rows: Uint32Array, source = samples) => ({ samples: source, rows, batchSize: 4 });
+    await expect(refused({ heldOut: set(range(25, 50)) })).rejects.toThrow(
+      'heldOut.rows: expected no row of inner.rows, got "row 25"',
     );
-    await expect(trainDataRater(rater, options({ modelsPerStep: 3 }))).rejects.toThrow('modelsPerStep');
-    await expect(trainDataRater(rater, options({ probe: { every: 30 } }))).rejects.toThrow('a divisor of 100');
+    await expect(refused({ rated: set(range(20, 45)) })).rejects.toThrow(
+      'rated.rows: expected no row of inner.rows, got "row 20"; give rated: "inner"',
+    );
+    await expect(refused({ rated: set(range(30, 45)) })).rejects.toThrow('heldOut.rows: expected no row of rated.rows');
+    // The same table once more is another object; a table with other rows under these numbers is no problem.
+    await expect(refused({ heldOut: set(range(25, 50), { ...samples }) })).rejects.toThrow('"row 25"');
+    const others = { tokens: (row: number) => samples.tokens(row).map((token) => (token + 1) % 11) };
+    await expect(refused({ heldOut: set(range(25, 50), others), steps: 1 })).resolves.toMatchObject({ steps: 1 });
+
+    const starts = await trainInnerStarts(model, { samples, rows: range(0, 20), ages: [1], batchSize: 4 });
+    const population = { starts };
+    const apart = { inner: set(range(20, 30)), population };
+    await expect(refused({ ...apart, rated: set(range(10, 20)) })).rejects.toThrow(
+      'rated.rows: expected no row of those of population.starts[0], got "row 10"; train starts on other rows',
+    );
+    await expect(refused({ population, rated: undefined })).rejects.toThrow('"row 0"; train starts on other rows');
+    await expect(refused({ ...apart, heldOut: set(range(10, 20)) })).rejects.toThrow(
+      'heldOut.rows: expected no row of',
+    );
+    // Without burn-in all inner rows are rated: four models, two batches of four rows each.
+    await expect(refused({ ...apart, rated: undefined, steps: 1 })).resolves.toMatchObject({ ratedRows: 32 });
+    await expect(refused({ population, steps: 1 })).resolves.toMatchObject({ steps: 1 });
+  });
+
+  it('rates rows apart from those of burn-in', async () => {
+    const read = { burnIn: new Set<number>(), rated: new Set<number>() };
+    const recording = (name: keyof typeof read) => ({
+      tokens(row: number) {
+        read[name].add(row);
+        return samples.tokens(row);
+      },
+    });
+    const rater = await newRater();
+    const inner = { samples: recording('burnIn'), rows: range(0, 15), batchSize: 3 };
+    const rated = { samples: recording('rated'), rows: range(15, 30) };
+    await trainDataRater({ rater, ...options({ inner, rated, probe: { rows: range(15, 17) }, steps: 4 }) });
+    expect([...read.burnIn].sort((a, b) => a - b)).toEqual(Array.from(range(0, 15)).slice(0, read.burnIn.size));
+    expect(read.burnIn.size).toBeGreaterThan(3);
+    expect(Math.min(...read.rated)).toBeGreaterThanOrEqual(15);
+    expect(read.rated.size).toBe(15);
+
+    // Unless told otherwise, half of the inner rows, as they are divided by the seed.
+    const digestOf = async (sets: Partial<DataRaterOptions>) => {
+      const own = await newRater();
+      await trainDataRater({ rater: own, ...options({ ...sets, steps: 3 }) });
+      return digestParameters(own.parameters);
+    };
+    const parts = divideRows(range(0, 30), { seed: 5 });
+    const byHand = await digestOf({
+      inner: { samples, rows: parts.inner, batchSize: 3 },
+      rated: { samples, rows: parts.rated, batchSize: 3 },
+    });
+    expect(await digestOf({ rated: undefined })).toBe(byHand);
+    expect(await digestOf({})).not.toBe(byHand);
+  });
+
+  it('begins some lives with fresh parameters and others with trained ones', async () => {
+    const starts = await trainInnerStarts(model, { samples, rows: range(0, 30), ages: [7], batchSize: 4 });
+    const rater = await newRater();
+    const ages: number[] = [];
+    const result = await trainDataRater({
+      rater,
+      ...options({ steps: 8, window: 1, modelsPerStep: 1 }),
+      population: { size: 1, life: 1, starts: ['fresh', ...starts], burnIn: 3 },
+      onStep: ({ models }) => void ages.push(models[0].age),
+    });
+    expect(ages).toEqual(Array(8).fill(4));
+    expect(result.burnInSteps).toBe(24);
+    // By default, fresh ones alone burn in; every pass over the starts has one of each.
+    const seen: number[] = [];
+    const mixed = await trainDataRater({
+      rater,
+      ...options({ steps: 4, window: 1, modelsPerStep: 1 }),
+      population: { size: 1, life: 1, starts: ['fresh', ...starts] },
+      onStep: ({ models }) => void seen.push(models[0].age),
+    });
+    expect(seen.toSorted((a, b) => a - b)).toEqual([1, 1, 101, 101]);
+    expect(mixed.burnInSteps).toBe(200);
+  });
+
+  it('says what is wrong', async () => {
+    const rater = await newRater();
+    await expect(trainDataRater({ ...options(), rater: {} as SequenceRater })).rejects.toThrow(
+      'rater: expected a SequenceRater',
+    );
+    await expect(trainDataRater({ rater, ...options({ modelsPerStep: 3 }) })).rejects.toThrow('modelsPerStep');
+    await expect(trainDataRater({ rater, ...options({ probe: { every: 30 } }) })).rejects.toThrow('a divisor of 100');
+  });
+});
+
+describe('divideRows', () => {
+  it('leaves every row on one side, drawn by the seed', () => {
+    const rows = range(100, 110);
+    const { inner, rated } = divideRows(rows, { seed: 1, ratedShare: 0.3 });
+    expect([inner.length, rated.length]).toEqual([7, 3]);
+    expect([...inner, ...rated].sort()).toEqual(Array.from(rows));
+    for (const part of [inner, rated]) expect(part).toEqual(part.toSorted());
+    expect(divideRows(rows, { seed: 1, ratedShare: 0.3 })).toEqual({ inner, rated });
+    expect(divideRows(rows, { seed: 2, ratedShare: 0.3 }).rated).not.toEqual(rated);
+    const both = divideRows(rows, { ratedShare: 'inner' });
+    expect([both.inner, both.rated === both.inner]).toEqual([rows, true]);
+    expect(() => divideRows(rows, { ratedShare: 0.04 })).toThrow('ratedShare: expected a share that leaves rows on');
+    expect(() => divideRows(rows, { ratedShare: 1 })).toThrow('both sides, of 10');
   });
 });
 

@@ -22,12 +22,22 @@ def numpy_fold(job):
 
 def torch_fold(job):
     scores = torch.from_numpy(scores_of(job))
+    return lambda: sampled(folded(scores))
 
-    def run():
-        order = torch.argsort(scores, stable=True)
-        return sampled(torch.cat([order[layer::LAYERS] for layer in range(LAYERS)]))
 
-    return run
+def torch_device_fold(job):
+    scores = torch.from_numpy(scores_of(job)).to(job["device"])
+    return lambda: sampled(folded(scores))
+
+
+def torch_transferred_fold(job):
+    scores = torch.from_numpy(scores_of(job))
+    return lambda: sampled(folded(scores.to(job["device"])).cpu())
+
+
+def folded(scores):
+    order = torch.argsort(scores, stable=True)
+    return torch.cat([order[layer::LAYERS] for layer in range(LAYERS)])
 
 
 def numpy_softmax(job):
@@ -56,6 +66,8 @@ def sampled(values):
 JOBS = {
     "fold-numpy": numpy_fold,
     "fold-torch": torch_fold,
+    "fold-torch-device": torch_device_fold,
+    "fold-torch-there-and-back": torch_transferred_fold,
     "softmax-numpy": numpy_softmax,
     "softmax-torch": torch_softmax,
 }

@@ -1,6 +1,6 @@
 import { invalid } from '../../check.ts';
 import type { EngineAddon, NativeEngine, NativeEngineOptions } from '../addon.ts';
-import type { Backend, BackendInfo, BackendOptions } from '../types.ts';
+import type { Backend, BackendInfo, BackendOptions, DeviceRows } from '../types.ts';
 import { rethrowing, runJob } from './job.ts';
 import { AddonModel } from './model.ts';
 import { nativeSlots } from './network.ts';
@@ -28,9 +28,15 @@ export function describeNative(addon: EngineAddon, options: NativeEngineOptions)
 /**
  * Opens an engine of an addon as a backend.
  * @param info what is known beside what the engine says of itself
+ * @param rowsOf what the addon offers for rows in the device's memory
  * @throws GradfoldError INVALID_ARGUMENT for an option that is not there here
  */
-export function openNative(addon: EngineAddon, options: NativeEngineOptions, info: BackendInfo): Backend {
+export function openNative(
+  addon: EngineAddon,
+  options: NativeEngineOptions,
+  info: BackendInfo,
+  rowsOf?: (native: NativeEngine) => DeviceRows,
+): Backend {
   const native = rethrowing(() => new addon.NativeEngine(options));
   const reference = new WeakRef(native);
   running.add(reference);
@@ -40,6 +46,7 @@ export function openNative(addon: EngineAddon, options: NativeEngineOptions, inf
     precision: options.precision,
     info: { ...info, ...native.describe() },
     engine: {
+      rows: rowsOf?.(native),
       measureProduct: (shape) => runJob(addon, undefined, () => native.measureProduct(shape)),
       perSampleLinear: (problem, request, signal) => sampleLinear(addon, native, problem, request, signal),
       createModel: (shape, layout) => {

@@ -8,10 +8,14 @@ import { MISSING_METADATA, type MissingMetadata } from '../../condition/metadata
 import type { PackCounts } from '../../condition/pack/counts.ts';
 import { PACK_STRATEGIES, type PackStrategy } from '../../condition/pack/row-packer.ts';
 import { DEFAULT_SHARES } from '../../recipe/schema.ts';
-import { claimOutput, defineCommand, forceOption, number, option, outOption, positiveInteger } from '../command.ts';
+import { claimFolder, defineCommand, forceOption, number, option, outOption, positiveInteger } from '../command.ts';
 import { unescaped } from '../escapes.ts';
 import { UsageError } from '../io.ts';
 import { formatTable } from '../table.ts';
+
+/** Of `--out`, what this command writes. */
+const CONTENTS =
+  /^(conditioned|plain|hosts\.jsonl|condition\.json|tokenizer(_config)?\.json|state\.json|shards\.journal)$/;
 
 export const condition = defineCommand<{
   out: string;
@@ -65,7 +69,7 @@ export const condition = defineCommand<{
     if (rest.template !== undefined && rest.metadata !== undefined) {
       throw new UsageError('condition: give at most one of --metadata and --template');
     }
-    await claimOutput(out, force);
+    await claimFolder(out, { contents: CONTENTS }, force);
     if (force) await rm(`${out}.partial`, { recursive: true, force: true });
     const report = await conditionInto(out, args[0] as string, {
       ...rest,

@@ -1,7 +1,10 @@
 import { Option } from 'commander';
 import { writeCorpus } from '../../data/corpus.ts';
 import { readDocuments } from '../../data/readers.ts';
-import { claimOutput, defineCommand, forceOption, option, outOption, positiveInteger } from '../command.ts';
+import { claimFolder, defineCommand, forceOption, option, outOption, positiveInteger } from '../command.ts';
+
+/** Of `--out`, where it is a folder of shards. */
+const SHARDS = /^corpus-.*\.arrow$/;
 
 export const ingest = defineCommand<{
   out: string;
@@ -29,7 +32,7 @@ export const ingest = defineCommand<{
   ],
   async run({ args, options, io, progress }) {
     const { out, force, deduplicate, shardDocuments, ...reading } = options;
-    await claimOutput(out, force);
+    await claimFolder(out, { contents: SHARDS }, force);
     let skipped = 0;
     const documents = readDocuments(args[0] as string[], {
       ...reading,

@@ -3,7 +3,8 @@ import { openCorpus } from '../../data/corpus.ts';
 import { openSamples } from '../../data/samples.ts';
 import { explanationHeadline, renderExplanation } from '../../report/explanation.ts';
 import { excerpt, signed } from '../../report/text.ts';
-import { explainScores, type ScoreExplanation } from '../../score/explain.ts';
+import { explanationData, type ExplanationData } from '../../score/explain-data.ts';
+import { explainScores } from '../../score/explain.ts';
 import { readScoreTable } from '../../score/table.ts';
 import { claimOutput, defineCommand, forceOption, option, positiveInteger } from '../command.ts';
 import { corpusOption } from '../score-output.ts';
@@ -34,18 +35,20 @@ export const rateExplain = defineCommand<{
   async run({ args, options, io: { signal }, progress }) {
     const { column, out, folds, shown, limit, seed } = options;
     const file = args[0] as string;
-    const all = await readScoreTable(file, column);
-    const table = { rows: all.rows.subarray(0, limit), scores: all.scores.subarray(0, limit) };
     const samples = await openSamples(options.samples);
+    const all = await readScoreTable(file, column, samples);
+    const table = { rows: all.rows.subarray(0, limit), scores: all.scores.subarray(0, limit) };
     const corpus = await openCorpus(options.corpus);
     if (out !== undefined) await claimOutput(out, options.force);
-    const explanation = await explainScores(corpus, samples, table, {
-      folds,
-      shown,
-      seed,
-      signal,
-      onProgress: ({ done, total }) => progress.update('read texts', done, total, 'rows'),
-    });
+    const explanation = explanationData(
+      await explainScores(corpus, samples, table, {
+        folds,
+        shown,
+        seed,
+        signal,
+        onProgress: ({ done, total }) => progress.update('read texts', done, total, 'rows'),
+      }),
+    );
     if (out !== undefined) {
       const facts = Object.entries({ scores: file, column, samples: options.samples, corpus: options.corpus });
       const html = await renderExplanation(explanation, {
@@ -56,19 +59,13 @@ export const rateExplain = defineCommand<{
       await writeTextAtomically(out, html);
     }
     return {
-      json: { path: out ?? null, column, ...plain(explanation) },
+      json: { path: out ?? null, column, ...explanation },
       text: `${inWords(explanation, column)}${out === undefined ? '' : `\n\n${out}`}`,
     };
   },
 });
 
-/** Typed arrays as lists, which JSON can hold. */
-function plain({ lasso, ...rest }: ScoreExplanation): object {
-  const path = lasso?.path.map((point) => ({ ...point, coefficients: [...point.coefficients] }));
-  return { ...rest, lasso: lasso && { ...lasso, path } };
-}
-
-function inWords(explanation: ScoreExplanation, column: string): string {
+function inWords(explanation: ExplanationData, column: string): string {
   const { features, domains, kept, best, worst, notes } = explanation;
   const number = (x: number | null) => (x === null ? '' : signed(x, 3));
   return [
@@ -101,7 +98,7 @@ function inWords(explanation: ScoreExplanation, column: string): string {
 
 const LINE = 80;
 
-function documentTable(which: string, documents: ScoreExplanation['best']): string {
+function documentTable(which: string, documents: ExplanationData['best']): string {
   return formatTable(
     [`${which} documents`, 'score', 'domain', 'begins'],
     documents.map(({ id, score, domain, text }) => [

@@ -5,8 +5,9 @@ import { readScoreTable } from '../../score/table.ts';
 import { bestOfWindows } from '../../select/batch-windows.ts';
 import { recordMetadata } from '../../select/plan-record.ts';
 import { PointFilter } from '../../select/point-filter.ts';
-import { candidatesFor } from '../../select/rater-filter.ts';
+import { candidatesFor, ratioFor } from '../../select/discard.ts';
 import { invalid } from '../../check.ts';
+import { UsageError } from '../io.ts';
 import { claimOutput, defineCommand, forceOption, number, option, outOption, positiveInteger } from '../command.ts';
 
 interface Flags {
@@ -39,6 +40,12 @@ const METHODS: Record<Flags['method'], (task: FilterTask) => Uint32Array> = {
     bestOfWindows(scores, { candidates, keep, seed }).map((place) => rows[place]),
 };
 
+/** How many rows compete, and how many of them stay: of one row at a time any number will do that has the ratio. */
+const SHAPES: Record<Flags['method'], (keep: number, discard: number) => { batch: number; keep: number }> = {
+  point: ratioFor,
+  batch: (keep, discard) => ({ batch: candidatesFor(keep, discard), keep }),
+};
+
 export const rateFilter = defineCommand<Flags>({
   usage: 'rate filter <scores>',
   description: 'Keep the rows that would win in batches of rated rows, as a plan in random order.',
@@ -61,13 +68,17 @@ export const rateFilter = defineCommand<Flags>({
     ),
     forceOption,
   ],
-  async run({ args, options }) {
-    const { out, column, method, discard, batch: keep, seed, limit } = options;
+  async run({ args, options, progress }) {
+    const { out, column, method, discard, seed, limit } = options;
+    if (options.reference !== undefined && method !== 'point') {
+      throw new UsageError(`rate filter: --reference is for --method point; --method ${method} has none`);
+    }
     const file = args[0] as string;
-    const { rows, scores } = await readScoreTable(file, column);
+    const { rows, scores, byPlace } = await readScoreTable(file, column);
+    if (byPlace) progress.line(`${file} has no column "row": taken as the scores of rows 0 to ${rows.length - 1}`);
     const reference =
       options.reference === undefined ? scores : (await readScoreTable(options.reference, column)).scores;
-    const candidates = candidatesFor(keep, discard);
+    const { batch: candidates, keep } = SHAPES[method](options.batch, discard);
     const kept = METHODS[method]({ rows, scores, reference, candidates, keep, seed }).slice(0, limit);
     if (kept.length === 0) {
       throw invalid('discard', `a share that keeps something of ${rows.length} rows`, discard);

@@ -3,9 +3,9 @@ import { defineCommand, option } from '../command.ts';
 
 export const rateScore = defineCommand<ApplyFlags & { rater: string }>({
   usage: 'rate score <samples>',
-  description: 'Score all rows, or a part of them, with a trained DataRater.',
+  description: 'Score the rows of the training split, of another or of all, with a trained DataRater.',
   example: 'gradfold rate score tokens/samples.arrow --rater rater/model --out scores.arrow',
   limits: 'rows, drawn by --seed',
-  options: applyOptions(option('--rater <dir>', 'what `gradfold rate train` wrote'), 'rater'),
+  options: applyOptions(option('--rater <dir>', 'what `gradfold rate train` wrote'), 'rater', 'train'),
   run: (call) => applyRater(call.options.rater, call),
 });

@@ -1,10 +1,12 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { openSamples } from '../../data/samples.ts';
-import type { NetGain } from '../../evaluate/compute.ts';
+import { raterFlops } from '../../evaluate/compute.ts';
+import { invalid } from '../../check.ts';
 import { readJsonObject } from '../../files.ts';
 import type { ModelConfig, RaterConfig } from '../../model/config.ts';
 import { sweepRho, type Sweep, type SweepOptions } from '../../recipe/rate-sweep.ts';
+import { gainCells, gainHead, gainWords } from '../../report/net-gain.ts';
 import { signed } from '../../report/text.ts';
 import { DROPPED_SHARES } from '../../score/explain-domains.ts';
 import { SCORER_FILE } from '../../score/scorer-files.ts';
@@ -91,10 +93,11 @@ export const rateSweep = defineCommand<
     if (options.metaFlops !== undefined && options.rater === undefined) {
       throw new UsageError('rate sweep: --meta-flops needs --rater, which tells what scoring costs');
     }
-    const all = await readScoreTable(args[0] as string, column);
     const samples = await openSamples(options.samples);
+    const all = await readScoreTable(args[0] as string, column, samples);
     const model = (await readJsonObject(options.config)) as unknown as ModelConfig;
-    const rater = options.rater === undefined ? undefined : await costsOf(options.rater, options);
+    const rater =
+      options.rater === undefined ? undefined : await costsOf(options.rater, { ...options, length: samples.length });
     const sweep = await withBackend(options, (backend) =>
       sweepRho({
         dir: options.out,
@@ -115,31 +118,35 @@ export const rateSweep = defineCommand<
         onEvent: (event) => showEvent(event, progress),
       }),
     );
-    return { json: { path: options.out, column, ...sweep }, text: inWords(sweep, options) };
+    return { json: { path: options.out, column, ...sweep }, text: inWords(sweep, rater) };
   },
 });
 
 /** What using a rater costs, and what making it did, by its own files where nothing else is given. */
 async function costsOf(
   directory: string,
-  { metaFlops, trainings }: { metaFlops?: number; trainings: number },
+  { metaFlops, trainings, length }: { metaFlops?: number; trainings: number; length: number },
 ): Promise<NonNullable<SweepOptions['rater']>> {
   const config = (await readJsonObject(join(directory, 'config.json'))) as unknown as RaterConfig;
+  try {
+    raterFlops(config, length);
+  } catch (cause) {
+    throw invalid(`--rater ${directory}`, 'the folder of a rater', `a config.json of something else`, {
+      code: 'INVALID_FILE',
+      fix: `give the folder "model" that \`gradfold rate train\` wrote (${(cause as Error).message})`,
+      cause,
+    });
+  }
   const record = join(directory, SCORER_FILE);
   const recorded = existsSync(record) ? (await readJsonObject(record)).metaFlops : undefined;
   return { config, metaFlops: metaFlops ?? (recorded as number | undefined), trainings };
 }
 
-function inWords(sweep: Sweep, { rater, trainings }: { rater?: string; trainings: number }): string {
+function inWords(sweep: Sweep, costs: SweepOptions['rater']): string {
   const { rows, seeds, steps, batch, measure, tokens } = sweep;
-  const accounted = rater !== undefined;
-  const percent = (x: number | undefined) => (x === undefined ? '' : `${signed(100 * x, 1)} %`);
   const table = formatTable(
-    [
-      ...['ρ', 'rows', 'passes', 'loss', 'sd', 'to no filter', 'sd', 'p (Holm)', 'steps to its loss'],
-      ...(accounted ? ['saved', 'scoring', 'meta-training', 'net gain'] : []),
-    ],
-    rows.map(({ rho, rows, passes, mean, sd, difference, reached, gain }) => [
+    ['ρ', 'rows', 'passes', 'loss', 'sd', 'to no filter', 'sd', 'p (Holm)', 'steps to its loss'],
+    rows.map(({ rho, rows, passes, mean, sd, difference, reached }) => [
       rho === 0 ? 'none' : String(rho),
       String(rows),
       passes.toFixed(2),
@@ -149,19 +156,37 @@ function inWords(sweep: Sweep, { rater, trainings }: { rater?: string; trainings
       difference ? difference.sd.toFixed(4) : '',
       difference?.test ? difference.test.adjusted.toFixed(4) : '',
       stepsTo(reached.perSeed, reached.mean),
-      ...(accounted ? gainCells(gain, percent) : []),
     ]),
   );
   return [
     `${seeds.length} seed${seeds.length === 1 ? '' : 's'}, ${steps} steps of ${batch} rows, about ${tokens.toLocaleString('en')} tokens each; validation loss in nats, ${measure}`,
     table,
     verdict(sweep),
-    accounted
-      ? `Shares of the compute of a training without a filter, at the loss where it ends; none where a seed never gets there${trainings > 1 ? `; ${trainings} trainings share the rater's` : ''}.`
-      : '',
+    costs ? accounts(sweep, costs) : '',
   ]
     .filter(Boolean)
     .join('\n\n');
+}
+
+/** What each filter saves and costs, with every seed. */
+function accounts({ rows }: Sweep, { metaFlops, trainings = 1 }: NonNullable<SweepOptions['rater']>): string {
+  const filters = rows.flatMap(({ rho, gain }) => (gain ? [{ rho, gain }] : []));
+  const names = { first: 'ρ', making: 'meta-training' };
+  const known = metaFlops !== undefined;
+  const gains = filters.map(({ gain }) => gain);
+  return [
+    formatTable(
+      gainHead(names),
+      filters.map(({ rho, gain }) => [String(rho), ...gainCells(gain, known)]),
+    ),
+    [
+      gainWords(gains, { baseline: 'the training without a filter', making: names.making }),
+      trainings > 1 ? `${trainings} trainings share meta-training.` : '',
+      known ? '' : 'What meta-training took is not in the rater’s record (--meta-flops): by seed without it.',
+    ]
+      .filter(Boolean)
+      .join(' '),
+  ].join('\n\n');
 }
 
 /** Their mean, or how many seeds get there. */
@@ -169,12 +194,6 @@ function stepsTo(perSeed: (number | null)[], mean: number | null): string {
   if (mean !== null) return mean.toFixed(0);
   const there = perSeed.filter((step) => step !== null).length;
   return there === 0 ? 'never' : `${there} of ${perSeed.length} seeds`;
-}
-
-function gainCells(gain: NetGain | null, percent: (x?: number) => string): string[] {
-  return [gain?.saved, gain && -gain.scoring, gain && -gain.metaTraining, gain?.net].map((x) =>
-    percent(x ?? undefined),
-  );
 }
 
 function verdict({ rows, best, clear, seeds }: Sweep): string {

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { InvalidArgumentError, Option } from 'commander';
 import { openSamples } from '../../data/samples.ts';
 import { loadTokenizer } from '../../data/tokenizer.ts';
 import { forwardFlops, metaTrainingFlops, raterFlops } from '../../evaluate/compute.ts';
@@ -8,13 +9,15 @@ import { LanguageModel } from '../../model/language-model.ts';
 import { needReference, ROW_FEATURES, type RowFeatureName } from '../../model/row-features.ts';
 import type { SequenceRater } from '../../model/sequence-rater.ts';
 import type { OptimizerConfig } from '../../model/optimizer.ts';
-import { saveScorer, SCORER_FILE } from '../../score/scorer-files.ts';
-import { trainDataRater, type InnerStart } from '../../weight/data-rater.ts';
+import { saveScorer, SCORER_FILE, type ScorerRecord } from '../../score/scorer-files.ts';
+import { digest, digestParameters, digestRows, type Fingerprint } from '../../train/fingerprint.ts';
+import { divideRows, trainDataRater, type InnerStart, type TrainedDataRater } from '../../weight/data-rater.ts';
 import { trainInnerStarts } from '../../weight/data-rater/inner-starts.ts';
+import { FRESH } from '../../weight/data-rater/population.ts';
 import { initializeDataRater } from '../../weight/data-rater/rater-model.ts';
+import { SAME_AS_INNER } from '../../weight/data-rater/row-sets.ts';
 import {
   backendOptions,
-  claimOutput,
   defineCommand,
   forceOption,
   integer,
@@ -27,18 +30,18 @@ import {
   type BackendFlags,
 } from '../command.ts';
 import { UsageError } from '../io.ts';
-import { targetRows } from '../target-rows.ts';
+import { claimRun } from '../run-folder.ts';
+import { targetOptions, targetRows, type TargetFlags, type TargetRows } from '../target-rows.ts';
 import { tokenizerBeside } from '../tokenizers.ts';
 
-interface Flags extends BackendFlags {
+interface Flags extends BackendFlags, TargetFlags {
   out: string;
   config: string;
   raterConfig?: string;
   fromModel?: string;
   causal: boolean;
   features: RowFeatureName[];
-  target?: string;
-  targetDomain?: string;
+  rated: number | typeof SAME_AS_INNER;
   steps: number;
   batch: number;
   targetBatch: number;
@@ -55,6 +58,8 @@ interface Flags extends BackendFlags {
   warmup: number;
   finalLr: number;
   weightDecay: number;
+  clipNorm?: number;
+  normalize: boolean;
   sharedOptimizer: boolean;
   firstOrder: boolean;
   checkpointEvery: number;
@@ -88,8 +93,13 @@ export const rateTrain = defineCommand<Flags>({
       featureList,
       [],
     ),
-    option('--target <samples>', 'table of the rows whose loss is to go down (default: the target split of the rows)'),
-    option('--target-domain <name>', 'domain of the target rows (default: all)'),
+    ...targetOptions,
+    option(
+      '--rated <share>',
+      `share of the rows that are rated, and kept from beginnings and burn-in; ${SAME_AS_INNER}: all rows are rated and trained on alike`,
+      ratedShare,
+      0.5,
+    ),
     option('--steps <n>', 'meta-steps', positiveInteger, 350),
     option('--batch <n>', 'rows of an inner step', positiveInteger, 32),
     option('--target-batch <n>', 'target rows of a meta-gradient', positiveInteger, 64),
@@ -100,14 +110,14 @@ export const rateTrain = defineCommand<Flags>({
     option('--life <n>', 'inner steps of an inner model before it begins anew', positiveInteger, 60),
     option(
       '--ages <list>',
-      'where inner models begin: after so many steps of plain training each; 0: at fresh parameters',
+      'where inner models begin, in turn: after so many steps of plain training each; 0: at fresh parameters',
       integers,
       [200, 400, 600],
     ),
     option('--start-lr <x>', 'learning rate of that plain training', number, 3e-3),
     option(
       '--burn-in <n>',
-      'inner steps right after a beginning that nothing is learned from (default: 0, at fresh parameters 100)',
+      'inner steps right after a beginning that nothing is learned from (default: 0, after fresh parameters 100)',
       integer,
     ),
     option('--inner-lr <x>', 'learning rate of inner steps', number, 1e-3),
@@ -115,6 +125,12 @@ export const rateTrain = defineCommand<Flags>({
     option('--warmup <n>', 'meta-steps of linear warm-up', integer, 0),
     option('--final-lr <x>', 'last learning rate as a fraction of the peak', number, 0.1),
     option('--weight-decay <x>', 'decoupled weight decay of the rater', number, 0),
+    option(
+      '--clip-norm <x>',
+      'norm above which meta-gradients are scaled down, after they were scaled to 1 (default: none)',
+      number,
+    ),
+    new Option('--no-normalize', 'leave meta-gradients their own norms instead of scaling each to 1'),
     option('--shared-optimizer', 'one Adam for all inner models instead of one each').default(false),
     option('--first-order', 'leave the Hessian products out, for comparison').default(false),
     option('--checkpoint-every <n>', 'meta-steps between checkpoints', positiveInteger, 50),
@@ -122,42 +138,58 @@ export const rateTrain = defineCommand<Flags>({
     forceOption,
   ],
   async run({ args, options, io: { signal }, progress }) {
-    const { out, seed, batch, fromModel } = options;
-    const ages = options.ages.filter((age) => age > 0);
-    if (fromModel !== undefined && options.raterConfig !== undefined) {
-      throw new UsageError("rate train: --from-model has the rater's configuration with it: leave out --rater-config");
-    }
-    const usesBeginning = fromModel === INNER || needReference(options.features);
-    if (usesBeginning && ages.length === 0) {
-      throw new UsageError(`rate train: --from-model ${INNER} and the feature loss need an age above 0 in --ages`);
-    }
+    const { out, seed, batch, fromModel, burnIn } = options;
+    const trainedAges = options.ages.filter((age) => age > 0);
+    checkUsage(options, trainedAges);
     const path = args[0] as string;
     const samples = await openSamples(path);
-    const { from, rows: target } = await targetRows(path, samples, { ...options, seed });
+    const target = await targetRows(path, samples, { ...options, seed });
     const directory = join(out, 'model');
-    await claimOutput(options.force ? out : join(directory, SCORER_FILE), options.force);
     const tokenizerPath = tokenizerBeside(path);
     const tokenizer = tokenizerPath === undefined ? undefined : await loadTokenizer(tokenizerPath);
     const steps = Math.min(options.steps, options.limit ?? Infinity);
-    const inner = samples.rows('train');
-    const trained = await withBackend(options, async (backend) => {
-      const model = await LanguageModel.initialize(await configAt(options.config), { backend, seed, signal });
+    const { inner, rated } = divideRows(samples.rows('train'), { seed, ratedShare: options.rated });
+    const config = await configAt(options.config);
+    const raterConfig = options.raterConfig === undefined ? config : await configAt(options.raterConfig);
+    const { finished, record } = await withBackend(options, async (backend) => {
+      const usesModel = fromModel !== undefined && fromModel !== INNER;
+      const from = usesModel ? await LanguageModel.fromPretrained(fromModel, { backend, signal }) : undefined;
+      const fingerprint = {
+        ...settingsOf({ ...options, steps }),
+        config: JSON.stringify(config),
+        'rater config': JSON.stringify(raterConfig),
+        'from model': from ? digestParameters(from.parameters) : (fromModel ?? 'none'),
+        'rows of the training split': digestOf({ from: samples, rows: samples.rows('train') }),
+        'target rows': digestOf(target),
+      };
+      const finished = await claimRun(
+        { path: out, contents: CONTENTS, finished: join('model', SCORER_FILE), fingerprint },
+        options.force,
+      ).then((run) => run.finished);
+      if (finished) return { finished, record: await readRecord(directory) };
+      const model = await LanguageModel.initialize(config, { backend, seed, signal });
       const starts = await innerStarts();
       const rater = await newRater();
       let stability = '';
-      const result = await trainDataRater(rater, {
+      const result = await trainDataRater({
+        rater,
         model,
         inner: { samples, rows: inner, batchSize: batch },
-        outer: { samples: from, rows: target, batchSize: options.targetBatch },
+        rated: rated === inner ? SAME_AS_INNER : { samples, rows: rated },
+        heldOut: { samples: target.from, rows: target.rows, batchSize: options.targetBatch },
         steps,
         window: options.window,
         temperature: options.temperature,
-        population: { size: options.population, life: options.life, burnIn: options.burnIn, starts },
+        population: { size: options.population, life: options.life, burnIn, starts },
         modelsPerStep: options.modelsPerStep,
         innerOptimizer: { kind: 'adamw', lr: options.innerLr, betas: INNER_BETAS },
-        optimizer: { kind: 'adamw', lr: options.lr, betas: [0.9, 0.99], weightDecay: options.weightDecay },
+        optimizer: {
+          ...{ kind: 'adamw', lr: options.lr, betas: [0.9, 0.99] },
+          ...{ weightDecay: options.weightDecay, clipNorm: options.clipNorm },
+        },
         schedule: { kind: 'cosine', warmupSteps: Math.min(steps, options.warmup), finalRatio: options.finalLr },
         sharedOptimizer: options.sharedOptimizer,
+        normalize: options.normalize,
         firstOrder: options.firstOrder,
         seed,
         checkpoint: { dir: join(out, 'checkpoints'), every: options.checkpointEvery },
@@ -176,24 +208,22 @@ export const rateTrain = defineCommand<Flags>({
         outerBatch: options.targetBatch,
         modelFlops: forwardFlops(model.config, samples.length),
         raterFlops: raterFlops(rater.config, samples.length),
-        startSteps: Math.max(0, ...ages),
+        startSteps: Math.max(0, ...trainedAges),
         burnInSteps: result.burnInSteps,
         firstOrder: options.firstOrder,
       });
-      await saveScorer(directory, rater, { column: 'rater', method: 'datarater', ...result, metaFlops }, tokenizer);
-      return { ...result, metaFlops };
+      const record = { column: 'rater', method: 'datarater', ...result, metaFlops };
+      await saveScorer(directory, rater, record, tokenizer);
+      return { finished, record };
 
       /** Fresh, or with the backbone of a language model. */
       async function newRater(): Promise<SequenceRater> {
         const { causal, features: names } = options;
         const reference = needReference(names) ? model : undefined;
-        const features = names.length > 0 ? { names, samples, rows: inner, reference } : undefined;
+        const features = names.length > 0 ? { names, samples, rows: rated, reference } : undefined;
         const creation = { backend, seed, causal, features, signal };
-        if (fromModel === undefined) {
-          return initializeDataRater(await configAt(options.raterConfig ?? options.config), creation);
-        }
         if (fromModel === INNER) return initializeDataRater(model.config, { ...creation, from: model });
-        const from = await LanguageModel.fromPretrained(fromModel, { backend, signal });
+        if (!from) return initializeDataRater(raterConfig, creation);
         try {
           return await initializeDataRater(from.config, { ...creation, from });
         } finally {
@@ -201,25 +231,71 @@ export const rateTrain = defineCommand<Flags>({
         }
       }
 
-      async function innerStarts(): Promise<InnerStart[]> {
-        if (ages.length === 0) return [];
+      async function innerStarts(): Promise<(InnerStart | typeof FRESH)[]> {
+        const fresh = options.ages.length > trainedAges.length ? [FRESH as typeof FRESH] : [];
+        if (trainedAges.length === 0) return [];
         const optimizer: OptimizerConfig = { kind: 'adamw', lr: options.startLr, betas: INNER_BETAS, clipNorm: 1 };
-        return trainInnerStarts(model, {
-          ...{ samples, rows: inner, ages, batchSize: batch, optimizer, seed, signal },
+        const trained = await trainInnerStarts(model, {
+          ...{ samples, rows: inner, ages: trainedAges, batchSize: batch, optimizer, seed, signal },
           checkpointDir: join(out, 'starts'),
           onStep: ({ step, steps: all }) => progress.update('starts', step, all, 'steps'),
         });
+        return [...fresh, ...trained];
       }
     });
-    const { ratedRows, outerLoss, effectiveSamples } = trained;
+    const { ratedRows, outerLoss, effectiveSamples } = record;
     return {
-      json: { path: directory, ...trained },
+      json: { path: directory, ...record },
       text:
-        `${directory}: ${steps} meta-steps, ${ratedRows} rows rated; target loss ${outerLoss.toFixed(4)}, ` +
-        `${effectiveSamples.toFixed(1)} effective samples of ${batch}`,
+        `${directory}: ${finished ? 'finished before, with ' : ''}${steps} meta-steps, ${ratedRows} rows rated; ` +
+        `target loss ${outerLoss.toFixed(4)}, ${effectiveSamples.toFixed(1)} effective samples of ${batch}`,
     };
   },
 });
+
+/** Of `--out`, what this command writes. */
+const CONTENTS = ['starts', 'checkpoints', 'log.jsonl', 'model'];
+
+type RaterRecord = ScorerRecord & TrainedDataRater & { metaFlops: number };
+
+async function readRecord(directory: string): Promise<RaterRecord> {
+  const { format: _, ...record } = await readJsonObject(join(directory, SCORER_FILE));
+  return record as unknown as RaterRecord;
+}
+
+function checkUsage({ fromModel, raterConfig, features, clipNorm, normalize }: Flags, trainedAges: number[]): void {
+  if (fromModel !== undefined && raterConfig !== undefined) {
+    throw new UsageError("rate train: --from-model has the rater's configuration with it: leave out --rater-config");
+  }
+  if ((fromModel === INNER || needReference(features)) && trainedAges.length === 0) {
+    throw new UsageError(`rate train: --from-model ${INNER} and the feature loss need an age above 0 in --ages`);
+  }
+  if (clipNorm !== undefined && clipNorm >= 1 && normalize) {
+    throw new UsageError(
+      'rate train: --clip-norm of 1 or more changes nothing about meta-gradients of norm 1: add --no-normalize',
+    );
+  }
+}
+
+/** Options that are no part of a run's result, or that are told apart by what they point to. */
+const NOT_COMPARED = new Set([
+  ...['out', 'force', 'json', 'limit', 'backend', 'threads', 'checkpointEvery'],
+  ...['config', 'raterConfig', 'fromModel', 'target'],
+]);
+
+function settingsOf(options: object): Fingerprint {
+  const compared = Object.entries(options).filter(([name, value]) => !NOT_COMPARED.has(name) && value !== undefined);
+  return Object.fromEntries(compared.map(([name, value]) => [name, String(value)]));
+}
+
+const digestOf = ({ from, rows }: TargetRows): string => digest([rows, digestRows(from, rows)]);
+
+function ratedShare(text: string): number | typeof SAME_AS_INNER {
+  if (text === SAME_AS_INNER) return text;
+  const share = number(text);
+  if (share > 0 && share < 1) return share;
+  throw new InvalidArgumentError(`expected a share in (0, 1), or ${SAME_AS_INNER}.`);
+}
 
 function featureList(text: string): RowFeatureName[] {
   return text.split(',').map((name) => {

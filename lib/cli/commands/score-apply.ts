@@ -9,6 +9,7 @@ export const scoreApply = defineCommand<ApplyFlags & { scorer: string }>({
   options: applyOptions(
     option('--scorer <dir>', 'what `gradfold score fit` wrote'),
     'that of the scores it was trained on',
+    'all',
   ),
   run: (call) => applyRater(call.options.scorer, call),
 });

@@ -15,7 +15,7 @@ import { saveScorer, SCORER_FILE } from '../../score/scorer-files.ts';
 import { readScoreTable } from '../../score/table.ts';
 import {
   backendOptions,
-  claimOutput,
+  claimFolder,
   defineCommand,
   forceOption,
   integer,
@@ -54,6 +54,9 @@ interface Flags extends BackendFlags {
 
 /** Passes over the scored rows when --steps says nothing. */
 const PASSES = 10;
+
+/** Of `--out`, what this command writes. */
+const CONTENTS = /^(model|checkpoints|log\.jsonl)$/;
 
 export const scoreFit = defineCommand<Flags>({
   usage: 'score fit <scores>',
@@ -108,7 +111,7 @@ export const scoreFit = defineCommand<Flags>({
       );
     }
     const directory = join(out, 'model');
-    await claimOutput(options.force ? out : join(directory, SCORER_FILE), options.force);
+    await claimFolder(out, { contents: CONTENTS, finished: join('model', SCORER_FILE) }, options.force);
     const samplesTokenizer = tokenizerBeside(options.samples, options.samplesTokenizer);
     const tokenizerPath = options.tokenizer ?? samplesTokenizer;
     const tokenizer = tokenizerPath === undefined ? undefined : await loadTokenizer(tokenizerPath);

@@ -52,9 +52,9 @@ export const select = defineCommand<{
       throw new UsageError('select: --per-domain needs --samples, the file of the scored rows');
     }
     const file = args[0] as string;
-    const table = await readScoreTable(file, column);
-    const rows = table.rows.subarray(0, limit);
     const samples = options.samples === undefined ? undefined : await openSamples(options.samples);
+    const table = await readScoreTable(file, column, samples);
+    const rows = table.rows.subarray(0, limit);
     const { places, record } = selectPlaces(table.scores.subarray(0, limit), selection, {
       rows,
       seed,

@@ -3,7 +3,10 @@ import { openCorpus } from '../../data/corpus.ts';
 import { openSamples, SPLITS } from '../../data/samples.ts';
 import { DEFAULT_SHARES } from '../../recipe/schema.ts';
 import { tokenizeInto } from '../../recipe/tokenization.ts';
-import { claimOutput, defineCommand, forceOption, option, outOption, positiveInteger } from '../command.ts';
+import { claimFolder, defineCommand, forceOption, option, outOption, positiveInteger } from '../command.ts';
+
+/** Of `--out`, what this command writes. */
+const CONTENTS = /^(samples.*\.arrow|tokenizer(_config)?\.json|state\.json)$/;
 
 export const tokenize = defineCommand<{
   out: string;
@@ -33,7 +36,7 @@ export const tokenize = defineCommand<{
   async run({ args, options, io: { signal }, progress }) {
     const { out, force, seed, limit, length, minTokens, vocabulary, mask, shardRows } = options;
     const corpus = await openCorpus(args[0] as string);
-    await claimOutput(out, force);
+    await claimFolder(out, { contents: CONTENTS }, force);
     if (force) await rm(`${out}.partial`, { recursive: true, force: true });
     const tokenizer = await tokenizeInto(out, corpus, {
       tokenizer: options.tokenizer,

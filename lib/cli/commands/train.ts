@@ -5,17 +5,19 @@ import { openSamples, type Samples } from '../../data/samples.ts';
 import { readJsonObject } from '../../files.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import { LanguageModel } from '../../model/language-model.ts';
+import { withoutHeldOut } from '../../order/held-out.ts';
 import { planOf, readPlan, type Plan } from '../../order/plan.ts';
 import { drawRows } from '../../recipe/rows.ts';
 import { trainInto, TRAINING_FILES } from '../../recipe/training.ts';
 import { InRunScores } from '../../score/in-run.ts';
 import { loadScorer } from '../../score/scorer-files.ts';
 import { GreedyFilter } from '../../select/greedy-filter.ts';
-import { candidatesFor, RaterFilter } from '../../select/rater-filter.ts';
+import { candidatesFor } from '../../select/discard.ts';
+import { RaterFilter } from '../../select/rater-filter.ts';
 import { documentsIn, mixedThroughout, unseenRows, withCooldown, type StagedRun } from '../../train/cooldown.ts';
 import {
   backendOptions,
-  claimOutput,
+  claimFolder,
   defineCommand,
   forceOption,
   number,
@@ -28,6 +30,11 @@ import {
 } from '../command.ts';
 import { UsageError } from '../io.ts';
 import { maskOptions, samplesFor, type MaskFlags } from '../masked-samples.ts';
+
+/** Share of the rows read that a rater leaves out, where nothing else is asked for. */
+const DISCARD = 0.5;
+/** Of `--out`, what this command writes. */
+const CONTENTS = new RegExp(`^(${Object.values(TRAINING_FILES).join('|')})$`);
 
 export const train = defineCommand<
   BackendFlags &
@@ -47,7 +54,7 @@ export const train = defineCommand<
       inRun: boolean;
       greedy?: number;
       rater?: string;
-      discard: number;
+      discard?: number;
       raterWeights?: number;
       targetDomain?: string;
       targetRows?: number;
@@ -79,7 +86,7 @@ export const train = defineCommand<
     option('--in-run', 'score the rows meanwhile, into scores.arrow of --out').default(false),
     option('--greedy <f>', 'read f times the batch and train on the part that helps the target most', positiveInteger),
     option('--rater <dir>', 'train on the rows of each step that this DataRater scores highest'),
-    option('--discard <share>', 'share of the rows read that --rater leaves out', number, 0.5),
+    option('--discard <share>', `share of the rows read that --rater leaves out (default: ${DISCARD})`, number),
     option('--rater-weights <t>', 'weigh rows by the softmax of their scores at this temperature', number),
     option(
       '--target-domain <name>',
@@ -107,18 +114,23 @@ export const train = defineCommand<
     if ((options.model === undefined) === (options.config === undefined)) {
       throw new UsageError('train: give exactly one of --model and --config');
     }
-    const samples = await openSamples(options.samples);
-    const planPath = args[0] as string | undefined;
-    const plan = planPath
-      ? await readPlan(planPath, samples)
-      : planOf(samples.rows('train'), null, { method: 'shuffle', seed });
-    // A finished model is in the way; checkpoints without one are a run to go on with.
-    await claimOutput(options.force ? out : join(out, TRAINING_FILES.model), options.force);
     if (options.greedy !== undefined && options.rater !== undefined) {
       throw new UsageError('train: give at most one of --greedy and --rater');
     }
+    if (options.rater === undefined && (options.discard !== undefined || options.raterWeights !== undefined)) {
+      throw new UsageError('train: --discard and --rater-weights say how --rater is used: give it');
+    }
+    const samples = await openSamples(options.samples);
+    const planPath = args[0] as string | undefined;
+    const { plan, heldOut } = planPath
+      ? withoutHeldOut(await readPlan(planPath, samples), samples, planPath)
+      : { plan: planOf(samples.rows('train'), null, { method: 'shuffle', seed }), heldOut: {} };
+    const left = Object.entries(heldOut).map(([split, rows]) => `${rows} of the split ${split}`);
+    if (left.length > 0) progress.line(`${planPath}: left out rows that are held out: ${left.join(', ')}`);
+    // A finished model is in the way; checkpoints without one are a run to go on with.
+    await claimFolder(out, { contents: CONTENTS, finished: TRAINING_FILES.model }, options.force);
     const candidates =
-      options.rater === undefined ? batch * (options.greedy ?? 1) : candidatesFor(batch, options.discard);
+      options.rater === undefined ? batch * (options.greedy ?? 1) : candidatesFor(batch, options.discard ?? DISCARD);
     const passed = plan.rows.length / candidates / (1 - (options.cooldown ?? 0));
     const steps = Math.min(options.steps ?? Math.ceil(passed), limit ?? Infinity);
     const run = await stagedRun(options, { samples, plan }, { steps, batchSize: candidates });
@@ -160,7 +172,7 @@ export const train = defineCommand<
       return { ...done, loss };
     });
     return {
-      json: { path: join(out, TRAINING_FILES.model), ...result },
+      json: { path: join(out, TRAINING_FILES.model), ...result, heldOut },
       text: `${join(out, TRAINING_FILES.model)}: ${result.steps} steps, ${result.tokens} tokens, last loss ${result.loss.toFixed(4)}`,
     };
   },
@@ -189,11 +201,12 @@ async function stagedRun(
 }
 
 async function raterFilter(
-  options: { rater?: string; batch: number; discard: number; raterWeights?: number },
+  options: { rater?: string; batch: number; discard?: number; raterWeights?: number },
   backend: Backend,
   signal: AbortSignal | undefined,
 ): Promise<RaterFilter | undefined> {
   if (options.rater === undefined) return undefined;
   const { rater } = await loadScorer(options.rater, { backend, signal });
-  return new RaterFilter(rater, { count: options.batch, discard: options.discard, temperature: options.raterWeights });
+  const { batch: count, discard = DISCARD, raterWeights: temperature } = options;
+  return new RaterFilter(rater, { count, discard, temperature });
 }

@@ -5,9 +5,10 @@ import { LanguageModel } from '../../model/language-model.ts';
 import { needReference } from '../../model/row-features.ts';
 import { scoreRows } from '../../score/rater-scores.ts';
 import { saveScorer } from '../../score/scorer-files.ts';
-import { trainDataRater } from '../../weight/data-rater.ts';
+import { divideRows, trainDataRater } from '../../weight/data-rater.ts';
 import { trainInnerStarts } from '../../weight/data-rater/inner-starts.ts';
 import { initializeDataRater } from '../../weight/data-rater/rater-model.ts';
+import { SAME_AS_INNER } from '../../weight/data-rater/row-sets.ts';
 import { FILES, leavingsOf } from '../context.ts';
 import { modelConfig } from '../model-config.ts';
 import { trainingRows } from '../rows.ts';
@@ -29,6 +30,7 @@ export const dataRaterScoring: ScoringMethod<DataRater> = {
   title: () => 'DataRater',
   leaves: true,
   work: ({ pool }, [settings]) => addWork(metaTrainingWork(settings), workOf(pool.rows, ratingOf(settings))),
+  training: (_, [settings]) => metaTrainingWork(settings),
   async score(context, { scorings, pool, scratch, onProgress }) {
     const [[name, settings]] = Object.entries(scorings);
     const { batch, steps, ages } = settings;
@@ -38,13 +40,14 @@ export const dataRaterScoring: ScoringMethod<DataRater> = {
     const backend = await context.backend();
     const target = await targetRows(context);
     const { rest } = trainingRows(samples, recipe.pool.rows, seed);
+    const { inner, rated } = divideRows(rest, { seed, ratedShare: settings.rated });
     const directory = context.path(leavingsOf(name));
     const [startSteps, poolSteps] = [Math.max(...ages), Math.ceil(pool.length / batch)];
     const progress = (done: number) => onProgress(done * batch, (startSteps + steps + poolSteps) * batch);
 
     const model = await LanguageModel.initialize(await modelConfig(context), { backend, seed, signal });
     const starts = await trainInnerStarts(model, {
-      ...{ samples, rows: rest, ages, batchSize: batch, seed, signal },
+      ...{ samples, rows: inner, ages, batchSize: batch, seed, signal },
       optimizer: { kind: 'adamw', lr: settings.startLr, betas: [0.9, 0.95], clipNorm: 1 },
       checkpointDir: join(scratch, 'starts'),
       onStep: ({ step }) => progress(step),
@@ -52,22 +55,31 @@ export const dataRaterScoring: ScoringMethod<DataRater> = {
     const { features: names } = settings;
     const reference = needReference(names) ? model : undefined;
     const rater = await initializeDataRater(model.config, {
-      features: names.length > 0 ? { names, samples, rows: rest, reference } : undefined,
+      features: names.length > 0 ? { names, samples, rows: rated, reference } : undefined,
       ...{ backend, seed, signal, causal: settings.causal },
       from: settings.backbone === 'inner' ? model : undefined,
     });
     try {
-      const trained = await trainDataRater(rater, {
+      const trained = await trainDataRater({
+        rater,
         model,
-        inner: { samples, rows: rest, batchSize: batch },
-        outer: { samples, rows: target, batchSize: settings.targetBatch },
+        inner: { samples, rows: inner, batchSize: batch },
+        rated: rated === inner ? SAME_AS_INNER : { samples, rows: rated },
+        heldOut: { samples, rows: target, batchSize: settings.targetBatch },
         steps,
         window: settings.window,
         temperature: settings.temperature,
         population: { size: settings.population, life: settings.life, starts },
         modelsPerStep: settings.modelsPerStep,
         innerOptimizer: { kind: 'adamw', lr: settings.innerLr, betas: [0.9, 0.95] },
-        optimizer: { kind: 'adamw', lr: settings.lr, betas: [0.9, 0.99] },
+        optimizer: {
+          ...{ kind: 'adamw', lr: settings.lr, betas: [0.9, 0.99] },
+          ...{ weightDecay: settings.weightDecay, clipNorm: settings.clipNorm },
+        },
+        schedule: { kind: 'cosine', warmupSteps: Math.min(steps, settings.warmup), finalRatio: settings.finalLr },
+        normalize: settings.normalize,
+        sharedOptimizer: settings.sharedOptimizer,
+        firstOrder: settings.firstOrder,
         seed,
         checkpoint: { dir: join(scratch, 'checkpoints'), every: CHECKPOINT_EVERY },
         log: join(directory, 'log.jsonl'),
@@ -102,7 +114,7 @@ export const dataRaterScoring: ScoringMethod<DataRater> = {
 };
 
 function sizeOf(settings: DataRater): Omit<MetaTrainingSize, 'modelFlops' | 'raterFlops'> {
-  const { steps, modelsPerStep, window, batch, targetBatch, ages } = settings;
+  const { steps, modelsPerStep, window, batch, targetBatch, ages, firstOrder } = settings;
   return {
     metaSteps: steps,
     innerModels: modelsPerStep,
@@ -110,6 +122,7 @@ function sizeOf(settings: DataRater): Omit<MetaTrainingSize, 'modelFlops' | 'rat
     innerBatch: batch,
     outerBatch: targetBatch,
     startSteps: Math.max(...ages),
+    firstOrder,
   };
 }
 

@@ -39,5 +39,7 @@ export interface ScoringMethod<Scoring> {
   leaves?: boolean;
   /** What the stage of these scorings puts through the model. */
   work(recipe: Recipe, scorings: Scoring[]): Work;
+  /** The part of it that trains what scores, and would not be repeated for further rows; none where this is absent. */
+  training?(recipe: Recipe, scorings: Scoring[]): Work;
   score(context: RunContext, call: ScoringCall<Scoring>): Promise<ScoringResult>;
 }

@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { stringify } from 'yaml';
 import type { PlanRow, QualityData, ReportData, ScoringRow } from '../../report/data.ts';
+import type { ExplanationData } from '../../score/explain-data.ts';
 import { extremeDocuments } from '../../score/explain-documents.ts';
 import { domainHistograms } from '../../score/explain-domains.ts';
 import { readScoreTable, type ScoreTable } from '../../score/table.ts';
 import { FILES, scoreFile, type RunContext } from '../context.ts';
-import { explanationFile } from '../explain-stages.ts';
+import { explanationDataFile, explanationFile } from '../explain-stages.ts';
 import { correlationOf } from '../uncertainty.ts';
 import { orderName, plansOf, selectionName } from '../grid.ts';
 import { describePlan } from '../plans.ts';
@@ -15,7 +16,7 @@ import type { Stamp } from '../stage.ts';
 import { trainingStage } from '../plan-training.ts';
 import { MEAN_OF_DOMAINS } from '../training.ts';
 import type { Evaluation } from '../train-stages.ts';
-import { savingsOf, scoringCost, stageCosts } from './costs.ts';
+import { planGains, savingsOf, scoringCost, stageCosts } from './costs.ts';
 import { lossCurves, reachesOf } from './curves.ts';
 import { domainRows } from './domains.ts';
 import { planPurities } from './purity.ts';
@@ -50,13 +51,10 @@ export async function summarizeRun(
   return {
     name: recipe.name,
     headline: headline(domains, names),
-    remarks: [
-      ...remarks(result, { budget: steps * batch, pool: recipe.pool.rows }),
-      ...(recipe.explain?.scores ?? []).map(
-        (name) => `What ${name} has to do with the text: ${explanationFile(name)}.`,
-      ),
-    ],
+    remarks: remarks(result, { budget: steps * batch, pool: recipe.pool.rows }),
     ...result,
+    gains: planGains(recipe, stamps, result, measures),
+    explanations: await explanations(context),
     agreement: agreements(pools),
     positions: await positions(context, plans, pools),
     cost: stageCosts(stamps),
@@ -70,6 +68,20 @@ export async function summarizeRun(
 
 async function readJson<T>(context: RunContext, file: string): Promise<T> {
   return JSON.parse(await readFile(context.path(file), 'utf8')) as T;
+}
+
+async function explanations(context: RunContext): Promise<ReportData['explanations']> {
+  const names = context.recipe.explain?.scores;
+  return (
+    names &&
+    Promise.all(
+      names.map(async (name) => ({
+        name,
+        file: explanationFile(name),
+        explanation: await readJson<ExplanationData>(context, explanationDataFile(name)),
+      })),
+    )
+  );
 }
 
 async function scoreTables(context: RunContext): Promise<Record<string, ScoreTable>> {
@@ -109,7 +121,7 @@ async function scoringRow(
 ): Promise<ScoringRow> {
   const { recipe } = context;
   const { facts } = stamps[stageOfScoring(recipe.scores, name)];
-  const cost = scoringCost(recipe, stamps, name);
+  const { trainingFlops: _, ...cost } = scoringCost(recipe, stamps, name);
   const rank = facts[`spearman ${name}`];
   const samples = await context.samples();
   const shown = Math.max(3, Math.floor(SHOWN_DOCUMENTS / Object.keys(recipe.scores).length));

@@ -74,7 +74,7 @@ export function remarks(
       ? `Training reads ${rows.budget.toLocaleString('en')} rows of a pool of ${rows.pool.toLocaleString('en')}. Of a plan that keeps more, a random part of that size is put into order, the same for all plans that keep all rows.`
       : '',
     costs.length > 0
-      ? `Scoring the pool, with the model that scores, took as many FLOPs as ${costs.join(', ')}; that is not in the comparison.`
+      ? `Scoring the pool, with the model that scores, took as many FLOPs as ${costs.join(', ')}; that is not in the losses${data.reaches.length > 0 ? ', but in the net gain' : ''}.`
       : '',
   ].filter(Boolean);
 }

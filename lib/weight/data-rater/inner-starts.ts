@@ -15,7 +15,7 @@ import { loadVectors, saveVectors } from './vector-file.ts';
 
 export interface InnerStartOptions {
   samples: TokenSource;
-  /** Rows to train on, in equal weights. */
+  /** Rows to train on, in equal weights; to be none of those that are rated then (`divideRows`). */
   rows: ArrayLike<number>;
   /** Optimizer steps after which the model is kept. */
   ages: readonly number[];
@@ -95,7 +95,7 @@ export async function trainInnerStarts(model: LanguageModel, options: InnerStart
 
   function present(): InnerStart {
     const state = optimizer.kind === 'adamw' && { state: optimizer.state() };
-    return { parameters: model.parameters.copy(), ...state };
+    return { parameters: model.parameters.copy(), trainedOn: { samples, rows }, ...state };
   }
 
   async function save(directory: string, step: number): Promise<void> {

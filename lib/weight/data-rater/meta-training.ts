@@ -10,16 +10,16 @@ import { metaGradient, type MetaGradient } from '../meta-gradient.ts';
 import { softmaxWeights } from '../softmax.ts';
 import { AveragedOptimizer } from './averaged-optimizer.ts';
 import type { DataRaterLogEntry, DataRaterSettings } from './options.ts';
-import { Population, type MemberRecord } from './population.ts';
+import { FRESH, Population, type PopulationRecord } from './population.ts';
+import { SAME_AS_INNER, type RowSet, type RowSets } from './row-sets.ts';
 import { RowTape } from './row-tape.ts';
 
 /** What a checkpoint says beside its vectors. */
 export interface MetaTrainingRecord {
-  /** Rows read of each tape. */
-  innerRead: number;
-  outerRead: number;
+  /** Rows read of each set. */
+  read: Record<keyof RowSets, number>;
   optimizerSteps: number[];
-  population: { births: number; members: readonly MemberRecord[] };
+  population: PopulationRecord;
 }
 
 /** A rater and the inner models that it learns from. */
@@ -29,25 +29,27 @@ export class MetaTraining {
   readonly #population: Population;
   readonly #optimizer: AveragedOptimizer;
   readonly #gradient: ParameterVector;
-  readonly #innerTape: RowTape;
-  readonly #outerTape: RowTape;
-  #innerRead = 0;
-  #outerRead = 0;
+  readonly #tapes: Record<keyof RowSets, RowTape>;
 
   constructor(rater: SequenceRater, settings: DataRaterSettings) {
-    const { model, population, innerOptimizer, optimizer, sharedOptimizer, inner, outer, seed } = settings;
+    const { model, population, innerOptimizer, optimizer, sharedOptimizer, seed } = settings;
     this.#rater = rater;
     this.#settings = settings;
     this.#population = new Population(model, { ...population, adaptive: innerOptimizer.kind === 'adamw', seed });
     this.#optimizer = new AveragedOptimizer(rater, optimizer, { sources: population.size, shared: sharedOptimizer });
     this.#gradient = rater.vector();
-    this.#innerTape = new RowTape('data-rater/inner', inner.rows, seed);
-    this.#outerTape = new RowTape('data-rater/outer', outer.rows, seed);
+    const { inner, rated, heldOut } = settings;
+    const innerTape = new RowTape('data-rater/inner', inner.rows, seed);
+    this.#tapes = {
+      inner: innerTape,
+      rated: rated === inner ? innerTape : new RowTape('data-rater/rated', rated.rows, seed),
+      heldOut: new RowTape('data-rater/outer', heldOut.rows, seed),
+    };
   }
 
   /** Made since the first meta-step. */
   get burnInSteps(): number {
-    return this.#population.births * this.#settings.population.burnIn;
+    return this.#population.burnInSteps;
   }
 
   /** Makes the meta-step that `step` meta-steps came before. */
@@ -58,7 +60,7 @@ export class MetaTraining {
     const entropies: number[] = [];
     for (let k = 0; k < modelsPerStep; k++) {
       const index = (step * modelsPerStep + k) % population.size;
-      if (await this.#population.enter(index, signal)) await this.#burnIn(index, signal);
+      await this.#burnIn(index, await this.#population.enter(index, signal), signal);
       const { outerLoss, weights } = await this.#metaGradient(index, signal);
       entropies.push(...weights.map(entropy));
       const metaGradientNorm = this.#gradient.norm();
@@ -79,16 +81,18 @@ export class MetaTraining {
   /** Writes all vectors but the rater's own parameters. */
   async save(directory: string): Promise<MetaTrainingRecord> {
     return {
-      innerRead: this.#innerRead,
-      outerRead: this.#outerRead,
+      read: {
+        inner: this.#tapes.inner.position,
+        rated: this.#tapes.rated.position,
+        heldOut: this.#tapes.heldOut.position,
+      },
       optimizerSteps: await this.#optimizer.save(directory),
       population: await this.#population.save(directory),
     };
   }
 
   async load(directory: string, record: MetaTrainingRecord): Promise<void> {
-    this.#innerRead = record.innerRead;
-    this.#outerRead = record.outerRead;
+    for (const [name, tape] of Object.entries(this.#tapes)) tape.position = record.read[name as keyof RowSets];
     await this.#optimizer.load(directory, record.optimizerSteps);
     await this.#population.load(directory, record.population);
   }
@@ -101,18 +105,18 @@ export class MetaTraining {
 
   /** The gradient by the rater's parameters of the outer loss after T steps of an inner model, which makes them. */
   async #metaGradient(index: number, signal: AbortSignal | undefined): Promise<MetaGradient> {
-    const { model, window, inner, outer, temperature, innerOptimizer, firstOrder } = this.#settings;
-    const { batchSize } = inner;
-    const rows = this.#nextInner(window * batchSize);
+    const { model, window, rated: set, heldOut, temperature, innerOptimizer, firstOrder } = this.#settings;
+    const { batchSize } = set;
+    const rows = this.#tapes.rated.next(window * batchSize);
     // One pass of the rater over the rows of all inner steps.
-    const rated = this.#batch(inner, rows);
+    const rated = batchOf(set, rows);
     const scores = await this.#rater.score(rated, { signal });
     const part = (t: number) => [t * batchSize, (t + 1) * batchSize] as const;
     const parts = Array.from({ length: window }, (_, t) => part(t));
     const meta = await metaGradient(model, {
-      batches: parts.map((range) => this.#batch(inner, rows.subarray(...range))),
+      batches: parts.map((range) => batchOf(set, rows.subarray(...range))),
       scores: parts.map((range) => scores.subarray(...range)),
-      outer: this.#batch(outer, this.#nextOuter(outer.batchSize)),
+      outer: batchOf(heldOut, this.#tapes.heldOut.next(heldOut.batchSize)),
       temperature,
       optimizer: innerOptimizer,
       state: this.#population.state(index),
@@ -129,12 +133,13 @@ export class MetaTraining {
   }
 
   /** Weighted steps that nothing is differentiated through. */
-  async #burnIn(index: number, signal: AbortSignal | undefined): Promise<void> {
-    const { model, inner, innerOptimizer, temperature, population } = this.#settings;
+  async #burnIn(index: number, steps: number, signal: AbortSignal | undefined): Promise<void> {
+    if (steps === 0) return;
+    const { model, inner, innerOptimizer, temperature } = this.#settings;
     const settings = resolveOptimizer(innerOptimizer);
     const gradient = this.#population.workspace.take();
-    for (let i = 0; i < population.burnIn; i++) {
-      const batch = this.#batch(inner, this.#nextInner(inner.batchSize));
+    for (let i = 0; i < steps; i++) {
+      const batch = batchOf(inner, this.#tapes.inner.next(inner.batchSize));
       const weights = softmaxWeights(await this.#rater.score(batch, { signal }), { temperature });
       await model.gradient(batch, { weights, into: gradient, signal });
       const state = this.#population.state(index);
@@ -144,39 +149,33 @@ export class MetaTraining {
     }
     this.#population.workspace.give(gradient);
   }
+}
 
-  #nextInner(count: number): Uint32Array {
-    this.#innerRead += count;
-    return this.#innerTape.read(this.#innerRead - count, count);
-  }
-
-  #nextOuter(count: number): Uint32Array {
-    this.#outerRead += count;
-    return this.#outerTape.read(this.#outerRead - count, count);
-  }
-
-  #batch({ samples }: DataRaterSettings['inner'], rows: Uint32Array): Batch {
-    return collate(Array.from(rows, (row) => rowOf(samples, row)));
-  }
+function batchOf({ samples }: RowSet, rows: Uint32Array): Batch {
+  return collate(Array.from(rows, (row) => rowOf(samples, row)));
 }
 
 /** What a meta-training depends on. */
 export function fingerprintOf(rater: SequenceRater, settings: DataRaterSettings): Fingerprint {
-  const { model, inner, outer, population, probe, schedule, innerOptimizer, optimizer, ...plain } = settings;
+  const { model, inner, rated, heldOut, population, probe, schedule, innerOptimizer, optimizer, ...plain } = settings;
   const { starts, ...lives } = population;
+  const digestOf = ({ samples, rows }: RowSet) => digest([rows, digestRows(samples, rows)]);
   return {
     ...(Object.fromEntries(Object.entries(plain).map(([name, value]) => [name, String(value)])) as Fingerprint),
-    'inner rows': digest([inner.rows, digestRows(inner.samples, inner.rows)]),
-    'outer rows': digest([outer.rows, digestRows(outer.samples, outer.rows)]),
-    'batch sizes': `${inner.batchSize} and ${outer.batchSize}`,
+    'inner rows': digestOf(inner),
+    'rated rows': rated === inner ? SAME_AS_INNER : digestOf(rated),
+    'held-out rows': digestOf(heldOut),
+    'batch sizes': [inner, rated, heldOut].map(({ batchSize }) => batchSize).join(),
     'probe rows': digest([probe.rows]),
     'probe every': probe.every,
     population: JSON.stringify(lives),
     starts: digest(
-      starts.flatMap(({ parameters, state }) => [
-        digestParameters(parameters),
-        ...(state ? [String(state.step), digestParameters(state.m), digestParameters(state.v)] : []),
-      ]),
+      starts.flatMap((start) => {
+        if (start === FRESH) return [FRESH];
+        const { parameters, state } = start;
+        const moments = state ? [String(state.step), digestParameters(state.m), digestParameters(state.v)] : [];
+        return [digestParameters(parameters), ...moments];
+      }),
     ),
     schedule: JSON.stringify(schedule),
     'inner optimizer': JSON.stringify(innerOptimizer),

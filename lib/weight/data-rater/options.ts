@@ -1,5 +1,4 @@
-import { checkCall, checkFinite, checkInteger, checkObject, invalid } from '../../check.ts';
-import type { TokenSource } from '../../data/token-source.ts';
+import { checkCall, checkFinite, checkInteger, checkList, checkObject, invalid } from '../../check.ts';
 import { LanguageModel } from '../../model/language-model.ts';
 import { resolveOptimizer, type OptimizerConfig } from '../../model/optimizer-update.ts';
 import { ParameterVector } from '../../model/parameter-vector.ts';
@@ -7,22 +6,16 @@ import { SequenceRater } from '../../model/sequence-rater.ts';
 import { randomPermutation, streamOf } from '../../random.ts';
 import { resolveSchedule, type ScheduleConfig } from '../../train/schedule.ts';
 import { PROBE_LAG, type ProbeData } from './probe.ts';
-import type { PopulationOptions } from './population.ts';
+import { FRESH, type PopulationOptions, type PopulationSettings } from './population.ts';
+import { resolveRowSets, type RowSet, type RowSets, type RowSetsOptions } from './row-sets.ts';
 
-export interface RowsOptions {
-  samples: TokenSource & { domain?(row: number): string };
-  rows: ArrayLike<number>;
-  /** Rows a batch; default 32 of the inner rows, 64 of the outer ones. */
-  batchSize?: number;
-}
-
-export interface DataRaterOptions {
+export interface DataRaterOptions extends RowSetsOptions {
+  /**
+   * What is trained; begins as it is. Give its head zeros (`initializeDataRater`) so that first weights are equal.
+   */
+  rater: SequenceRater;
   /** Gives the inner models their architecture and a place to run in; its parameters are the same again in the end. */
   model: LanguageModel;
-  /** Rows that are rated, and that inner models are trained on. */
-  inner: RowsOptions;
-  /** Rows whose loss the rater is to bring down: of the same distribution, or a target set. No row of `inner`. */
-  outer: RowsOptions;
   /** Meta-steps: updates of the rater. */
   steps: number;
   /** T: inner steps that are differentiated through; default 2. */
@@ -34,17 +27,23 @@ export interface DataRaterOptions {
   modelsPerStep?: number;
   /** Of the inner steps; default AdamW with lr 1e-3, betas 0.9 and 0.95. */
   innerOptimizer?: OptimizerConfig;
-  /** Of the rater; default AdamW with lr 3e-3, betas 0.9 and 0.99, no weight decay. Its `lr` is the schedule's peak. */
+  /**
+   * Of the rater; default AdamW with lr 3e-3, betas 0.9 and 0.99, no weight decay. Its `lr` is the schedule's peak. Its
+   * `clipNorm` acts on meta-gradients as `normalize` leaves them: on a norm of 1, or on their own one.
+   */
   optimizer?: OptimizerConfig;
   /** Default: a cosine to a tenth of the peak. */
   schedule?: ScheduleConfig;
   /** One Adam for all inner models' meta-gradients instead of one each. */
   sharedOptimizer?: boolean;
-  /** Whether each inner model's meta-gradient is scaled to norm 1 before it is used; default true. */
+  /**
+   * Whether each inner model's meta-gradient is scaled to norm 1 before it is used, after which a `clipNorm` of 1 or more
+   * changes nothing; default true.
+   */
   normalize?: boolean;
   /** Leaves the Hessian products out. For comparison. */
   firstOrder?: boolean;
-  /** Rows that are rated every `every` meta-steps, for the log; default 256 of the inner rows, every 25. */
+  /** Rows that are rated every `every` meta-steps, for the log; default 256 of the rated rows, every 25. */
   probe?: { rows?: ArrayLike<number>; every?: number };
   seed?: number;
   /** Saves every `every` meta-steps and after the last one, and goes on from the latest checkpoint found there. */
@@ -59,7 +58,7 @@ export interface DataRaterLogEntry {
   /** Meta-steps made, this one included. */
   step: number;
   lr: number;
-  /** Mean loss of the outer rows after the inner steps, over the inner models of this meta-step. */
+  /** Mean loss of the held-out rows after the inner steps, over the inner models of this meta-step. */
   outerLoss: number;
   /** exp of the weights' entropy: so many rows of a batch count as if they alone were there. Mean over batches. */
   effectiveSamples: number;
@@ -81,12 +80,16 @@ export interface DataRaterLogEntry {
 }
 
 /** Options with their defaults. */
-export interface DataRaterSettings extends Required<
-  Omit<DataRaterOptions, 'probe' | 'checkpoint' | 'log' | 'onStep' | 'signal' | 'inner' | 'outer' | 'population'>
-> {
-  inner: { samples: RowsOptions['samples']; rows: Uint32Array; batchSize: number };
-  outer: { samples: RowsOptions['samples']; rows: Uint32Array; batchSize: number };
-  population: Required<PopulationOptions>;
+export interface DataRaterSettings
+  extends
+    RowSets,
+    Required<
+      Omit<
+        DataRaterOptions,
+        'rater' | 'probe' | 'checkpoint' | 'log' | 'onStep' | 'signal' | 'population' | keyof RowSets
+      >
+    > {
+  population: Omit<PopulationSettings, 'adaptive' | 'seed'>;
   schedule: Required<ScheduleConfig>;
   probe: ProbeData & { every: number };
 }
@@ -96,25 +99,27 @@ const PROBE_ROWS = 256;
 const FRESH_BURN_IN = 100;
 
 /** @throws GradfoldError INVALID_ARGUMENT naming the option that is wrong */
-export function resolveDataRater(rater: SequenceRater, options: DataRaterOptions): DataRaterSettings {
+export function resolveDataRater(options: DataRaterOptions): DataRaterSettings {
   checkCall('options', options);
+  const { model, rater } = options;
   if (!(rater instanceof SequenceRater)) throw invalid('rater', 'a SequenceRater', rater);
-  const { model } = options;
   if (!(model instanceof LanguageModel)) throw invalid('model', 'a LanguageModel', model);
   const seed = checkInteger('seed', options.seed ?? 0, 0);
   const steps = checkInteger('steps', options.steps, 1);
-  const inner = resolveRows('inner', options.inner, 32);
-  const outer = resolveRows('outer', options.outer, 64);
-  checkDisjoint(inner, outer);
   const population = resolvePopulation(model, options.population ?? {});
+  const { starts, burnIn } = population;
+  const sets = resolveRowSets(options, {
+    burnIn: starts.some((start) => burnIn[start === FRESH ? 'fresh' : 'trained'] > 0),
+    seed,
+    starts: starts.map((start) => (start === FRESH ? undefined : start.trainedOn)),
+  });
   const innerOptimizer = options.innerOptimizer ?? { kind: 'adamw', lr: 1e-3, betas: [0.9, 0.95] };
   const optimizer = options.optimizer ?? { kind: 'adamw', lr: 3e-3, betas: [0.9, 0.99] };
   for (const config of [innerOptimizer, optimizer]) resolveOptimizer(config);
   if (options.checkpoint) checkInteger('checkpoint.every', options.checkpoint.every, 1);
   return {
     model,
-    inner,
-    outer,
+    ...sets,
     steps,
     window: checkInteger('window', options.window ?? 2, 1),
     temperature: checkFinite('temperature', options.temperature ?? 1, { above: 0 }),
@@ -126,47 +131,33 @@ export function resolveDataRater(rater: SequenceRater, options: DataRaterOptions
     sharedOptimizer: options.sharedOptimizer ?? false,
     normalize: options.normalize ?? true,
     firstOrder: options.firstOrder ?? false,
-    probe: resolveProbe(inner, options.probe ?? {}, seed),
+    probe: resolveProbe(sets.rated, options.probe ?? {}, seed),
     seed,
   };
 }
 
-function resolveRows(name: string, options: RowsOptions, batchSize: number): DataRaterSettings['inner'] {
-  checkObject(name, options);
-  checkObject(`${name}.samples`, options.samples);
-  const rows = Uint32Array.from(options.rows);
-  const size = checkInteger(`${name}.batchSize`, options.batchSize ?? batchSize, 1);
-  if (rows.length < size) throw invalid(`${name}.rows`, `at least a batch of ${size} rows`, rows.length);
-  return { samples: options.samples, rows, batchSize: size };
-}
-
-/** A row on both sides would teach the rater to prefer what is measured on, not what helps. */
-function checkDisjoint(inner: DataRaterSettings['inner'], outer: DataRaterSettings['outer']): void {
-  if (inner.samples !== outer.samples) return;
-  const rated = new Set(inner.rows);
-  const shared = outer.rows.find((row) => rated.has(row));
-  if (shared !== undefined) throw invalid('outer.rows', 'no row of inner.rows', `row ${shared}`);
-}
-
-function resolvePopulation(model: LanguageModel, options: PopulationOptions): Required<PopulationOptions> {
+function resolvePopulation(model: LanguageModel, options: PopulationOptions): DataRaterSettings['population'] {
   checkObject('population', options);
-  const starts = options.starts ?? [];
-  for (const [i, { parameters, state }] of starts.entries()) {
+  const given = options.starts ?? [];
+  checkList('population.starts', given);
+  for (const [i, start] of given.entries()) {
+    if (start === FRESH) continue;
+    const { parameters, state } = start;
     ParameterVector.engineOf(parameters, model.space, `population.starts[${i}].parameters`);
     if (state) ParameterVector.engineOf(state.m, model.space, `population.starts[${i}].state.m`);
     if (state) ParameterVector.engineOf(state.v, model.space, `population.starts[${i}].state.v`);
   }
-  const burnIn = starts.length > 0 ? 0 : FRESH_BURN_IN;
+  const burnIn = (initial: number) => checkInteger('population.burnIn', options.burnIn ?? initial, 0);
   return {
     size: checkInteger('population.size', options.size ?? 4, 1),
     life: checkInteger('population.life', options.life ?? 60, 1),
-    burnIn: checkInteger('population.burnIn', options.burnIn ?? burnIn, 0),
-    starts,
+    burnIn: { fresh: burnIn(FRESH_BURN_IN), trained: burnIn(0) },
+    starts: given.length > 0 ? given : [FRESH],
   };
 }
 
 function resolveProbe(
-  { samples, rows }: DataRaterSettings['inner'],
+  { samples, rows }: RowSet,
   options: NonNullable<DataRaterOptions['probe']>,
   seed: number,
 ): DataRaterSettings['probe'] {

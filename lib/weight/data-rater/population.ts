@@ -6,6 +6,7 @@ import type { ParameterVector } from '../../model/parameter-vector.ts';
 import { VectorPool } from '../../model/vector-pool.ts';
 import { randomUint32, streamOf } from '../../random.ts';
 import type { MetaGradient } from '../meta-gradient.ts';
+import type { RowsTrainedOn } from './row-sets.ts';
 import { RowTape } from './row-tape.ts';
 import { loadVectors, saveVectors } from './vector-file.ts';
 
@@ -16,24 +17,30 @@ export interface InnerStart {
   parameters: ParameterVector;
   /** AdamW's, as the parameters were reached; without it the optimizer begins anew. */
   state?: OptimizerState;
+  /** Rows that the parameters come from: none of them may be rated, or held out. Default: not known. */
+  trainedOn?: RowsTrainedOn;
 }
+
+/** A start with new parameters, other ones every time. */
+export const FRESH = 'fresh' as const;
 
 export interface PopulationOptions {
   /** Inner models; default 4. */
   size?: number;
   /** Inner steps of a model from its start to the next one; default 60. */
   life?: number;
-  /** Inner steps right after a start that no meta-gradient is taken of; default 0, without `starts` 100. */
+  /** Inner steps right after a start that no meta-gradient is taken of; default 0, after a fresh one 100. */
   burnIn?: number;
-  /** Drawn from in turn, each pass in an order of its own; default: fresh parameters, new ones every time. */
-  starts?: readonly InnerStart[];
+  /** Drawn from in turn, each pass in an order of its own; default: fresh ones alone. */
+  starts?: readonly (InnerStart | typeof FRESH)[];
 }
 
 export interface PopulationSettings {
   size: number;
   life: number;
-  burnIn: number;
-  starts: readonly InnerStart[];
+  burnIn: { fresh: number; trained: number };
+  /** At least one. */
+  starts: readonly (InnerStart | typeof FRESH)[];
   /** Whether inner steps are AdamW's. */
   adaptive: boolean;
   seed: number;
@@ -47,6 +54,13 @@ export interface MemberRecord {
   age: number | null;
   /** Inner steps from its start to the next one. */
   life: number;
+}
+
+/** What a checkpoint says of all inner models beside their vectors. */
+export interface PopulationRecord {
+  births: number;
+  burnInSteps: number;
+  members: readonly MemberRecord[];
 }
 
 interface Member extends MemberRecord {
@@ -65,7 +79,9 @@ export class Population {
   readonly #settings: PopulationSettings;
   readonly #members: Member[];
   readonly #order: RowTape;
+  /** Lives begun. */
   #births = 0;
+  #burnInSteps = 0;
 
   constructor(model: LanguageModel, settings: PopulationSettings) {
     const { size, life, adaptive, starts, seed } = settings;
@@ -82,9 +98,9 @@ export class Population {
     }));
   }
 
-  /** Lives begun. */
-  get births(): number {
-    return this.#births;
+  /** Steps of burn-in that were due so far. */
+  get burnInSteps(): number {
+    return this.#burnInSteps;
   }
 
   /** Inner steps of a member since its start, burn-in included. */
@@ -99,14 +115,15 @@ export class Population {
 
   /**
    * Puts a member's parameters into the model; begins a new life first where the last one is over.
-   * @returns whether a life began, so that burn-in is due
+   * @returns steps of burn-in that are due
    */
-  async enter(index: number, signal?: AbortSignal): Promise<boolean> {
+  async enter(index: number, signal?: AbortSignal): Promise<number> {
     const member = this.#members[index];
     const reborn = member.age === null || member.age >= member.life;
-    if (reborn) await this.#begin(member, signal);
+    const burnIn = reborn ? await this.#begin(member, signal) : 0;
+    this.#burnInSteps += burnIn;
     this.#model.parameters.copyFrom(member.theta);
-    return reborn;
+    return burnIn;
   }
 
   /** Optimizer state of a member. */
@@ -137,15 +154,20 @@ export class Population {
     member.step++;
   }
 
-  async save(directory: string): Promise<{ births: number; members: MemberRecord[] }> {
+  async save(directory: string): Promise<PopulationRecord> {
     await saveVectors(join(directory, FILE), this.#vectors());
-    return { births: this.#births, members: this.#members.map(({ step, age, life }) => ({ step, age, life })) };
+    return {
+      births: this.#births,
+      burnInSteps: this.#burnInSteps,
+      members: this.#members.map(({ step, age, life }) => ({ step, age, life })),
+    };
   }
 
   /** @param record what `save` returned */
-  async load(directory: string, record: { births: number; members: readonly MemberRecord[] }): Promise<void> {
+  async load(directory: string, record: PopulationRecord): Promise<void> {
     await loadVectors(join(directory, FILE), this.#vectors(), this.#model.space.layout);
     this.#births = record.births;
+    this.#burnInSteps = record.burnInSteps;
     record.members.forEach((saved, i) => Object.assign(this.#members[i], saved));
   }
 
@@ -154,28 +176,32 @@ export class Population {
     this.workspace.dispose();
   }
 
-  async #begin(member: Member, signal: AbortSignal | undefined): Promise<void> {
-    const { starts, seed, life } = this.#settings;
+  /** Begins a life; resolves to the steps of burn-in that it begins with. */
+  async #begin(member: Member, signal: AbortSignal | undefined): Promise<number> {
+    const { starts, seed, life, burnIn } = this.#settings;
     const birth = this.#births++;
     if (member.age !== null) member.life = life;
     member.age = 0;
     member.step = 0;
     member.moments?.m.fill(0);
     member.moments?.v.fill(0);
-    if (starts.length === 0) {
+    const start = starts[this.#order.read(birth, 1)[0]];
+    if (start === FRESH) {
       await initializeParameters(member.theta.engine, this.#model.space.layout, {
         seed: randomUint32(seed, streamOf('data-rater/fresh'), birth),
         standardDeviation: this.#model.config.initializer_range ?? 0.02,
         signal,
       });
-      return;
+      return burnIn.fresh;
     }
-    const { parameters, state } = starts[this.#order.read(birth, 1)[0]];
+    const { parameters, state } = start;
     member.theta.copyFrom(parameters);
-    if (!member.moments || !state) return;
-    member.moments.m.copyFrom(state.m);
-    member.moments.v.copyFrom(state.v);
-    member.step = state.step;
+    if (member.moments && state) {
+      member.moments.m.copyFrom(state.m);
+      member.moments.v.copyFrom(state.v);
+      member.step = state.step;
+    }
+    return burnIn.trained;
   }
 
   #vectors(): Record<string, ParameterVector> {

@@ -5,6 +5,8 @@ import { randomPermutation, streamOf } from '../../random.ts';
  * seed and the tape's name alone, so a run that knows its position can be gone on with.
  */
 export class RowTape {
+  /** Where `next` goes on. */
+  position = 0;
   readonly #rows: Uint32Array;
   readonly #seed: number;
   readonly #name: string;
@@ -20,6 +22,12 @@ export class RowTape {
   /** The `count` rows from a position on. */
   read(position: number, count: number): Uint32Array {
     return Uint32Array.from({ length: count }, (_, i) => this.#at(position + i));
+  }
+
+  /** The next `count` rows. */
+  next(count: number): Uint32Array {
+    this.position += count;
+    return this.read(this.position - count, count);
   }
 
   #at(position: number): number {

@@ -3,101 +3,33 @@
 // with weights packed ahead, and at 1.75 to 1.95 times on the tiles of about 64 × 512 × 64 that are multiplied inside a
 // team, where every call must look its primitive up.
 //
-// Each thread owns a rectangle of C. For a block of its columns and a run of the inner dimension the right operand is
-// packed into panels of 32 lines (or was, for a weight) that stay in the second-level cache; 32 rows of the left
-// operand at a time, read where they lie unless they are columns, meet all panels from the first-level cache. Eight
-// tiles hold 2 × 2 sums, two of the left and two of the right operand: one load a multiplication, the least that eight
-// allow. Sums are float32 in an order that depends on the shapes and types, not on threads.
+// Each thread owns a rectangle of C. For a block of it and a run of the inner dimension one operand is packed into
+// panels of 32 lines (or was, for a weight) that stay in the second-level cache, and meets panels of the other one
+// after another. The right operand stays and 32 rows of the left one are read where they lie; where the left one is
+// columns, as in a weight's gradient, it stays instead: its panels need a transposition and so are packed once, while
+// those of the right one need none and are packed for every block. What comes next, of the moving operand and of C, is
+// fetched while tiles are multiplied: for weight gradients that is worth 10 to 15%, as are huge pages for the packed
+// block. Sums are float32 in an order that depends on the shapes and types, not on threads.
 #include "amx_multiply.h"
 
 #include <omp.h>
 #include <string.h>
 
+#include "amx_tiles.h"
 #include "grid.h"
 #include "product_workspace.h"
 
 namespace gradfold::GRADFOLD_ISA {
 namespace {
 
-/// Longest run of the inner dimension between two visits to C: shorter where the right operand is packed on the way and
-/// the sums stand in C itself.
-constexpr int64_t kDepth = 512, kLongDepth = 1024;
-/// A block of the right operand stays in the second-level cache while all rows meet it, and so do sums that are visited
-/// more than once, in blocks of at most kNarrowCols columns where the right operand is packed for each.
-constexpr int64_t kRightBytes = 1 << 20, kSumBytes = 512 << 10, kNarrowCols = 256;
+/// Longest run of the inner dimension between two visits to C.
+constexpr int64_t kDepth = 1024;
+/// A block of one operand stays in the second-level cache while panels of the other meet it (1.5 MiB of it were
+/// slower), and so do sums that are visited more than once and are not C itself, in blocks of at most kNarrowCols
+/// columns where the right operand is packed for each.
+constexpr int64_t kStayBytes = 1 << 20, kSumBytes = 512 << 10, kNarrowCols = 256;
 /// Multiplications below which a thread is not worth waking.
 constexpr int64_t kWorkPerThread = 1 << 22;
-
-/// Eight full tiles. Other code on the thread configures tiles of its own (oneDNN does), so every product does it anew,
-/// and leaves none behind.
-class TileConfiguration {
- public:
-  TileConfiguration() {
-    alignas(64) uint8_t configuration[64] = {1};  // palette 1
-    for (int tile = 0; tile < 8; ++tile) {
-      const uint16_t row_bytes = 64;
-      memcpy(configuration + 16 + 2 * tile, &row_bytes, sizeof row_bytes);
-      configuration[48 + tile] = 16;  // rows
-    }
-    _tile_loadconfig(configuration);
-  }
-  ~TileConfiguration() { _tile_release(); }
-  TileConfiguration(const TileConfiguration&) = delete;
-  TileConfiguration& operator=(const TileConfiguration&) = delete;
-};
-
-/// Up to 32 lines of the left operand for one run of the inner dimension: `steps` pairs of tiles where they lie, then
-/// one packed pair where the run does not end with a step.
-struct Left {
-  const char* data;
-  int64_t row_bytes, second_bytes, step_bytes, steps;
-  const char* rest;
-};
-
-/// Sums [32 × 32] or a part: to = from (or zero) + the left times one panel of the right. kTall, kWide: more than one
-/// tile high, wide.
-template <bool kTall, bool kWide>
-void multiply_tiles(const Left& a, const char* b, const float* from, float* to, int64_t stride) {
-  const int64_t sum_bytes = stride * static_cast<int64_t>(sizeof(float));
-  if (from != nullptr) {
-    _tile_loadd(0, from, sum_bytes);
-    if constexpr (kWide) _tile_loadd(1, from + 16, sum_bytes);
-    if constexpr (kTall) _tile_loadd(2, from + 16 * stride, sum_bytes);
-    if constexpr (kTall && kWide) _tile_loadd(3, from + 16 * stride + 16, sum_bytes);
-  } else {
-    _tile_zero(0);
-    if constexpr (kWide) _tile_zero(1);
-    if constexpr (kTall) _tile_zero(2);
-    if constexpr (kTall && kWide) _tile_zero(3);
-  }
-  const auto step = [](const char* left, int64_t row_bytes, int64_t second_bytes, const char* right) {
-    _tile_loadd(4, left, row_bytes);
-    _tile_loadd(6, right, 64);
-    if constexpr (kWide) _tile_loadd(7, right + kTileBytes, 64);
-    _tile_dpbf16ps(0, 4, 6);
-    if constexpr (kWide) _tile_dpbf16ps(1, 4, 7);
-    if constexpr (kTall) _tile_loadd(5, left + second_bytes, row_bytes);
-    if constexpr (kTall) _tile_dpbf16ps(2, 5, 6);
-    if constexpr (kTall && kWide) _tile_dpbf16ps(3, 5, 7);
-  };
-  const char* left = a.data;
-  for (int64_t s = 0; s < a.steps; ++s, left += a.step_bytes, b += kPairBytes)
-    step(left, a.row_bytes, a.second_bytes, b);
-  if (a.rest != nullptr) step(a.rest, 64, kTileBytes, b);
-  _tile_stored(0, to, sum_bytes);
-  if constexpr (kWide) _tile_stored(1, to + 16, sum_bytes);
-  if constexpr (kTall) _tile_stored(2, to + 16 * stride, sum_bytes);
-  if constexpr (kTall && kWide) _tile_stored(3, to + 16 * stride + 16, sum_bytes);
-}
-
-void multiply_tiles(const Left& a, const char* b, const float* from, float* to, int64_t stride, int64_t rows,
-                    int64_t cols) {
-  const bool tall = rows > kTileLines, wide = cols > kTileLines;
-  if (tall)
-    wide ? multiply_tiles<true, true>(a, b, from, to, stride) : multiply_tiles<true, false>(a, b, from, to, stride);
-  else
-    wide ? multiply_tiles<false, true>(a, b, from, to, stride) : multiply_tiles<false, false>(a, b, from, to, stride);
-}
 
 /// to [rows × cols] = sums, in the type of C; and back.
 void put(const float* sums, int64_t sums_stride, const AnyMat& c, int64_t row, int64_t col, int64_t rows,
@@ -131,30 +63,41 @@ void take(const AnyMat& c, int64_t row, int64_t col, int64_t rows, int64_t cols,
 
 /// Sizes of a thread's blocks, and where they lie in its workspace.
 struct Blocks {
+  bool left_stays;            // else the right operand does
   int64_t depth, rows, cols;  // multiples of a step, a panel, a panel (or all there is)
-  int64_t left_bytes, right_bytes, sum_bytes;
+  int64_t moving_bytes, staying_bytes, sum_bytes;
 
-  int64_t bytes() const { return left_bytes + right_bytes + sum_bytes; }
+  int64_t bytes() const { return moving_bytes + staying_bytes + sum_bytes; }
 };
 
+/// `count`, a multiple of a panel, in equal parts of at most `limit`, or of one panel.
+int64_t equal_parts(int64_t count, int64_t limit) {
+  const int64_t panels = count / kPanelLines, most = limit < kPanelLines ? 1 : limit / kPanelLines;
+  return ceil_div(panels, ceil_div(panels, most)) * kPanelLines;
+}
+
 /// For rectangles of at most rows × cols of c.
-Blocks blocks_of(const AnyMat& c, int64_t rows, int64_t cols, int64_t inner, bool packed) {
+Blocks blocks_of(const AnyMat& c, int64_t rows, int64_t cols, int64_t inner, bool left_columns, bool packed) {
+  constexpr int64_t kSums = kSumBytes / static_cast<int64_t>(sizeof(float));
   Blocks blocks{};
+  blocks.left_stays = left_columns && !packed;
   const bool direct = c.type == Type::f32 && c.rows % kTileLines == 0 && c.cols % kTileLines == 0;
-  const int64_t runs = ceil_div(inner, direct && !packed ? kDepth : kLongDepth);
+  const int64_t runs = ceil_div(inner, kDepth);
   blocks.depth = ceil_div(ceil_div(inner, runs), kStep) * kStep;
   const int64_t padded_rows = ceil_div(rows, kPanelLines) * kPanelLines;
   const int64_t padded_cols = ceil_div(cols, kPanelLines) * kPanelLines;
   const int64_t panel_bytes = blocks.depth / kStep * kPairBytes;
-  blocks.cols = least(kRightBytes / panel_bytes * kPanelLines, padded_cols);
-  blocks.rows = padded_rows;
-  if (runs > 1 && !(direct && !packed)) {
-    if (!packed) blocks.cols = least(blocks.cols, kNarrowCols);
-    const int64_t sum_rows = kSumBytes / static_cast<int64_t>(sizeof(float)) / blocks.cols;
-    blocks.rows = least(sum_rows / kPanelLines * kPanelLines, padded_rows);
+  const int64_t stay = kStayBytes / panel_bytes * kPanelLines;
+  const bool apart = runs > 1 && !direct;  // sums are kept between runs, beside C
+  if (blocks.left_stays) {
+    blocks.rows = equal_parts(padded_rows, stay);
+    blocks.cols = apart ? equal_parts(padded_cols, kSums / blocks.rows) : padded_cols;
+  } else {
+    blocks.cols = equal_parts(padded_cols, apart && !packed ? least(stay, kNarrowCols) : stay);
+    blocks.rows = apart ? equal_parts(padded_rows, kSums / blocks.cols) : padded_rows;
   }
-  blocks.left_bytes = panel_bytes;
-  blocks.right_bytes = packed ? 0 : panel_bytes * (blocks.cols / kPanelLines);
+  blocks.moving_bytes = panel_bytes;
+  blocks.staying_bytes = packed ? 0 : panel_bytes * ((blocks.left_stays ? blocks.rows : blocks.cols) / kPanelLines);
   const int64_t sums = direct ? 0 : runs == 1 ? kPanelLines * kPanelLines : blocks.rows * blocks.cols;
   blocks.sum_bytes = sums * static_cast<int64_t>(sizeof(float));
   return blocks;
@@ -170,71 +113,129 @@ class Rectangle {
         c_(c),
         accumulate_(accumulate),
         blocks_(blocks),
-        packed_left_(workspace),
-        packed_right_(packed_left_ + blocks.left_bytes),
-        sums_(reinterpret_cast<float*>(packed_right_ + blocks.right_bytes)) {}
+        moving_(workspace),
+        staying_(moving_ + blocks.moving_bytes),
+        sums_(reinterpret_cast<float*>(staying_ + blocks.staying_bytes)) {}
 
   void run(Range rows, Range cols) {
     const TileConfiguration configured;
     for (int64_t j = cols.begin; j < cols.end; j += blocks_.cols)
       for (int64_t i = rows.begin; i < rows.end; i += blocks_.rows)
-        for (int64_t k = 0; k < inner_; k += blocks_.depth)
-          add_block({i, least(i + blocks_.rows, rows.end)}, {j, least(j + blocks_.cols, cols.end)}, k,
-                    least(blocks_.depth, inner_ - k));
+        for (int64_t k = 0; k < inner_; k += blocks_.depth) {
+          const Run run{{i, least(i + blocks_.rows, rows.end)},
+                        {j, least(j + blocks_.cols, cols.end)},
+                        k,
+                        least(blocks_.depth, inner_ - k)};
+          blocks_.left_stays ? move_right(run) : move_left(run);
+        }
   }
 
  private:
-  /// What one run of the inner dimension adds to a block of C.
-  void add_block(Range rows, Range cols, int64_t k0, int64_t depth) {
-    const int64_t steps = ceil_div(depth, kStep);
-    int64_t panel_bytes = steps * kPairBytes;
-    const char* right = packed_right_;
-    if (b_.packed != nullptr) {
-      panel_bytes = b_.panel_bytes;
-      right = b_.packed + cols.begin / kPanelLines * panel_bytes + k0 / kStep * kPairBytes;
-    } else {
-      for (int64_t j = cols.begin; j < cols.end; j += kPanelLines)
-        pack_panel<Side::right>(b_.lines, j, least(kPanelLines, cols.end - j), k0, depth,
-                                packed_right_ + (j - cols.begin) / kPanelLines * panel_bytes);
-    }
-    for (int64_t i = rows.begin; i < rows.end; i += kPanelLines) {
-      const int64_t tall = least(kPanelLines, rows.end - i);
-      const Left left = left_of(i, tall, k0, depth);
-      for (int64_t j = cols.begin; j < cols.end; j += kPanelLines)
-        add_tiles(left, right + (j - cols.begin) / kPanelLines * panel_bytes, i, j, tall,
-                  least(kPanelLines, cols.end - j), i - rows.begin, j - cols.begin, k0 == 0, k0 + depth == inner_);
+  /// A block of C and a run of the inner dimension that is added to it.
+  struct Run {
+    Range rows, cols;
+    int64_t k, depth;
+
+    int64_t steps() const { return ceil_div(depth, kStep); }
+  };
+
+  /// Panels of the right operand, packed one at a time, meet a block of the left one.
+  void move_right(const Run& run) {
+    const int64_t panel_bytes = run.steps() * kPairBytes;
+    pack_panels<Side::left>(a_, run.rows.begin, run.rows.end, run.k, run.depth, staying_);
+    for (int64_t j = run.cols.begin; j < run.cols.end; j += kPanelLines) {
+      const int64_t wide = least(kPanelLines, run.cols.end - j);
+      pack_panels<Side::right>(b_.lines, j, j + wide, run.k, run.depth, moving_);
+      SourceAhead ahead = lines_ahead(b_.lines, j + kPanelLines, run.cols.end, run);
+      const int64_t share = ceil_div(ahead.left(), ceil_div(run.rows.end - run.rows.begin, kPanelLines));
+      for (int64_t i = run.rows.begin; i < run.rows.end; i += kPanelLines) {
+        const int64_t tall = least(kPanelLines, run.rows.end - i);
+        const Left left = packed_left(staying_ + (i - run.rows.begin) / kPanelLines * panel_bytes, run.steps());
+        const bool last = i + kPanelLines >= run.rows.end;
+        Fetches fetches{ahead, share,
+                        sums_ahead(run, last ? run.rows.begin : i + kPanelLines, last ? j + kPanelLines : j)};
+        add_tiles<true>(left, moving_, run, i, j, tall, wide, fetches);
+      }
     }
   }
 
-  Left left_of(int64_t first, int64_t lines, int64_t k0, int64_t depth) {
+  /// Panels of the left operand, read where they lie unless they must be packed, meet a block of the right one.
+  void move_left(const Run& run) {
+    int64_t panel_bytes = run.steps() * kPairBytes;
+    const char* right = staying_;
+    if (b_.packed != nullptr) {
+      panel_bytes = b_.panel_bytes;
+      right = b_.packed + run.cols.begin / kPanelLines * panel_bytes + run.k / kStep * kPairBytes;
+    } else {
+      pack_panels<Side::right>(b_.lines, run.cols.begin, run.cols.end, run.k, run.depth, staying_);
+    }
+    for (int64_t i = run.rows.begin; i < run.rows.end; i += kPanelLines) {
+      const int64_t tall = least(kPanelLines, run.rows.end - i);
+      const Left left = left_of(i, tall, run);
+      SourceAhead ahead = lines_ahead(a_, i + kPanelLines, run.rows.end, run);
+      const int64_t share = ceil_div(ahead.left(), ceil_div(run.cols.end - run.cols.begin, kPanelLines));
+      for (int64_t j = run.cols.begin; j < run.cols.end; j += kPanelLines) {
+        const bool last = j + kPanelLines >= run.cols.end;
+        Fetches fetches{ahead, share,
+                        sums_ahead(run, last ? i + kPanelLines : i, last ? run.cols.begin : j + kPanelLines)};
+        add_tiles<false>(left, right + (j - run.cols.begin) / kPanelLines * panel_bytes, run, i, j, tall,
+                         least(kPanelLines, run.cols.end - j), fetches);
+      }
+    }
+  }
+
+  static Left packed_left(const char* panel, int64_t steps) {
+    return {panel, 64, kTileBytes, kPairBytes, steps, nullptr};
+  }
+
+  Left left_of(int64_t first, int64_t lines, const Run& run) {
     const bool whole_lines = lines == kTileLines || lines == kPanelLines;
     if (a_.columns || !whole_lines) {
-      pack_panel<Side::left>(a_, first, lines, k0, depth, packed_left_);
-      return {packed_left_, 64, kTileBytes, kPairBytes, ceil_div(depth, kStep), nullptr};
+      pack_panels<Side::left>(a_, first, first + lines, run.k, run.depth, moving_);
+      return packed_left(moving_, run.steps());
     }
-    const int64_t row_bytes = a_.stride * static_cast<int64_t>(sizeof(Bf16)), rest = depth % kStep;
-    if (rest > 0) pack_panel<Side::left>(a_, first, lines, k0 + depth - rest, rest, packed_left_);
-    return {reinterpret_cast<const char*>(a_.data + first * a_.stride + k0),
+    const int64_t row_bytes = a_.stride * static_cast<int64_t>(sizeof(Bf16)), rest = run.depth % kStep;
+    if (rest > 0) pack_panels<Side::left>(a_, first, first + lines, run.k + run.depth - rest, rest, moving_);
+    return {reinterpret_cast<const char*>(a_.data + first * a_.stride + run.k),
             row_bytes,
             kTileLines * row_bytes,
             64,
-            depth / kStep,
-            rest > 0 ? packed_left_ : nullptr};
+            run.depth / kStep,
+            rest > 0 ? moving_ : nullptr};
+  }
+
+  /// The cache lines of a panel at line `first`, none where it begins beyond `end`.
+  static SourceAhead lines_ahead(const Lines<Bf16>& from, int64_t first, int64_t end, const Run& run) {
+    const int64_t stride = from.stride * static_cast<int64_t>(sizeof(Bf16));
+    if (first >= end) return {};
+    const Bf16* at = from.columns ? from.data + run.k * from.stride + first : from.data + first * from.stride + run.k;
+    return {at, stride, from.columns ? 32 * stride : 64, run.steps() * kStep};
+  }
+
+  /// The cache lines of 32 × 32 numbers of C that a run visits, none where it writes to sums of its own.
+  SumsAhead sums_ahead(const Run& run, int64_t i, int64_t j) const {
+    const bool wanted = c_.type == Type::f32 || run.k + run.depth == inner_;
+    if (!wanted || i >= run.rows.end || j >= run.cols.end) return {};
+    const int64_t size = size_of(c_.type);
+    return {static_cast<const char*>(c_.data) + (i * c_.stride + j) * size, c_.stride * size, 64, 16 * size};
   }
 
   /// Sums of float32 in whole tiles go straight into C; others by way of sums_.
-  void add_tiles(const Left& left, const char* panel, int64_t i, int64_t j, int64_t tall, int64_t wide, int64_t row,
-                 int64_t col, bool first, bool last) {
+  template <bool kLeftStays>
+  void add_tiles(const Left& left, const char* panel, const Run& run, int64_t i, int64_t j, int64_t tall, int64_t wide,
+                 Fetches& fetches) {
+    const bool first = run.k == 0, last = run.k + run.depth == inner_;
     const bool whole = tall % kTileLines == 0 && wide % kTileLines == 0;
     if (c_.type == Type::f32 && whole) {
       float* to = static_cast<float*>(c_.data) + i * c_.stride + j;
-      return multiply_tiles(left, panel, first && !accumulate_ ? nullptr : to, to, c_.stride, tall, wide);
+      return multiply_tiles<kLeftStays>(left, panel, first && !accumulate_ ? nullptr : to, to, c_.stride, tall, wide,
+                                        fetches);
     }
     const bool once = first && last;
     const int64_t stride = once ? kPanelLines : blocks_.cols;
-    float* sums = once ? sums_ : sums_ + row * stride + col;
+    float* sums = once ? sums_ : sums_ + (i - run.rows.begin) * stride + (j - run.cols.begin);
     if (first && accumulate_) take(c_, i, j, tall, wide, sums, stride);
-    multiply_tiles(left, panel, first && !accumulate_ ? nullptr : sums, sums, stride, tall, wide);
+    multiply_tiles<kLeftStays>(left, panel, first && !accumulate_ ? nullptr : sums, sums, stride, tall, wide, fetches);
     if (last) put(sums, stride, c_, i, j, tall, wide);
   }
 
@@ -244,8 +245,8 @@ class Rectangle {
   AnyMat c_;
   bool accumulate_;
   Blocks blocks_;
-  char* packed_left_;
-  char* packed_right_;
+  char* moving_;
+  char* staying_;
   float* sums_;
 };
 
@@ -262,7 +263,8 @@ bool multiply(const Lines<Bf16>& a, const Right& b, int64_t inner, const AnyMat&
   const int64_t worthwhile = 1 + c.rows * c.cols * inner / kWorkPerThread;
   const int64_t threads = omp_in_parallel() ? 1 : least(omp_get_max_threads(), worthwhile);
   const Grid grid = cut(c.rows, c.cols, kPanelLines, kPanelLines, threads);
-  const Blocks blocks = blocks_of(c, least(grid.rows, c.rows), least(grid.cols, c.cols), inner, b.packed != nullptr);
+  const Blocks blocks =
+      blocks_of(c, least(grid.rows, c.rows), least(grid.cols, c.cols), inner, a.columns, b.packed != nullptr);
   const int64_t rectangles = grid.down * grid.across;
   bool enough = true;
 #pragma omp parallel for schedule(static, 1) num_threads(static_cast <int>(rectangles)) if (rectangles > 1)

@@ -23,12 +23,14 @@ void float_product(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool transpos
 int64_t panel_bytes(int64_t inner) { return ceil_div(inner, kStep) * kPairBytes; }
 int64_t side_bytes(int64_t lines, int64_t inner) { return ceil_div(lines, kPanelLines) * panel_bytes(inner); }
 
+/// Lines that a thread packs at a time: of columns, long enough runs of memory.
+constexpr int64_t kPackedLines = 4 * kPanelLines;
+
 void pack_side(const Lines<float>& from, int64_t lines, int64_t inner, char* to) {
 #pragma omp parallel for schedule(static)
-  for (int64_t panel = 0; panel < ceil_div(lines, kPanelLines); ++panel) {
-    const int64_t first = panel * kPanelLines;
-    pack_panel<Side::right>(from, first, least(kPanelLines, lines - first), 0, inner, to + panel * panel_bytes(inner));
-  }
+  for (int64_t first = 0; first < lines; first += kPackedLines)
+    pack_panels<Side::right>(from, first, least(first + kPackedLines, lines), 0, inner,
+                             to + first / kPanelLines * panel_bytes(inner));
 }
 
 }  // namespace

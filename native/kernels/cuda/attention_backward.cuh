@@ -10,7 +10,7 @@ namespace gradfold::cuda {
 template <class T, int kWidth, int kWarps, int kCols>
 using BackwardDesk = Desk<T, kWidth, kWarps, kCols, 2, 2, 1>;
 
-/// dQ, and d [heads × N] receives D. Grid: blocks of queries × heads × chunks.
+/// dQ, and d [heads of the launch × N] receives D. Grid: blocks of queries × heads × chunks.
 template <class T, int kWidth, int kWarps, int kCols>
 __global__ void __launch_bounds__(kWarps* kWarp)
     attention_backward_queries(AttentionPlan plan, Rows<const T> qkv, Rows<const T> out, const float* lse,
@@ -19,7 +19,7 @@ __global__ void __launch_bounds__(kWarps* kWarp)
   GRADFOLD_DYNAMIC_SHARED(shared);
   const Spot spot = Spot::of(plan, int(blockIdx.x), D::kRows);
   if (spot.rows == 0) return;
-  const int head = int(blockIdx.y), kv_head = head / plan.group();
+  const int head = plan.query_head(), kv_head = head / plan.group();
   const int64_t first = spot.begin + spot.first;
   D desk(shared, plan, spot);
   desk.owned[0] = {qkv.at(first, plan.query_column(head)), qkv.stride};
@@ -41,7 +41,8 @@ __global__ void __launch_bounds__(kWarps* kWarp)
         sum = fmaf(to_float(dout.at(first + r, column)[0]), to_float(out.at(first + r, column)[0]), sum);
       }
     mean[half] = row_sum(sum);
-    if (desk.chunk == 0 && r < spot.rows && int(threadIdx.x) % 4 == 0) d[head * plan.tokens + first + r] = mean[half];
+    if (desk.chunk == 0 && r < spot.rows && int(threadIdx.x) % 4 == 0)
+      d[plan.of_launch(head) * plan.tokens + first + r] = mean[half];
   }
 
   typename D::Scores s, dp;
@@ -78,7 +79,7 @@ __global__ void __launch_bounds__(kWarps* kWarp)
   GRADFOLD_DYNAMIC_SHARED(shared);
   const Spot spot = Spot::of(plan, int(blockIdx.x), D::kRows);
   if (spot.rows == 0) return;
-  const int kv_head = int(blockIdx.y), row = D::warp() * kStripRows;
+  const int kv_head = plan.key_head(), row = D::warp() * kStripRows;
   const int64_t first = spot.begin + spot.first;
   D desk(shared, plan, spot);
   desk.owned[0] = {qkv.at(first, plan.key_column(kv_head)), qkv.stride};
@@ -104,7 +105,7 @@ __global__ void __launch_bounds__(kWarps* kWarp)
           const bool all = all_seen<D::kRows, kCols>(plan, spot, query, false);
           float log_sum[kCols / 8][2], mean[kCols / 8][2];
           of_columns<kCols>(plan, spot, lse, head, query, log_sum);
-          of_columns<kCols>(plan, spot, d, head, query, mean);
+          of_columns<kCols>(plan, spot, d, plan.of_launch(head), query, mean);
           for_each_score<kCols>([&](int block, int q, int r, int c) {
             const float p =
                 probability(plan, spot, all, query + c, spot.first + row + r, s.n[block][q], log_sum[block][q % 2]);

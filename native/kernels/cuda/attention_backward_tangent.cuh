@@ -21,7 +21,7 @@ struct DualOperands {
   const float* lse;
 };
 
-/// Sums over the keys of each query [heads × N], with unscaled ṡ: Σ P ∘ ṡ, D and Ḋ.
+/// Sums over the keys of each query [heads of the launch × N], with unscaled ṡ: Σ P ∘ ṡ, D and Ḋ.
 struct RowSums {
   float *mean, *d, *d_dot;
 };
@@ -89,7 +89,7 @@ __global__ void __launch_bounds__(kWarps* kWarp)
   GRADFOLD_DYNAMIC_SHARED(shared);
   const Spot spot = Spot::of(plan, int(blockIdx.x), D::kRows);
   if (spot.rows == 0) return;
-  const int head = int(blockIdx.y), row = D::warp() * kStripRows;
+  const int head = plan.query_head(), row = D::warp() * kStripRows;
   const int64_t first = spot.begin + spot.first;
   D desk(shared, plan, spot);
   take_queries(plan, x, first, head, desk.owned);
@@ -138,7 +138,7 @@ __global__ void __launch_bounds__(kWarps* kWarp)
       d_dot[half] = float(double(plan.scale) * (total[kSDotDp] / whole - mean_s * mean_dp) + total[kDpDot] / whole);
       const int r = row + strip_row(half * 2);
       if (desk.chunk != 0 || r >= spot.rows || int(threadIdx.x) % 4 != 0) continue;
-      const int64_t at = head * plan.tokens + first + r;
+      const int64_t at = plan.of_launch(head) * plan.tokens + first + r;
       sums.mean[at] = mean[half];
       sums.d[at] = d[half];
       sums.d_dot[at] = d_dot[half];
@@ -176,7 +176,7 @@ __global__ void __launch_bounds__(kWarps* kWarp)
   GRADFOLD_DYNAMIC_SHARED(shared);
   const Spot spot = Spot::of(plan, int(blockIdx.x), D::kRows);
   if (spot.rows == 0) return;
-  const int kv_head = int(blockIdx.y), row = D::warp() * kStripRows;
+  const int kv_head = plan.key_head(), row = D::warp() * kStripRows;
   const int64_t first = spot.begin + spot.first;
   D desk(shared, plan, spot);
   take_keys(plan, x, first, kv_head, desk.owned);
@@ -201,8 +201,11 @@ __global__ void __launch_bounds__(kWarps* kWarp)
           const bool all = all_seen<D::kRows, kCols>(plan, spot, query, false);
           for_each_score<kCols>([&](int block, int q, int r, int c) {
             const int asking = query + c;
-            const auto of = [&](const float* numbers) { return of_query(plan, spot, numbers, head, asking); };
-            const float p = probability(plan, spot, all, asking, spot.first + row + r, scores.s.n[block][q], of(x.lse));
+            const auto of = [&](const float* numbers) {
+              return of_query(plan, spot, numbers, plan.of_launch(head), asking);
+            };
+            const float p = probability(plan, spot, all, asking, spot.first + row + r, scores.s.n[block][q],
+                                        of_query(plan, spot, x.lse, head, asking));
             const PairGradients pair(plan.scale, p, scores.s_dot.n[block][q], scores.dp.n[block][q],
                                      scores.dp_dot.n[block][q], of(sums.mean), kValues ? 0.0f : of(sums.d),
                                      kValues ? 0.0f : of(sums.d_dot));

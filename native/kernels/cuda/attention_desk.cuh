@@ -19,10 +19,15 @@ struct AttentionPlan {
   bool causal;
   int window;
   int64_t tokens;
-  bool vectors;  // heads of all inputs begin at multiples of 16 bytes
-  bool pairs;    // neighbours in even columns of all outputs can be written together
+  bool vectors;           // heads of all inputs begin at multiples of 16 bytes
+  bool pairs;             // neighbours in even columns of all outputs can be written together
+  int first_kv_head = 0;  // of those whose blocks this launch has, for passes that take them in parts
 
   __host__ __device__ int group() const { return heads / kv_heads; }
+  __device__ __forceinline__ int query_head() const { return first_kv_head * group() + int(blockIdx.y); }
+  __device__ __forceinline__ int key_head() const { return first_kv_head + int(blockIdx.y); }
+  /// A query head among those of this launch.
+  __device__ __forceinline__ int of_launch(int head) const { return head - first_kv_head * group(); }
   __device__ __forceinline__ int query_column(int head) const { return head * head_dim; }
   __device__ __forceinline__ int key_column(int kv_head) const { return (heads + kv_head) * head_dim; }
   __device__ __forceinline__ int value_column(int kv_head) const { return (heads + kv_heads + kv_head) * head_dim; }

@@ -6,6 +6,7 @@
 
 #include "attention_desk.cuh"
 #include "launch.h"
+#include "limits.h"
 #include "types.h"
 
 namespace gradfold::cuda {
@@ -82,9 +83,21 @@ void with_head(Type type, int head_dim, Body body) {
   });
 }
 
+/// Calls body(plan, its key heads) for as many key heads at a time as keep `numbers` float32 numbers of each of their
+/// queries within limits.attention_sums, or for one.
+template <class Body>
+void for_key_heads(AttentionPlan plan, int64_t numbers, Body body) {
+  const int64_t bytes = most(1, numbers * plan.group() * plan.tokens * int64_t{sizeof(float)});
+  const int64_t together = most(1, limits.attention_sums / bytes);
+  for (int64_t first = 0; first < plan.kv_heads; first += together) {
+    plan.first_kv_head = int(first);
+    body(plan, least(together, plan.kv_heads - first));
+  }
+}
+
 /// Blocks that own rows of all segments, for each head, and for each chunk of kWidth numbers of it.
 template <class D>
-Extent attention_grid(const AttentionPlan& plan, int heads) {
+Extent attention_grid(const AttentionPlan& plan, int64_t heads) {
   return Extent(plan.tokens == 0 ? 0 : attention_blocks(plan, D::kRows), heads, ceil_div(plan.head_dim, D::kWidth));
 }
 

@@ -50,4 +50,20 @@ __device__ __forceinline__ T block_sum(T value) {
   return values[0];
 }
 
+/// The greatest over a block of one dimension, on all of its threads. Contains barriers.
+template <class T>
+__device__ __forceinline__ T block_max(T value) {
+  GRADFOLD_SHARED(T, parts, kWarp);
+  const int warp = int(threadIdx.x) / kWarp, warps = int(blockDim.x) / kWarp;
+  __syncthreads();  // nobody still reads the one before
+  value = warp_max(value);
+  if (int(threadIdx.x) % kWarp == 0) parts[warp] = value;
+  __syncthreads();
+  for (int w = 0; w < warps; ++w) {
+    const T other = parts[w];
+    value = other > value ? other : value;
+  }
+  return value;
+}
+
 }  // namespace gradfold::cuda

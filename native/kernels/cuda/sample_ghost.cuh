@@ -20,6 +20,7 @@ struct GhostPairs {
   int samples;
   double* norms2;  // [samples] +=, or null
   double* gram;    // [samples × samples] += both halves, or null: then only pairs of a group with itself are met
+  int first;       // group of the launch's first blocks: their left one, and the first of the right ones
 };
 
 /// The tokens of a sample within a tile that begins at `first` and has `count`, counted from there.
@@ -56,7 +57,7 @@ __device__ __forceinline__ void sum_row(SharedArray<float> row, const GhostPairs
   }
 }
 
-/// Grid: right groups × left groups; what lies below the diagonal is left to its mirror image.
+/// Grid: right groups × left groups, both from job.first on; what lies below the diagonal is left to its mirror image.
 template <class T>
 __global__ void __launch_bounds__(kTileThreads<kGhostTile>) ghost_pairs(Operand<T> g, Operand<T> x, GhostPairs job) {
   using S = Stages<T, true, true, kGhostTile>;
@@ -67,7 +68,7 @@ __global__ void __launch_bounds__(kTileThreads<kGhostTile>) ghost_pairs(Operand<
   const S stages{shared};
   const SharedArray<float> products = shared_part<float>(shared, S::kBytes, kGhostTile * kPitch);
   const int thread = int(threadIdx.x);
-  const int left = job.gram ? int(blockIdx.y) : int(blockIdx.x), right = int(blockIdx.x);
+  const int right = job.first + int(blockIdx.x), left = job.gram ? job.first + int(blockIdx.y) : right;
   if (right < left) return;
   const int left_first = job.group[left], left_last = job.group[left + 1];
   const int right_first = job.group[right], right_last = job.group[right + 1];

@@ -4,6 +4,7 @@
 
 #include "cuda_device.h"
 #include "launch.h"
+#include "limits.h"
 #include "products.h"
 #include "sample_ghost.cuh"
 #include "sample_gram.cuh"
@@ -289,9 +290,14 @@ template <class T>
 void run_ghosts(CudaDevice& device, Workspace& workspace, const Job<T>& job, const std::vector<int32_t>& groups,
                 double* norms2, double* gram) {
   const int64_t count = int64_t(groups.size()) - 1;
-  const GhostPairs pairs{job.begin, workspace.table(groups.data(), count + 1), int(job.s.samples), norms2, gram};
-  launch(device.stream(), "sample_products, tokens", Extent(count, gram ? count : 1), kTileThreads<kGhostTile>,
-         kGhostShared<T>, ghost_pairs<T>, rows_outer(job.g), rows_outer(job.x), pairs);
+  GhostPairs pairs{job.begin, workspace.table(groups.data(), count + 1), int(job.s.samples), norms2, gram, 0};
+  // Bands of left groups, as many as a grid has rows, each with the right groups from its first on.
+  const int64_t band = gram ? limits.grid_rows : count;
+  for (int64_t first = 0; first < count; first += band) {
+    pairs.first = int(first);
+    launch(device.stream(), "sample_products, tokens", Extent(count - first, gram ? least(band, count - first) : 1),
+           kTileThreads<kGhostTile>, kGhostShared<T>, ghost_pairs<T>, rows_outer(job.g), rows_outer(job.x), pairs);
+  }
 }
 
 /// gradient += (w ∘ G)ᵀ X by plain products, of as many tokens at a time as fit in kWeighedBytes.
