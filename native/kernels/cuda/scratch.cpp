@@ -49,6 +49,7 @@ void Scratch::give_back(void* memory, size_t bytes) noexcept {
   in_use_ -= bytes;
   idle_bytes_ += bytes;
   idle_.push_front({memory, bytes});
+  make_room(0);
 }
 
 void Scratch::clear() noexcept {

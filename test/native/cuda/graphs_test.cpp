@@ -196,6 +196,18 @@ void test_scratch() {
   stream.wait();
 }
 
+/// What is larger than all that may stay does not: others can have its memory.
+void test_large_scratch() {
+  setenv("GRADFOLD_EMULATED_MEMORY", "1600000", 1);
+  Stream stream(0);
+  unsetenv("GRADFOLD_EMULATED_MEMORY");
+  Scratch scratch(stream, 4096);
+  scratch.give_back(scratch.take(1 << 20), 1 << 20);
+  void* memory = stream.allocate(1 << 20);
+  CHECK(memory != nullptr);
+  stream.release(memory);
+}
+
 }  // namespace
 
 int main() {
@@ -206,5 +218,6 @@ int main() {
   test_failures();
   test_many();
   test_scratch();
+  test_large_scratch();
   return exit_status();
 }
