@@ -19,6 +19,9 @@ const DECODER = {
   num_hidden_layers: 4,
   num_attention_heads: 4,
 };
+/** Of many tokens: embedding and logits are most of what it takes. */
+const WORDY = { ...DECODER, vocab_size: 16_000, num_hidden_layers: 2, tie_word_embeddings: true };
+const ABSOLUTE = { ...DECODER, model_type: 'gpt2', vocab_size: 5000, max_position_embeddings: 512 };
 const ENCODER = {
   model_type: 'bert',
   vocab_size: 4096,
@@ -47,6 +50,9 @@ const JOBS: Job[] = [
   { config: DECODER, batch: 16, time: 256, operation: 'jvp', precision: 'f32' },
   { config: DECODER, batch: 8, time: 256, operation: 'hvp', precision: 'f32' },
   { config: DECODER, batch: 8, time: 256, operation: 'hvp', precision: 'bf16' },
+  { config: WORDY, batch: 32, time: 512, operation: 'loss', precision: 'bf16' },
+  { config: ABSOLUTE, batch: 32, time: 512, operation: 'loss', precision: 'bf16' },
+  { config: ENCODER, batch: 32, time: 256, operation: 'loss', precision: 'bf16' },
   { config: ENCODER, batch: 16, time: 256, operation: 'gradient', precision: 'f32' },
   {
     config: ENCODER,
