@@ -1,5 +1,6 @@
 // The matrix product by oneDNN: sgemm for float32, the matmul primitive for bfloat16. Both run on one thread when
 // called inside a parallel region, so tiles can be handed to them from a team.
+#include <algorithm>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <string>
 
@@ -59,11 +60,19 @@ bool multiply_bf16(const ConstAnyMat& a, bool transpose_a, const ConstAnyMat& b,
   return false;
 }
 
+/// Columns that sgemm is given at once: what it packs for itself grows with them, to 40 MB at 16,000.
+constexpr int64_t kPanelCols = 4096;
+
 bool multiply_f32(const ConstAnyMat& a, bool transpose_a, const ConstAnyMat& b, bool transpose_b, const AnyMat& c,
                   int64_t inner, float beta) {
-  return dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', c.rows, c.cols, inner, 1.0f,
-                    static_cast<const float*>(a.data), a.stride, static_cast<const float*>(b.data), b.stride, beta,
-                    static_cast<float*>(c.data), c.stride) == dnnl_success;
+  const float* const right = static_cast<const float*>(b.data);
+  float* const out = static_cast<float*>(c.data);
+  for (int64_t j = 0; j < c.cols; j += kPanelCols)
+    if (dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', c.rows, std::min(kPanelCols, c.cols - j), inner,
+                   1.0f, static_cast<const float*>(a.data), a.stride, right + j * (transpose_b ? b.stride : 1),
+                   b.stride, beta, out + j, c.stride) != dnnl_success)
+      return false;
+  return true;
 }
 
 }  // namespace
