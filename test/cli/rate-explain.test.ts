@@ -152,7 +152,7 @@ describe('rate sweep', () => {
     const unknown = await gradfold([...args, '--domain', 'nowhere']);
     expect(unknown.stderr).toContain('domain: expected one with validation rows');
     const all = await gradfold(args.map((arg) => (arg === '0.5,0.9' ? '1' : arg)));
-    expect(all.stderr).toContain('rhos[0]: expected a share below 1');
+    expect(all.stderr).toContain("'--rhos <list>' argument '1' is invalid. expected a number > 0 and < 1");
     const meta = await gradfold(args.filter((arg) => arg !== '--rater' && arg !== at('rater')));
     expect(meta.stderr).toContain('--meta-flops needs --rater');
   }, 60_000);
