@@ -24,6 +24,7 @@ const { status, signal } = spawnSync(
     '--error-exitcode=99',
     '--leak-check=no', // test:asan looks for leaks
     '--num-callers=30',
+    `--suppressions=${join(root, 'scripts', 'valgrind.supp')}`,
     process.execPath,
     join(root, 'test', 'addon', 'tour.mjs'),
     join(root, 'dist'),
