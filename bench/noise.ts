@@ -1,7 +1,8 @@
 // npm run bench:noise -- --help
 import { runExperiments } from './experiments.ts';
+import { UsageError } from './options.ts';
 import { find } from './noise/find.ts';
-import { OPTIONS_HELP, parseRequest, UsageError, type Request } from './noise/options.ts';
+import { OPTIONS_HELP, parseRequest, type Request } from './noise/options.ts';
 import { sensitivity } from './noise/sensitivity.ts';
 import { compareTraining } from './noise/training.ts';
 

@@ -1,8 +1,9 @@
 // npm run bench:rater -- --help
 import { runExperiments } from './experiments.ts';
+import { UsageError } from './options.ts';
 import { ceiling } from './rater/ceiling.ts';
 import { find } from './rater/find.ts';
-import { OPTIONS_HELP, parseRequest, UsageError, type Request } from './rater/settings.ts';
+import { OPTIONS_HELP, parseRequest, type Request } from './rater/settings.ts';
 import { compareTraining } from './rater/train.ts';
 
 await runExperiments<Request['options']>({

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { UsageError } from '../options.ts';
 
 /** What every experiment is told. */
 export interface NoiseOptions {
@@ -20,9 +21,6 @@ export interface Request {
   options: Omit<NoiseOptions, 'onProgress'>;
   json: boolean;
 }
-
-/** A command line that means nothing, with what it should have been. */
-export class UsageError extends Error {}
 
 export const OPTIONS_HELP = `options:
   --seeds a,b,…     everything is repeated with each of them (default: 0)

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { ROW_FEATURES, type RowFeatureName } from 'gradfold';
+import { UsageError } from '../options.ts';
 
 /** What the experiments are told. */
 export interface RaterBenchOptions {
@@ -41,9 +42,6 @@ export interface RaterBenchOptions {
   corpus?: string;
   onProgress(message: string): void;
 }
-
-/** A command line that means nothing, with what it should have been. */
-export class UsageError extends Error {}
 
 const WHOLE = /^[1-9]\d*$/;
 const DECIMAL = /^\d*\.?\d+(e-?\d+)?$/;
