@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeTextAtomically } from '../atomic-file.ts';
+import { removeTemporary, writeTextAtomically } from '../atomic-file.ts';
 import { GradfoldError } from '../errors.ts';
 import { fileError, readJsonObject } from '../files.ts';
 import { checkSameRun, type Fingerprint } from '../train/fingerprint.ts';
@@ -34,7 +34,10 @@ export async function claimRun(run: RunFolder, force: boolean): Promise<{ finish
     const saved = (await readJsonObject(record)).fingerprint as Fingerprint;
     if (!force) checkSameRun(path, saved, fingerprint);
     const finished = existsSync(join(path, run.finished));
-    if (!force || (!finished && isSame(saved, fingerprint))) return { finished };
+    if (!force || (!finished && isSame(saved, fingerprint))) {
+      for (const name of contents) await removeTemporary(path, name);
+      return { finished };
+    }
   } else {
     const there = contents.find((name) => existsSync(join(path, name)));
     if (there !== undefined && !force) {

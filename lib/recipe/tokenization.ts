@@ -1,6 +1,6 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeTextAtomically } from '../atomic-file.ts';
+import { removeTemporary, writeTextAtomically } from '../atomic-file.ts';
 import { invalid } from '../check.ts';
 import type { Corpus } from '../data/corpus.ts';
 import { SamplesBuilder } from '../data/flat-samples.ts';
@@ -95,9 +95,7 @@ async function openState(work: string, fingerprint: Fingerprint): Promise<Tokeni
   await mkdir(work, { recursive: true }).catch((error) => {
     throw fileError('write', work, error);
   });
-  const names = await readdir(work);
-  // Files that were being written when an earlier call was killed.
-  for (const name of names.filter((name) => name.endsWith('.tmp'))) await rm(join(work, name), { recursive: true });
+  const names = await removeTemporary(work);
   if (names.includes(STATE)) {
     const path = join(work, STATE);
     const state = (await readJsonObject(path)) as unknown as TokenizationState;

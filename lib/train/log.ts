@@ -1,6 +1,6 @@
 import { appendFile, mkdir, readFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { writeTextAtomically } from '../atomic-file.ts';
+import { basename, dirname } from 'node:path';
+import { removeTemporary, writeTextAtomically } from '../atomic-file.ts';
 import { fileError } from '../files.ts';
 
 /** One line of a training log. */
@@ -36,6 +36,7 @@ export class TrainingLog<Entry extends { step: number } = TrainingLogEntry> {
     step: number,
   ): Promise<TrainingLog<Entry>> {
     await mkdir(dirname(path), { recursive: true });
+    await removeTemporary(dirname(path), basename(path));
     const lines = step === 0 ? [] : (await readIfThere(path)).split('\n').filter((line) => stepOf(line) <= step);
     await writeTextAtomically(path, lines.map((line) => `${line}\n`).join(''));
     return new TrainingLog<Entry>(path);

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -103,6 +103,13 @@ describe('a search', () => {
         // What was finished has stayed as it was.
         for (const [run, time] of done) expect(now.get(run)).toBe(time);
         done = now;
+      }
+      // What a kill within the writing of a file would leave, in every run that has begun and has no record.
+      const begun = new Set(await readdir(join(directory, name)));
+      for (const run of RUNS.filter((run) => begun.has(run) && !done.has(run))) {
+        for (const file of ['.log.jsonl.1-0a.tmp', '.record.json.1-0a.tmp']) {
+          await writeFile(join(directory, name, run, file), '{');
+        }
       }
       expect(await search(name, processes)).toBe(whole);
       const after = await finished(name);

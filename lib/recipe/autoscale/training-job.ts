@@ -1,6 +1,6 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeTextAtomically } from '../../atomic-file.ts';
+import { removeTemporary, writeTextAtomically } from '../../atomic-file.ts';
 import type { Backend, BackendName } from '../../backend/types.ts';
 import { MaskedSamples, type MaskingOptions } from '../../data/mlm.ts';
 import type { Samples, Split } from '../../data/samples.ts';
@@ -171,7 +171,10 @@ export async function tidy(dir: string, job: TrainingJob, { keepModels }: JobSet
 
 async function claimFolder(folder: string, hash: string): Promise<void> {
   const path = join(folder, JOB_FILES.started);
-  if ((await readIfThere<{ hash: string }>(path))?.hash === hash) return;
+  if ((await readIfThere<{ hash: string }>(path))?.hash === hash) {
+    await removeTemporary(folder);
+    return;
+  }
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   await writeTextAtomically(path, `${JSON.stringify({ hash })}\n`);
