@@ -55,6 +55,7 @@ const sides: Sides = {
   },
   device,
   threads: options.threads,
+  gemm: options.gemm,
   rounds: options.quick ? 1 : options.rounds,
 };
 const onProcessor = () => [
@@ -70,7 +71,9 @@ const machine = `${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} cores, Node 
 const say = (line: string) => {
   if (!options.json) console.log(line);
 };
-say(`${machine}; ${sides.threads} threads, medians of ${sides.rounds} rounds\n`);
+say(
+  `${machine}; ${sides.threads} threads, medians of ${sides.rounds} rounds${options.gemm ? `, our float32 products: ${options.gemm}` : ''}\n`,
+);
 say(HEADINGS);
 const inputs = new Inputs();
 const pairs: Pair[] = [];

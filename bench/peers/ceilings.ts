@@ -10,12 +10,12 @@ export interface Ceilings {
 
 /** The best rate of the workload's products on each side, and the memory bandwidth. */
 export async function measureCeilings(
-  { ours, peers, device, threads }: Sides,
+  { ours, peers, device, threads, gemm }: Sides,
   { products }: Workload,
 ): Promise<Ceilings> {
   const answers: number[][] = [];
   for (const side of [ours, peers]) {
-    const { worker, prepared } = await Worker.start(side, { name: 'ceilings', device, threads, products });
+    const { worker, prepared } = await Worker.start(side, { name: 'ceilings', device, threads, gemm, products });
     await worker.close();
     if ('unavailable' in prepared) throw new Error(`${side.name}: ${prepared.unavailable}`);
     answers.push(prepared.answer);

@@ -29,6 +29,7 @@ export interface Sides {
   peers: Side;
   device: Job['device'];
   threads: number;
+  gemm: Job['gemm'];
   rounds: number;
 }
 
@@ -39,7 +40,8 @@ export interface Sides {
 export async function measurePair(sides: Sides, comparison: Comparison, peer: Peer, inputs: Inputs): Promise<Pair> {
   const pair: Pair = { row: comparison.row, what: comparison.what, peer };
   const input = await inputs.of(comparison.input);
-  const job = (name: string): Job => ({ name, device: sides.device, threads: sides.threads, ...input });
+  const { device, threads, gemm } = sides;
+  const job = (name: string): Job => ({ name, device, threads, gemm, ...input });
   const started: Worker[] = [];
   try {
     const answers: number[][] = [];

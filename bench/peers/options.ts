@@ -4,6 +4,7 @@ import { UsageError } from '../options.ts';
 import { WORKLOADS } from '../workloads.ts';
 
 const DEVICES = ['cpu', 'cuda'] as const;
+const GEMMS = ['onednn', 'portable', 'bf16x6', 'bf16x3'] as const;
 
 export interface PeersOptions {
   workload: keyof typeof WORKLOADS;
@@ -12,6 +13,8 @@ export interface PeersOptions {
   rounds: number;
   threads: number;
   device: (typeof DEVICES)[number];
+  /** What multiplies our float32 matrices; undefined: what is taken by default. */
+  gemm?: (typeof GEMMS)[number];
   /** The Python that has PyTorch. */
   python: string;
   quick: boolean;
@@ -29,6 +32,7 @@ options:
   --rounds n        repetitions, of which the median is shown (default: 5)
   --threads n       of both sides (default: all cores)
   --device name     ${DEVICES.join(' or ')} (default: cpu)
+  --gemm name       of our float32 jobs on the processor: ${GEMMS.join(', ')} (default: the best)
   --python path     a Python with PyTorch and NumPy (default: $PYTHON, else python3)
   --quick           does it run? its figures say nothing
   --json            machine, options and rows as JSON
@@ -41,6 +45,7 @@ export function parsePeersOptions(args: string[]): PeersOptions {
     ...values,
     workload: oneOf('workload', values.workload, Object.keys(WORKLOADS) as (keyof typeof WORKLOADS)[]),
     device: oneOf('device', values.device, DEVICES),
+    gemm: values.gemm === undefined ? undefined : oneOf('gemm', values.gemm, GEMMS),
     rows: values.rows?.split(','),
     rounds: whole('rounds', values.rounds),
     threads: whole('threads', values.threads),
@@ -57,6 +62,7 @@ function parsed(args: string[]) {
         rounds: { type: 'string', default: '5' },
         threads: { type: 'string', default: String(availableParallelism()) },
         device: { type: 'string', default: 'cpu' },
+        gemm: { type: 'string' },
         python: { type: 'string', default: process.env.PYTHON ?? 'python3' },
         quick: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },

@@ -79,11 +79,11 @@ const JOBS: Record<string, (job: Job) => Promise<Run>> = {
     return async () => sampled(softmaxWeights(scores));
   },
   ceilings:
-    async ({ threads, device, products = [] }) =>
+    async ({ threads, device, gemm, products = [] }) =>
     async () => {
       const best: number[] = [];
       for (const precision of ['f32', 'bf16'] as const) {
-        const backend = await openBackend(device, { threads, precision });
+        const backend = await openBackend(device, { threads, precision, gemm: precision === 'f32' ? gemm : undefined });
         const rates: number[] = [];
         for (const [m, n, k] of products) rates.push(await measureProduct(backend, { m, n, k, transposeB: true }));
         best.push(Math.max(...rates));
@@ -124,8 +124,8 @@ async function metaStep(job: Job, optimizer: OptimizerConfig): Promise<Run> {
   };
 }
 
-async function load({ model: directory, ids, threads, device }: Job, precision: 'f32' | 'bf16' = 'f32') {
-  const backend = await openBackend(device, { threads, precision });
+async function load({ model: directory, ids, threads, device, gemm }: Job, precision: 'f32' | 'bf16' = 'f32') {
+  const backend = await openBackend(device, { threads, precision, gemm: precision === 'f32' ? gemm : undefined });
   const model = await LanguageModel.fromPretrained(directory!, { backend });
   return { model, batch: batchOf(ids!) };
 }

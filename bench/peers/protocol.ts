@@ -1,3 +1,5 @@
+import type { BackendOptions } from 'gradfold';
+
 // What driver and worker processes say to each other, a JSON line each; torch/worker.py has the same protocol.
 
 /** A worker's first line of input. It prepares the job and runs it once. */
@@ -5,6 +7,8 @@ export interface Job {
   name: string;
   device: 'cpu' | 'cuda';
   threads: number;
+  /** Of our float32 products, where not the best. */
+  gemm?: BackendOptions['gemm'];
   /** A checkpoint directory, and rows of token ids with one token more than predictions. */
   model?: string;
   ids?: number[][];

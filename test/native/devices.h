@@ -56,8 +56,7 @@ inline std::vector<Opened> open_all(int threads, Type precision) {
       // not in this build, or not on this processor
     }
   };
-  open(nullptr, "amx");
-  open(nullptr, "onednn");
+  for (const char* gemm : {"amx", "bf16x6", "onednn", "bf16x3"}) open(nullptr, gemm);
   for (const char* isa : {"avx512", "avx2", "baseline"}) open(isa, "portable");
   return all;
 }

@@ -76,17 +76,18 @@ int64_t equal_parts(int64_t count, int64_t limit) {
   return ceil_div(panels, ceil_div(panels, most)) * kPanelLines;
 }
 
-/// For rectangles of at most rows × cols of c.
-Blocks blocks_of(const AnyMat& c, int64_t rows, int64_t cols, int64_t inner, bool left_columns, bool packed) {
+/// For rectangles of at most rows × cols of c, of operands whose numbers have so many parts.
+Blocks blocks_of(const AnyMat& c, int64_t rows, int64_t cols, int64_t inner, bool left_columns, bool packed,
+                 int64_t parts) {
   constexpr int64_t kSums = kSumBytes / static_cast<int64_t>(sizeof(float));
   Blocks blocks{};
   blocks.left_stays = left_columns && !packed;
   const bool direct = c.type == Type::f32 && c.rows % kTileLines == 0 && c.cols % kTileLines == 0;
-  const int64_t runs = ceil_div(inner, kDepth);
+  const int64_t runs = ceil_div(inner, kDepth / parts);
   blocks.depth = ceil_div(ceil_div(inner, runs), kStep) * kStep;
   const int64_t padded_rows = ceil_div(rows, kPanelLines) * kPanelLines;
   const int64_t padded_cols = ceil_div(cols, kPanelLines) * kPanelLines;
-  const int64_t panel_bytes = blocks.depth / kStep * kPairBytes;
+  const int64_t panel_bytes = blocks.depth / kStep * kPairBytes * parts;
   const int64_t stay = kStayBytes / panel_bytes * kPanelLines;
   const bool apart = runs > 1 && !direct;  // sums are kept between runs, beside C
   if (blocks.left_stays) {
@@ -103,9 +104,12 @@ Blocks blocks_of(const AnyMat& c, int64_t rows, int64_t cols, int64_t inner, boo
   return blocks;
 }
 
+template <int kParts>
 class Rectangle {
  public:
-  Rectangle(const Lines<Bf16>& a, const Right& b, int64_t inner, const AnyMat& c, bool accumulate, const Blocks& blocks,
+  using T = Number<kParts>;
+
+  Rectangle(const Lines<T>& a, const Right<T>& b, int64_t inner, const AnyMat& c, bool accumulate, const Blocks& blocks,
             char* workspace)
       : a_(a),
         b_(b),
@@ -142,19 +146,21 @@ class Rectangle {
   /// Panels of the right operand, packed one at a time, meet a block of the left one.
   void move_right(const Run& run) {
     const int64_t panel_bytes = run.steps() * kPairBytes;
-    pack_panels<Side::left>(a_, run.rows.begin, run.rows.end, run.k, run.depth, staying_);
+    pack_panels<Side::left, kParts>(a_, run.rows.begin, run.rows.end, run.k, run.depth, staying_);
+    const int64_t part_bytes = panels_bytes(run.rows.end - run.rows.begin, run.depth);
     for (int64_t j = run.cols.begin; j < run.cols.end; j += kPanelLines) {
       const int64_t wide = least(kPanelLines, run.cols.end - j);
-      pack_panels<Side::right>(b_.lines, j, j + wide, run.k, run.depth, moving_);
+      pack_panels<Side::right, kParts>(b_.lines, j, j + wide, run.k, run.depth, moving_);
       SourceAhead ahead = lines_ahead(b_.lines, j + kPanelLines, run.cols.end, run);
       const int64_t share = ceil_div(ahead.left(), ceil_div(run.rows.end - run.rows.begin, kPanelLines));
       for (int64_t i = run.rows.begin; i < run.rows.end; i += kPanelLines) {
         const int64_t tall = least(kPanelLines, run.rows.end - i);
-        const Left left = packed_left(staying_ + (i - run.rows.begin) / kPanelLines * panel_bytes, run.steps());
+        const Left left =
+            packed_left(staying_ + (i - run.rows.begin) / kPanelLines * panel_bytes, run.steps(), part_bytes);
         const bool last = i + kPanelLines >= run.rows.end;
         Fetches fetches{ahead, share,
                         sums_ahead(run, last ? run.rows.begin : i + kPanelLines, last ? j + kPanelLines : j)};
-        add_tiles<true>(left, moving_, run, i, j, tall, wide, fetches);
+        add_tiles<true>(left, moving_, panel_bytes, run, i, j, tall, wide, fetches);
       }
     }
   }
@@ -167,8 +173,9 @@ class Rectangle {
       panel_bytes = b_.panel_bytes;
       right = b_.packed + run.cols.begin / kPanelLines * panel_bytes + run.k / kStep * kPairBytes;
     } else {
-      pack_panels<Side::right>(b_.lines, run.cols.begin, run.cols.end, run.k, run.depth, staying_);
+      pack_panels<Side::right, kParts>(b_.lines, run.cols.begin, run.cols.end, run.k, run.depth, staying_);
     }
+    const int64_t part_bytes = panels_bytes(run.cols.end - run.cols.begin, run.depth);
     for (int64_t i = run.rows.begin; i < run.rows.end; i += kPanelLines) {
       const int64_t tall = least(kPanelLines, run.rows.end - i);
       const Left left = left_of(i, tall, run);
@@ -178,38 +185,40 @@ class Rectangle {
         const bool last = j + kPanelLines >= run.cols.end;
         Fetches fetches{ahead, share,
                         sums_ahead(run, last ? i + kPanelLines : i, last ? run.cols.begin : j + kPanelLines)};
-        add_tiles<false>(left, right + (j - run.cols.begin) / kPanelLines * panel_bytes, run, i, j, tall,
+        add_tiles<false>(left, right + (j - run.cols.begin) / kPanelLines * panel_bytes, part_bytes, run, i, j, tall,
                          least(kPanelLines, run.cols.end - j), fetches);
       }
     }
   }
 
-  static Left packed_left(const char* panel, int64_t steps) {
-    return {panel, 64, kTileBytes, kPairBytes, steps, nullptr};
+  static Left packed_left(const char* panel, int64_t steps, int64_t part_bytes) {
+    return {panel, 64, kTileBytes, kPairBytes, steps, nullptr, part_bytes};
   }
 
   Left left_of(int64_t first, int64_t lines, const Run& run) {
     const bool whole_lines = lines == kTileLines || lines == kPanelLines;
-    if (a_.columns || !whole_lines) {
-      pack_panels<Side::left>(a_, first, first + lines, run.k, run.depth, moving_);
-      return packed_left(moving_, run.steps());
+    if (kParts > 1 || a_.columns || !whole_lines) {
+      pack_panels<Side::left, kParts>(a_, first, first + lines, run.k, run.depth, moving_);
+      return packed_left(moving_, run.steps(), run.steps() * kPairBytes);
     }
-    const int64_t row_bytes = a_.stride * static_cast<int64_t>(sizeof(Bf16)), rest = run.depth % kStep;
-    if (rest > 0) pack_panels<Side::left>(a_, first, first + lines, run.k + run.depth - rest, rest, moving_);
+    const int64_t row_bytes = a_.stride * static_cast<int64_t>(sizeof(T)), rest = run.depth % kStep;
+    if (rest > 0) pack_panels<Side::left, kParts>(a_, first, first + lines, run.k + run.depth - rest, rest, moving_);
     return {reinterpret_cast<const char*>(a_.data + first * a_.stride + run.k),
             row_bytes,
             kTileLines * row_bytes,
             64,
             run.depth / kStep,
-            rest > 0 ? moving_ : nullptr};
+            rest > 0 ? moving_ : nullptr,
+            0};
   }
 
-  /// The cache lines of a panel at line `first`, none where it begins beyond `end`.
-  static SourceAhead lines_ahead(const Lines<Bf16>& from, int64_t first, int64_t end, const Run& run) {
-    const int64_t stride = from.stride * static_cast<int64_t>(sizeof(Bf16));
+  /// The cache lines of a panel at line `first`, none where it begins beyond `end`; of columns of float32, which lie
+  /// two lines wide, the first.
+  static SourceAhead lines_ahead(const Lines<T>& from, int64_t first, int64_t end, const Run& run) {
     if (first >= end) return {};
-    const Bf16* at = from.columns ? from.data + run.k * from.stride + first : from.data + first * from.stride + run.k;
-    return {at, stride, from.columns ? 32 * stride : 64, run.steps() * kStep};
+    const int64_t size = static_cast<int64_t>(sizeof(T)), stride = from.stride * size;
+    if (from.columns) return {from.data + run.k * from.stride + first, stride, 32 * stride, run.steps() * kStep};
+    return {from.data + first * from.stride + run.k, stride, 64, run.steps() * kStep * (kStep * size / 64)};
   }
 
   /// The cache lines of 32 × 32 numbers of C that a run visits, none where it writes to sums of its own.
@@ -222,25 +231,26 @@ class Rectangle {
 
   /// Sums of float32 in whole tiles go straight into C; others by way of sums_.
   template <bool kLeftStays>
-  void add_tiles(const Left& left, const char* panel, const Run& run, int64_t i, int64_t j, int64_t tall, int64_t wide,
-                 Fetches& fetches) {
+  void add_tiles(const Left& left, const char* panel, int64_t part_bytes, const Run& run, int64_t i, int64_t j,
+                 int64_t tall, int64_t wide, Fetches& fetches) {
     const bool first = run.k == 0, last = run.k + run.depth == inner_;
     const bool whole = tall % kTileLines == 0 && wide % kTileLines == 0;
     if (c_.type == Type::f32 && whole) {
       float* to = static_cast<float*>(c_.data) + i * c_.stride + j;
-      return multiply_tiles<kLeftStays>(left, panel, first && !accumulate_ ? nullptr : to, to, c_.stride, tall, wide,
-                                        fetches);
+      return multiply_tiles<kParts, kLeftStays>(left, panel, part_bytes, first && !accumulate_ ? nullptr : to, to,
+                                                c_.stride, tall, wide, fetches);
     }
     const bool once = first && last;
     const int64_t stride = once ? kPanelLines : blocks_.cols;
     float* sums = once ? sums_ : sums_ + (i - run.rows.begin) * stride + (j - run.cols.begin);
     if (first && accumulate_) take(c_, i, j, tall, wide, sums, stride);
-    multiply_tiles<kLeftStays>(left, panel, first && !accumulate_ ? nullptr : sums, sums, stride, tall, wide, fetches);
+    multiply_tiles<kParts, kLeftStays>(left, panel, part_bytes, first && !accumulate_ ? nullptr : sums, sums, stride,
+                                       tall, wide, fetches);
     if (last) put(sums, stride, c_, i, j, tall, wide);
   }
 
-  Lines<Bf16> a_;
-  Right b_;
+  Lines<T> a_;
+  Right<T> b_;
   int64_t inner_;
   AnyMat c_;
   bool accumulate_;
@@ -252,7 +262,9 @@ class Rectangle {
 
 }  // namespace
 
-bool multiply(const Lines<Bf16>& a, const Right& b, int64_t inner, const AnyMat& c, bool accumulate) noexcept {
+template <int kParts>
+bool multiply(const Lines<Number<kParts>>& a, const Right<Number<kParts>>& b, int64_t inner, const AnyMat& c,
+              bool accumulate) noexcept {
   if (c.rows == 0 || c.cols == 0) return true;
   if (inner == 0) {
     for (int64_t r = 0; !accumulate && r < c.rows; ++r)
@@ -264,7 +276,7 @@ bool multiply(const Lines<Bf16>& a, const Right& b, int64_t inner, const AnyMat&
   const int64_t threads = omp_in_parallel() ? 1 : least(omp_get_max_threads(), worthwhile);
   const Grid grid = cut(c.rows, c.cols, kPanelLines, kPanelLines, threads);
   const Blocks blocks =
-      blocks_of(c, least(grid.rows, c.rows), least(grid.cols, c.cols), inner, a.columns, b.packed != nullptr);
+      blocks_of(c, least(grid.rows, c.rows), least(grid.cols, c.cols), inner, a.columns, b.packed != nullptr, kParts);
   const int64_t rectangles = grid.down * grid.across;
   bool enough = true;
 #pragma omp parallel for schedule(static, 1) num_threads(static_cast <int>(rectangles)) if (rectangles > 1)
@@ -276,10 +288,14 @@ bool multiply(const Lines<Bf16>& a, const Right& b, int64_t inner, const AnyMat&
       continue;
     }
     const int64_t i = u / grid.across * grid.rows, j = u % grid.across * grid.cols;
-    Rectangle(a, b, inner, c, accumulate, blocks, workspace)
+    Rectangle<kParts>(a, b, inner, c, accumulate, blocks, workspace)
         .run({i, least(i + grid.rows, c.rows)}, {j, least(j + grid.cols, c.cols)});
   }
   return enough;
 }
+
+template bool multiply<1>(const Lines<Bf16>&, const Right<Bf16>&, int64_t, const AnyMat&, bool) noexcept;
+template bool multiply<2>(const Lines<float>&, const Right<float>&, int64_t, const AnyMat&, bool) noexcept;
+template bool multiply<3>(const Lines<float>&, const Right<float>&, int64_t, const AnyMat&, bool) noexcept;
 
 }  // namespace gradfold::GRADFOLD_ISA

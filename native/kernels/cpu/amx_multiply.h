@@ -1,19 +1,30 @@
 // The blocked product on AMX tiles, over a right operand that is packed already or packed on the way.
 #pragma once
 
+#include <type_traits>
+
 #include "amx_pack.h"
 
 namespace gradfold::GRADFOLD_ISA {
 
+/// What is multiplied: bfloat16 numbers, which are one part, or float32 ones as several.
+template <int kParts>
+using Number = std::conditional_t<kParts == 1, Bf16, float>;
+
 /// The right operand: packed panel after panel with `panel_bytes` between them, or, where that is null, as it lies.
+template <class T>
 struct Right {
-  Lines<Bf16> lines;
+  Lines<T> lines;
   const char* packed;
   int64_t panel_bytes;
 };
 
 /// c = a b + (accumulate ? c : 0) with the inner dimension given; on omp_get_max_threads() threads outside a parallel
-/// region, on one inside. False when there is no memory for packing; c is then undefined.
-bool multiply(const Lines<Bf16>& a, const Right& b, int64_t inner, const AnyMat& c, bool accumulate) noexcept;
+/// region, on one inside. False when there is no memory for packing; c is then undefined. kParts is 1 for bfloat16. For
+/// float32 it is 2, three products of parts, which lose at most 2⁻¹⁵ of a term beside what sums lose, or 3, six
+/// products, which lose 1.5 · 2⁻²⁴, where rounding a term to float32 loses 2⁻²⁴.
+template <int kParts>
+bool multiply(const Lines<Number<kParts>>& a, const Right<Number<kParts>>& b, int64_t inner, const AnyMat& c,
+              bool accumulate) noexcept;
 
 }  // namespace gradfold::GRADFOLD_ISA

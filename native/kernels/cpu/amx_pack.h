@@ -72,6 +72,50 @@ inline void transpose_16(__m512i (&rows)[16]) {
   }
 }
 
+/// A float32 number seen as a sum of bfloat16 numbers: the first is its rounding, each of the next that of what those
+/// before it leave. Two hold 16 bits of the 24, three all of them.
+template <int kPart>
+struct Part {
+  float number;
+};
+
+/// The nearest bfloat16 numbers, as float32 ones; NaN stays NaN.
+inline __m512 rounded(__m512 x) {
+  const __m512i bits = _mm512_castps_si512(x);
+  const __mmask16 numbers = _mm512_cmp_ps_mask(x, x, _CMP_ORD_Q);
+  const __m512i up = _mm512_mask_add_epi32(bits, numbers, bits, _mm512_set1_epi32(0x8000));
+  return _mm512_castsi512_ps(_mm512_and_si512(up, _mm512_set1_epi32(static_cast<int>(0xffff0000))));
+}
+
+template <int kPart>
+inline __m512 parts_of(const Part<kPart>* from, int64_t count) {
+  __m512 x = _mm512_maskz_loadu_ps(first_of_16(count), from);
+#pragma GCC unroll 2
+  for (int part = 0; part < kPart; ++part) x = _mm512_sub_ps(x, rounded(x));
+  return rounded(x);
+}
+
+template <int kPart>
+inline __m512i load_32(const Part<kPart>* from, int64_t count) {
+  const __m512 high = count > 16 ? parts_of(from + 16, count - 16) : _mm512_setzero_ps();
+  return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, parts_of(from, count)));
+}
+
+/// Pairs of 16-bit numbers, of up to 16 from `even` (null: zeros) below those from `odd`.
+template <class T>
+inline __m512i pairs_16(const T* even, const T* odd, int64_t count) {
+  const __m256i zero = _mm256_setzero_si256();
+  const __m512i low = _mm512_cvtepu16_epi32(even ? load_16(even, count) : zero);
+  const __m512i high = _mm512_cvtepu16_epi32(odd ? load_16(odd, count) : zero);
+  return _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+}
+template <int kPart>
+inline __m512i pairs_16(const Part<kPart>* even, const Part<kPart>* odd, int64_t count) {
+  const __m512 low = even ? parts_of(even, count) : _mm512_setzero_ps();
+  const __m512 high = odd ? parts_of(odd, count) : _mm512_setzero_ps();
+  return _mm512_or_si512(_mm512_srli_epi32(_mm512_castps_si512(low), 16), _mm512_castps_si512(high));
+}
+
 enum class Side { left, right };
 
 /// One tile from `lines` (at most 16) lines at `first` and `depth` (at most 32) numbers at k; zeros fill the rest.
@@ -88,10 +132,7 @@ inline void pack_tile(const Lines<T>& from, int64_t first, int64_t lines, int64_
 #pragma GCC unroll 16
     for (int64_t r = 0; r < 16; ++r) {
       const T* even = corner + 2 * r * from.stride;
-      const __m256i zero = _mm256_setzero_si256();
-      const __m512i low = _mm512_cvtepu16_epi32(2 * r < depth ? load_16(even, lines) : zero);
-      const __m512i high = _mm512_cvtepu16_epi32(2 * r + 1 < depth ? load_16(even + from.stride, lines) : zero);
-      rows[r] = _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+      rows[r] = pairs_16(2 * r < depth ? even : nullptr, 2 * r + 1 < depth ? even + from.stride : nullptr, lines);
     }
   } else {
     const T* corner = from.data + first * from.stride + k;
@@ -139,24 +180,49 @@ inline void pack_columns(const Bf16* corner, int64_t stride, char* to) {
   }
 }
 
-/// Packs the lines [first, end) and `depth` numbers at k0 into panels of 32 lines, each of which is pairs of tiles,
-/// step after step. Rows of columns are read to their end before the next ones, as memory likes it.
+/// A pair of tiles: up to 32 lines and one step.
 template <Side kSide, class T>
+inline void pack_pair(const Lines<T>& from, int64_t line, int64_t lines, int64_t k, int64_t depth, char* to) {
+  if constexpr (type_of<T> == Type::bf16)
+    if (from.columns && lines == kPanelLines && depth == kStep)
+      return pack_columns<kSide>(from.data + k * from.stride + line, from.stride, to);
+  for (int64_t tile = 0; tile < 2; ++tile, line += kTileLines, lines -= kTileLines, to += kTileBytes) {
+    const int64_t here = least(kTileLines, lines > 0 ? lines : 0);
+    if (here == kTileLines && depth == kStep)
+      pack_tile<kSide, true>(from, line, here, k, depth, to);
+    else
+      pack_tile<kSide, false>(from, line, here, k, depth, to);
+  }
+}
+
+/// The same of every part of the numbers, part_bytes apart.
+template <Side kSide, int kParts, int kPart = 0>
+inline void pack_parts(const Lines<float>& from, int64_t line, int64_t lines, int64_t k, int64_t depth, char* to,
+                       int64_t part_bytes) {
+  const Lines<Part<kPart>> part{reinterpret_cast<const Part<kPart>*>(from.data), from.stride, from.columns};
+  pack_pair<kSide>(part, line, lines, k, depth, to);
+  if constexpr (kPart + 1 < kParts)
+    pack_parts<kSide, kParts, kPart + 1>(from, line, lines, k, depth, to + part_bytes, part_bytes);
+}
+
+/// Bytes of some lines' panels.
+inline int64_t panels_bytes(int64_t lines, int64_t depth) {
+  return ceil_div(lines, kPanelLines) * ceil_div(depth, kStep) * kPairBytes;
+}
+
+/// Packs the lines [first, end) and `depth` numbers at k0 into panels of 32 lines, each of which is pairs of tiles,
+/// step after step; where numbers are taken as several parts, panels_bytes for one part after the other. Rows of
+/// columns are read to their end before the next ones, as memory likes it.
+template <Side kSide, int kParts = 1, class T>
 void pack_panels(const Lines<T>& from, int64_t first, int64_t end, int64_t k0, int64_t depth, char* to) {
-  const int64_t panel_bytes = ceil_div(depth, kStep) * kPairBytes;
+  const int64_t panel_bytes = panels_bytes(1, depth);
   const auto pack = [&](int64_t line, int64_t k) {
     const int64_t lines = least(kPanelLines, end - line), numbers = least(kStep, depth - k);
     char* const pair = to + (line - first) / kPanelLines * panel_bytes + k / kStep * kPairBytes;
-    if constexpr (type_of<T> == Type::bf16)
-      if (from.columns && lines == kPanelLines && numbers == kStep)
-        return pack_columns<kSide>(from.data + (k0 + k) * from.stride + line, from.stride, pair);
-    for (int64_t tile = 0; tile < 2; ++tile) {
-      const int64_t skipped = tile * kTileLines, here = least(kTileLines, lines > skipped ? lines - skipped : 0);
-      if (here == kTileLines && numbers == kStep)
-        pack_tile<kSide, true>(from, line + skipped, here, k0 + k, numbers, pair + tile * kTileBytes);
-      else
-        pack_tile<kSide, false>(from, line + skipped, here, k0 + k, numbers, pair + tile * kTileBytes);
-    }
+    if constexpr (kParts == 1)
+      pack_pair<kSide>(from, line, lines, k0 + k, numbers, pair);
+    else
+      pack_parts<kSide, kParts>(from, line, lines, k0 + k, numbers, pair, panels_bytes(end - first, depth));
   };
   if (from.columns) {
     for (int64_t k = 0; k < depth; k += kStep)

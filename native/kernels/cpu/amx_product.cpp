@@ -8,8 +8,9 @@
 namespace gradfold::GRADFOLD_ISA {
 namespace {
 
-Lines<Bf16> lines_of(const ConstAnyMat& m, bool columns) {
-  return {static_cast<const Bf16*>(m.data), m.stride, columns};
+template <class T>
+Lines<T> lines_of(const ConstAnyMat& m, bool columns) {
+  return {static_cast<const T*>(m.data), m.stride, columns};
 }
 
 void float_product(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool transpose_b, AnyMat c, float beta) {
@@ -18,6 +19,15 @@ void float_product(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool transpos
 #else
   avx512::portable_product(a, transpose_a, b, transpose_b, c, beta);
 #endif
+}
+
+template <int kParts>
+void product_of_parts(const ConstAnyMat& a, bool transpose_a, const ConstAnyMat& b, bool transpose_b, const AnyMat& c,
+                      float beta) {
+  using T = Number<kParts>;
+  const Right<T> right{lines_of<T>(b, !transpose_b), nullptr, 0};
+  if (!multiply<kParts>(lines_of<T>(a, transpose_a), right, transpose_a ? a.rows : a.cols, c, beta != 0.0f))
+    refuse_product_workspace();
 }
 
 int64_t panel_bytes(int64_t inner) { return ceil_div(inner, kStep) * kPairBytes; }
@@ -37,9 +47,15 @@ void pack_side(const Lines<float>& from, int64_t lines, int64_t inner, char* to)
 
 void amx_product(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool transpose_b, AnyMat c, float beta) {
   if (a.type == Type::f32) return float_product(a, transpose_a, b, transpose_b, c, beta);
-  const Right right{lines_of(b, !transpose_b), nullptr, 0};
-  if (!multiply(lines_of(a, transpose_a), right, transpose_a ? a.rows : a.cols, c, beta != 0.0f))
-    refuse_product_workspace();
+  product_of_parts<1>(a, transpose_a, b, transpose_b, c, beta);
+}
+
+void amx_product_x3(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool transpose_b, AnyMat c, float beta) {
+  product_of_parts<2>(a, transpose_a, b, transpose_b, c, beta);
+}
+
+void amx_product_x6(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool transpose_b, AnyMat c, float beta) {
+  product_of_parts<3>(a, transpose_a, b, transpose_b, c, beta);
 }
 
 // A packed weight is op(W) = Wᵀ, whose lines are the rows of W, then op(W) = W, whose lines are its columns.
@@ -58,8 +74,8 @@ void packed_weight_product(ConstAnyMat x, const void* packed, int64_t rows, int6
                            float beta) {
   const int64_t inner = transpose ? cols : rows;
   const char* side = static_cast<const char*>(packed) + (transpose ? 0 : side_bytes(rows, cols));
-  const Right right{{nullptr, 0, false}, side, panel_bytes(inner)};
-  if (!multiply(lines_of(x, false), right, inner, y, beta != 0.0f)) refuse_product_workspace();
+  const Right<Bf16> right{{nullptr, 0, false}, side, panel_bytes(inner)};
+  if (!multiply<1>(lines_of<Bf16>(x, false), right, inner, y, beta != 0.0f)) refuse_product_workspace();
 }
 
 }  // namespace gradfold::GRADFOLD_ISA

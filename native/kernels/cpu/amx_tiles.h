@@ -35,6 +35,7 @@ struct Left {
   const char* data;
   int64_t row_bytes, second_bytes, step_bytes, steps;
   const char* rest;
+  int64_t part_bytes;  // from one part of the numbers to the next, where they have several
 };
 
 /// Cache lines that will be wanted soon, fetched a few at a time between multiplications: memory beyond the
@@ -73,10 +74,11 @@ struct Fetches {
 };
 
 /// Sums [32 × 32] or a part: to = from (or zero) + the left times one panel of the right. kTall, kWide: more than one
-/// tile high, wide.
-template <bool kTall, bool kWide, bool kLeftStays>
-inline void multiply_tiles(const Left& a, const char* b, const float* from, float* to, int64_t stride,
-                           Fetches& fetches) {
+/// tile high, wide. Of kParts parts of either operand those pairs are multiplied whose sum matters: part l of the left
+/// with part r of the right where l + r < kParts.
+template <int kParts, bool kTall, bool kWide, bool kLeftStays>
+inline void multiply_tiles(const Left& a, const char* b, int64_t b_part_bytes, const float* from, float* to,
+                           int64_t stride, Fetches& fetches) {
   const int64_t sum_bytes = stride * static_cast<int64_t>(sizeof(float));
   if (from != nullptr) {
     _tile_loadd(0, from, sum_bytes);
@@ -89,22 +91,41 @@ inline void multiply_tiles(const Left& a, const char* b, const float* from, floa
     if constexpr (kTall) _tile_zero(2);
     if constexpr (kTall && kWide) _tile_zero(3);
   }
-  const auto step = [](const char* left, int64_t row_bytes, int64_t second_bytes, const char* right) {
+  const auto load_left = [](const char* left, int64_t row_bytes, int64_t second_bytes) {
     if constexpr (kLeftStays) {
-      _tile_loadd(6, right, 64);
-      if constexpr (kWide) _tile_loadd(7, right + kTileBytes, 64);
       _tile_stream_loadd(4, left, row_bytes);
       if constexpr (kTall) _tile_stream_loadd(5, left + second_bytes, row_bytes);
     } else {
-      _tile_stream_loadd(6, right, 64);
-      if constexpr (kWide) _tile_stream_loadd(7, right + kTileBytes, 64);
       _tile_loadd(4, left, row_bytes);
       if constexpr (kTall) _tile_loadd(5, left + second_bytes, row_bytes);
     }
+  };
+  const auto load_right = [](const char* right) {
+    if constexpr (kLeftStays) {
+      _tile_loadd(6, right, 64);
+      if constexpr (kWide) _tile_loadd(7, right + kTileBytes, 64);
+    } else {
+      _tile_stream_loadd(6, right, 64);
+      if constexpr (kWide) _tile_stream_loadd(7, right + kTileBytes, 64);
+    }
+  };
+  const auto multiply = [] {
     _tile_dpbf16ps(0, 4, 6);
     if constexpr (kWide) _tile_dpbf16ps(1, 4, 7);
     if constexpr (kTall && kWide) _tile_dpbf16ps(3, 5, 7);
     if constexpr (kTall) _tile_dpbf16ps(2, 5, 6);
+  };
+  const auto step = [&](const char* left, int64_t row_bytes, int64_t second_bytes, const char* right) {
+#pragma GCC unroll 3
+    for (int l = 0; l < kParts; ++l) {
+      load_left(left + l * a.part_bytes, row_bytes, second_bytes);
+#pragma GCC unroll 3
+      for (int r = kParts - 1 - l; r >= 0; --r) {
+        const bool there = l > 0 && l == kParts - 1;  // the part before ended with the same one
+        if (!there) load_right(right + r * b_part_bytes);
+        multiply();
+      }
+    }
   };
   // Local copies stay in registers: for all the compiler knows the tiles' stores could change the others.
   SourceAhead source = fetches.source;
@@ -125,16 +146,16 @@ inline void multiply_tiles(const Left& a, const char* b, const float* from, floa
   if constexpr (kTall && kWide) _tile_stored(3, to + 16 * stride + 16, sum_bytes);
 }
 
-template <bool kLeftStays>
-inline void multiply_tiles(const Left& a, const char* b, const float* from, float* to, int64_t stride, int64_t rows,
-                           int64_t cols, Fetches& fetches) {
+template <int kParts, bool kLeftStays>
+inline void multiply_tiles(const Left& a, const char* b, int64_t b_part_bytes, const float* from, float* to,
+                           int64_t stride, int64_t rows, int64_t cols, Fetches& fetches) {
   const bool tall = rows > kTileLines, wide = cols > kTileLines;
   if (tall)
-    wide ? multiply_tiles<true, true, kLeftStays>(a, b, from, to, stride, fetches)
-         : multiply_tiles<true, false, kLeftStays>(a, b, from, to, stride, fetches);
+    wide ? multiply_tiles<kParts, true, true, kLeftStays>(a, b, b_part_bytes, from, to, stride, fetches)
+         : multiply_tiles<kParts, true, false, kLeftStays>(a, b, b_part_bytes, from, to, stride, fetches);
   else
-    wide ? multiply_tiles<false, true, kLeftStays>(a, b, from, to, stride, fetches)
-         : multiply_tiles<false, false, kLeftStays>(a, b, from, to, stride, fetches);
+    wide ? multiply_tiles<kParts, false, true, kLeftStays>(a, b, b_part_bytes, from, to, stride, fetches)
+         : multiply_tiles<kParts, false, false, kLeftStays>(a, b, b_part_bytes, from, to, stride, fetches);
 }
 
 }  // namespace gradfold::GRADFOLD_ISA

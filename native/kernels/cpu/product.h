@@ -16,6 +16,7 @@ using Product = void (*)(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool tr
 struct ProductKind {
   const char* name;  // as Device::gemm() tells it
   Product product;   // null: the portable one of the device's instruction set
+  double cost;       // time of a multiply-add of large operands, that of float32 vectors being 1
   // Weights laid out ahead for the right side of bfloat16 products, W and Wᵀ both; null: they are only converted.
   size_t (*packed_bytes)(int64_t rows, int64_t cols);
   void (*pack_weight)(ConstMat weight, void* packed);
@@ -46,6 +47,10 @@ const char* onednn_name();
 namespace amx {
 /// bfloat16 products on AMX tiles; needs has_amx(). float32 ones go to the best of the others.
 void amx_product(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool transpose_b, AnyMat c, float beta);
+/// float32 products as three or six of bfloat16: of the two or three bfloat16 parts that a number is cut into, those
+/// products that matter to 16 bits or to all 24. Parts below 1e-38 count as zero.
+void amx_product_x3(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool transpose_b, AnyMat c, float beta);
+void amx_product_x6(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool transpose_b, AnyMat c, float beta);
 size_t packed_weight_bytes(int64_t rows, int64_t cols);
 void pack_weight(ConstMat weight, void* packed);
 void packed_weight_product(ConstAnyMat x, const void* packed, int64_t rows, int64_t cols, bool transpose, AnyMat y,

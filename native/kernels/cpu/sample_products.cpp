@@ -36,9 +36,6 @@ SampleJob part(const SampleJob& job, bool norms, bool gram, bool dots, bool grad
   return rest;
 }
 
-/// Time of a multiply-add on AMX tiles in that of a float32 one; other bfloat16 products are taken for float32 ones.
-constexpr double kOnAmx = 0.3;
-
 }  // namespace
 
 void CpuDevice::sample_products(ConstAnyMat g, ConstAnyMat x, const SampleStatistics& s, const WeightTarget& t) {
@@ -49,8 +46,7 @@ void CpuDevice::sample_products(ConstAnyMat g, ConstAnyMat x, const SampleStatis
   const bool dots = s.dots != nullptr && s.vectors > 0;
   const SampleWanted wanted{s.norms2 != nullptr, s.gram != nullptr, t.gradient != nullptr, t.gradients != nullptr,
                             dots ? s.vectors : 0};
-  const double product = g.type == Type::bf16 && kind_.packed_product != nullptr ? kOnAmx : 1.0;
-  const SamplePlan plan = plan_samples(shape_of(job, product), wanted, sample_form);
+  const SamplePlan plan = plan_samples(shape_of(job, g.type == precision_ ? kind_.cost : 1.0), wanted, sample_form);
   if (plan.forms(wanted)) {
     const SampleJob formed =
         part(job, !plan.ghost_norms, !plan.ghost_gram, !plan.ghost_dots, true, !plan.plain_gradient);
