@@ -28,8 +28,8 @@ void sum_samples(Stream& stream, CudaDevice& device, View<const T> x, int64_t sa
   launch(stream, "sums of rows", Extent(ceil_div(x.cols, kSumThreads), chunks), kSumThreads, 0, sum_pieces_kernel<T>, x,
          table, length, pieces);
   run_elementwise<1>(stream, "sums of rows, their pieces",
-                     AddPiecesOp<double>{table, length, pieces, x.cols, view_of(rows), mean, false}, samples, x.cols,
-                     true);
+                     AddPiecesOp<double>{table, length, 0, chunks, pieces, x.cols, view_of(rows), mean, false}, samples,
+                     x.cols, true);
 }
 
 }  // namespace

@@ -49,11 +49,13 @@ __device__ __forceinline__ void walk_pieces(const Samples& samples, int64_t chun
   }
 }
 
-/// rows[i] = (or +=) Σ of sample i's pieces, divided by its number of tokens where `mean` says so.
+/// rows[i] = (or +=) Σ of sample i's pieces of the chunks [first, first + chunks), divided by the sample's number of
+/// tokens where `mean` says so. Piece p of all chunks is the (p − first)-th of `pieces`.
 template <class Number>
 struct AddPiecesOp {
   Samples samples;
   int64_t length;  // of a chunk
+  int64_t first, chunks;
   const Number* pieces;
   int64_t cols;
   View<float> rows;
@@ -64,8 +66,11 @@ struct AddPiecesOp {
     static_assert(W == 1);
     const int64_t begin = samples.first(i), end = samples.end(i);
     double sum = 0.0;
-    if (begin < end)
-      for (int64_t chunk = begin / length; chunk <= (end - 1) / length; ++chunk) sum += pieces[(chunk + i) * cols + c];
+    if (begin < end) {
+      const int64_t last = least((end - 1) / length, first + chunks - 1);
+      for (int64_t chunk = most(begin / length, first); chunk <= last; ++chunk)
+        sum += pieces[(chunk - first + i) * cols + c];
+    }
     if (mean && begin < end) sum /= double(end - begin);
     float* out = rows.row(i) + c;
     *out = accumulate ? *out + float(sum) : float(sum);
