@@ -213,6 +213,7 @@ int main() {
   test_both(70, {0, 1, 8, 72});
   test_both(64, {0, 257});
   test_both(6, {0, 3, 3, 5});
+  test_both(9, {0, 1100});  // many chunks of a device's
   test_both(1100, {0, 0, 40, 41}, 1);
   test_both(33, {0, 50}, 3);
   test_both(17, {0, 2}, 3);  // fewer tokens than threads

@@ -9,6 +9,7 @@
 #include "elementwise.h"
 #include "limits.h"
 #include "norms.cuh"
+#include "samples.h"
 #include "types.h"
 
 namespace gradfold::cuda {
@@ -84,8 +85,8 @@ void for_bands(CudaDevice& device, const char* name, const Samples& samples, Vie
   for (int64_t first = 0; first == 0 || first < chunks; first += band) {
     const int64_t count = least(band, chunks - first);
     pass(first, count, pieces);
-    const AddPiecesOp<float> op{samples, kNormChunk, first, count, pieces, width, rows, false, accumulate || first > 0};
-    run_elementwise<1>(device.stream(), name, op, samples.count, width, true);
+    add_pieces<float>(device.stream(), name,
+                      {samples, kNormChunk, first, count, pieces, rows, false, accumulate || first > 0});
   }
 }
 
