@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { loadAddon, type Addon } from '../backend/addon.ts';
-import { rethrowing } from '../backend/native/job.ts';
+import { rethrowing, rethrowingAsync } from '../backend/native/job.ts';
 import { checkBackend } from '../backend/check.ts';
 import type { Backend, DeviceRows, FloatArray } from '../backend/types.ts';
 import { checkCall } from '../check.ts';
@@ -77,7 +77,7 @@ export async function runKernelAsync<Result>(kernel: Kernel<Result>, options: As
     return resultOf(
       kernel,
       await orAborted(
-        rethrowing(() => kernel.nativeAsync(addon)),
+        rethrowingAsync(() => kernel.nativeAsync(addon)),
         signal,
       ),
     );

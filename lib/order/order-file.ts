@@ -1,5 +1,5 @@
 import { addonReason, loadAddon } from '../backend/addon.ts';
-import { rethrowing } from '../backend/native/job.ts';
+import { rethrowing, rethrowingAsync } from '../backend/native/job.ts';
 import { checkCall, checkInteger, invalid } from '../check.ts';
 import { GradfoldError } from '../errors.ts';
 import { fileError } from '../files.ts';
@@ -150,13 +150,15 @@ class FileSort {
     const above = select !== undefined && 'above' in select ? checkThreshold(select.above) : undefined;
     let higher = 0;
     await this.#pass('count', async (piece) => {
-      const nan = await this.#sorter.count(piece.scores);
+      const nan = await rethrowingAsync(() => this.#sorter.count(piece.scores));
       if (nan >= 0) throw this.#notANumber(piece, nan);
       if (piece.names) names.see(piece.file, piece.names);
       if (above !== undefined) for (const score of piece.scores) if (score > above) higher++;
     });
     names.settle();
-    while (this.#sorter.refine()) await this.#pass('count', ({ scores }) => this.#sorter.count(scores));
+    while (rethrowing(() => this.#sorter.refine())) {
+      await this.#pass('count', ({ scores }) => rethrowingAsync(() => this.#sorter.count(scores)));
+    }
     const keep = above !== undefined ? higher : keptOf(this.#files.rows, select);
     if (keep === 0) {
       throw invalid('select', 'at least one row', 'none', { fix: 'select less strictly: nothing was kept' });
@@ -166,7 +168,7 @@ class FileSort {
 
   /** Sorts the highest `keep` rows, window by window, into the layers that begin at `starts`. */
   async sort(keep: number, names: ShardNames, out: PlanFile, starts: number[], descending: boolean): Promise<void> {
-    const windows = this.#sorter.arrange({ keep, descending });
+    const windows = rethrowing(() => this.#sorter.arrange({ keep, descending }));
     const layers = starts.length - 1;
     const of = (windows.length / 2) * this.#files.rows;
     const rows = new Uint32Array(windows.reduce((most, value, i) => (i % 2 ? Math.max(most, value) : most), 0));
@@ -211,7 +213,7 @@ class FileSort {
   /** Whether a score, of all given in order, is among the highest `keep`: of those equal to the lowest, the later stay. */
   async #cut(keep: number): Promise<(score: number) => boolean> {
     const { rows } = this.#files;
-    const [, count] = this.#sorter.arrange({ keep, descending: false });
+    const [, count] = rethrowing(() => this.#sorter.arrange({ keep, descending: false }));
     const window = new Uint32Array(count);
     await this.#collect(0, 1, window, undefined, rows);
     const lowest = await this.#files.score(window[0]);
@@ -225,11 +227,14 @@ class FileSort {
     rethrowing(() => this.#sorter.open(index, layers, window));
     await this.#pass(
       'sort',
-      (piece) => this.#sorter.collect(piece.scores, names && piece.names, names?.offset(piece) ?? piece.start),
+      (piece) =>
+        rethrowingAsync(() =>
+          this.#sorter.collect(piece.scores, names && piece.names, names?.offset(piece) ?? piece.start),
+        ),
       index * this.#files.rows,
       of,
     );
-    await this.#sorter.close();
+    await rethrowingAsync(() => this.#sorter.close());
   }
 
   /** Goes through all rows. */

@@ -4,12 +4,14 @@
 #include <napi.h>
 
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "../order/buffer.h"
+#include "convert.h"
 #include "guard.h"
 
 namespace gradfold {
@@ -73,11 +75,17 @@ class ArrayWorker : public Napi::AsyncWorker {
   Napi::Promise promise() const { return deferred_.Promise(); }
 
  protected:
-  void Execute() override { refused_ = run_(data_); }
+  void Execute() override {
+    try {
+      refused_ = run_(data_);
+    } catch (...) {
+      failure_ = std::current_exception();
+    }
+  }
   void OnOK() override {
+    if (failure_) return deferred_.Reject(exception_as_error(Env(), failure_).Value());
     deferred_.Resolve(array_or_index(refused_, array_.Value().template As<Napi::TypedArrayOf<Number>>()));
   }
-  void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
 
  private:
   std::function<int64_t(Number*)> run_;
@@ -86,6 +94,7 @@ class ArrayWorker : public Napi::AsyncWorker {
   std::vector<Napi::ObjectReference> inputs_;
   Number* data_ = nullptr;
   int64_t refused_ = -1;
+  std::exception_ptr failure_;
 };
 
 template <typename Number, ReadArrayCall<Number> read>

@@ -225,4 +225,12 @@ Napi::Error current_exception_as_error(Napi::Env env) {
   }
 }
 
+Napi::Error exception_as_error(Napi::Env env, const std::exception_ptr& exception) {
+  try {
+    std::rethrow_exception(exception);
+  } catch (...) {
+    return current_exception_as_error(env);
+  }
+}
+
 }  // namespace gradfold

@@ -4,6 +4,7 @@
 #include <napi.h>
 
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <string>
 #include <vector>
@@ -64,5 +65,7 @@ Napi::Float32Array float32_array(Napi::Env env, const std::vector<float>& values
 
 /// An Error with the engine's code, for lib/ to make a GradfoldError of. To be called while an exception is handled.
 Napi::Error current_exception_as_error(Napi::Env env);
+/// The same of an exception that another thread kept.
+Napi::Error exception_as_error(Napi::Env env, const std::exception_ptr& exception);
 
 }  // namespace gradfold

@@ -20,11 +20,7 @@ Napi::Value enqueue(Napi::Env env, Runtime& runtime, const Napi::Value& stop_val
           return [deferred, result = job(stop)](Napi::Env env) { deferred.Resolve(result(env)); };
         } catch (...) {
           return [deferred, failure = std::current_exception()](Napi::Env env) {
-            try {
-              std::rethrow_exception(failure);
-            } catch (...) {
-              deferred.Reject(current_exception_as_error(env).Value());
-            }
+            deferred.Reject(exception_as_error(env, failure).Value());
           };
         }
       },

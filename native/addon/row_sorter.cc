@@ -57,12 +57,8 @@ class SorterWorker : public Napi::AsyncWorker {
   }
 
   void OnOK() override {
-    if (!failure_) return deferred_.Resolve(Napi::Number::New(Env(), result_));
-    try {
-      std::rethrow_exception(failure_);
-    } catch (...) {
-      deferred_.Reject(current_exception_as_error(Env()).Value());
-    }
+    if (failure_) return deferred_.Reject(exception_as_error(Env(), failure_).Value());
+    deferred_.Resolve(Napi::Number::New(Env(), result_));
   }
 
  private:

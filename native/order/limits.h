@@ -17,7 +17,7 @@ constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max() / 4;
 constexpr int kMostStreams = 1 << 11;
 
 /// Working memory below which a sort of n rows would take too many passes: a quarter of a byte a row, and 8 MiB.
-/// lib/order/memory.ts says so to people.
+/// lib/order/sort-kernel.ts says so to people.
 constexpr int64_t least_memory(int64_t n) { return (int64_t(8) << 20) + n / 4; }
 
 /// Sizes of a sort.

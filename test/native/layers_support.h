@@ -126,30 +126,34 @@ inline double widened(Bf16 x) {
   return value;
 }
 
-/// A float32 matrix in device memory, `kGap` sentinels after each row; starts as sentinels throughout.
+/// A matrix in device memory, `gap` sentinels after each row; starts as sentinels throughout.
 template <class T>
 class StridedOf {
  public:
-  StridedOf(Device& device, int64_t rows, int64_t cols)
+  StridedOf(Device& device, int64_t rows, int64_t cols, int64_t gap = kGap)
       : rows_(rows),
         cols_(cols),
-        buffer_(device, std::vector<T>(size_t(rows * (cols + kGap)), narrowed<T>(kSentinel))) {}
-  StridedOf(Device& device, const Dense& values) : StridedOf(device, values.rows, values.cols) { set(values); }
+        stride_(cols + gap),
+        buffer_(device, std::vector<T>(size_t(rows * (cols + gap)), narrowed<T>(kSentinel))) {}
+  StridedOf(Device& device, const Dense& values, int64_t gap = kGap)
+      : StridedOf(device, values.rows, values.cols, gap) {
+    set(values);
+  }
 
   int64_t rows() const { return rows_; }
 
   operator Mat() {
     static_assert(std::is_same_v<T, float>);
-    return {buffer_.data(), rows_, cols_, cols_ + kGap};
+    return {buffer_.data(), rows_, cols_, stride_};
   }
   operator ConstMat() { return Mat(*this); }
-  operator AnyMat() { return {buffer_.data(), rows_, cols_, cols_ + kGap, kType}; }
+  operator AnyMat() { return {buffer_.data(), rows_, cols_, stride_, kType}; }
   operator ConstAnyMat() { return AnyMat(*this); }
 
   void set(const Dense& values) {
     std::vector<T> all = buffer_.get();
     for (int64_t r = 0; r < rows_; ++r)
-      for (int64_t c = 0; c < cols_; ++c) all[size_t(r * (cols_ + kGap) + c)] = narrowed<T>(values(r, c));
+      for (int64_t c = 0; c < cols_; ++c) all[size_t(r * stride_ + c)] = narrowed<T>(values(r, c));
     buffer_.set(all);
   }
 
@@ -159,9 +163,9 @@ class StridedOf {
     Dense values(rows_, cols_);
     bool gaps_kept = true;
     for (int64_t r = 0; r < rows_; ++r) {
-      const T* row = all.data() + r * (cols_ + kGap);
+      const T* row = all.data() + r * stride_;
       for (int64_t c = 0; c < cols_; ++c) values(r, c) = widened(row[c]);
-      for (int64_t c = cols_; c < cols_ + kGap; ++c) gaps_kept = gaps_kept && widened(row[c]) == kSentinel;
+      for (int64_t c = cols_; c < stride_; ++c) gaps_kept = gaps_kept && widened(row[c]) == kSentinel;
     }
     CHECK(gaps_kept);
     return values;
@@ -172,7 +176,7 @@ class StridedOf {
   static constexpr int64_t kGap = 3;
   static constexpr double kSentinel = 1232;  // a bfloat16 number
 
-  int64_t rows_, cols_;
+  int64_t rows_, cols_, stride_;
   Buffer<T> buffer_;
 };
 

@@ -71,7 +71,7 @@ Dense parameter_gradients(Norm norm, const Dense& dy, const Dense& x, const std:
 }
 
 template <class T>
-void test_norm(Norm norm, int64_t d, const std::vector<int32_t>& begin, int threads) {
+void test_norm(Norm norm, int64_t d, const std::vector<int32_t>& begin, int threads, int64_t gap) {
   Random random(1);
   const int64_t tokens = begin.back(), samples = int64_t(begin.size()) - 1, width = width_of(norm, d);
   const std::vector<int32_t> whole{0, int32_t(tokens)};
@@ -96,8 +96,9 @@ void test_norm(Norm norm, int64_t d, const std::vector<int32_t>& begin, int thre
 
   for_each_device(threads, [&](Device& device, const std::string& device_name) {
     const std::string name = device_name + type_name<T>() + name_of(norm);
-    Strided x_(device, x), x_dot_(device, x_dot), dx_(device, before), dx_dot_(device, before);
-    StridedOf<T> dy_(device, dy), dy_dot_(device, dy_dot), y(device, tokens, d), y_dot_(device, tokens, d);
+    Strided x_(device, x, gap), x_dot_(device, x_dot, gap), dx_(device, before, gap), dx_dot_(device, before, gap);
+    StridedOf<T> dy_(device, dy, gap), dy_dot_(device, dy_dot, gap), y(device, tokens, d, gap);
+    StridedOf<T> y_dot_(device, tokens, d, gap);
     Strided rows_(device, samples, width);
     Buffer<float> w_(device, narrow(w)), w_dot_(device, narrow(w_dot)), dw_dot_(device, narrow(before_row));
     Buffer<float> mean(device, tokens), rstd(device, tokens), mean_dot_(device, tokens), rstd_dot_(device, tokens);
@@ -130,10 +131,11 @@ void test_norm(Norm norm, int64_t d, const std::vector<int32_t>& begin, int thre
   });
 }
 
-void test_both(int64_t d, const std::vector<int32_t>& begin, int threads = 2) {
+/// gap: between rows.
+void test_both(int64_t d, const std::vector<int32_t>& begin, int threads = 2, int64_t gap = 3) {
   for (const Norm norm : {Norm::rms, Norm::layer}) {
-    test_norm<float>(norm, d, begin, threads);
-    test_norm<Bf16>(norm, d, begin, threads);
+    test_norm<float>(norm, d, begin, threads, gap);
+    test_norm<Bf16>(norm, d, begin, threads, gap);
   }
 }
 
@@ -211,9 +213,13 @@ int main() {
   test_both(70, {0, 1, 8, 72});
   test_both(64, {0, 257});
   test_both(6, {0, 3, 3, 5});
+  test_both(9, {0, 1100});  // many chunks of a device's
   test_both(1100, {0, 0, 40, 41}, 1);
   test_both(33, {0, 50}, 3);
   test_both(17, {0, 2}, 3);  // fewer tokens than threads
+  // Rows that begin at multiples of 16 bytes, which a device takes in packs.
+  test_both(72, {0, 1, 8, 72}, 2, 4);
+  test_both(1100, {0, 0, 40, 41}, 1, 4);
   test_repeatable(Norm::rms);
   test_repeatable(Norm::layer);
   test_rows_of_equal_numbers(70);

@@ -204,8 +204,8 @@ void test_all(Device& device, const std::string& name) {
   }
   test_convert_special(device);
 
-  const std::vector<std::vector<int32_t>> batches{
-      {0, 1}, {0, 700}, {0, 7, 7, 20}, {2, 5, 40}, {0, 0, 3, 4, 30, 31, 33, 33, 40, 57, 57}};
+  const std::vector<std::vector<int32_t>> batches{{0, 1},        {0, 700},   {0, 30, 2100},
+                                                  {0, 7, 7, 20}, {2, 5, 40}, {0, 0, 3, 4, 30, 31, 33, 33, 40, 57, 57}};
   for (const std::vector<int32_t>& begin : batches)
     for (const int64_t cols : {1, 7, 128, 333, 3100}) {
       test_sum_rows<float>(device, name, cols, begin);

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { argsort, argsortAsync, argsortKernel } from '../../lib/order/argsort.ts';
+import { GradfoldError } from '../../lib/errors.ts';
 import { foldKernel, foldOrder, foldOrderAsync, foldPartitions } from '../../lib/order/fold.ts';
 import { shuffleOrder } from '../../lib/order/shuffle.ts';
 import { addonReason } from '../../lib/backend/addon.ts';
-import { runPortable } from '../../lib/order/kernel.ts';
+import { runKernelAsync, runPortable, type OrderKernel } from '../../lib/order/kernel.ts';
 import { leastMemory } from '../../lib/order/sort-kernel.ts';
 import { topK } from '../../lib/select/top-k.ts';
 import { FILLS, describeForms, firstDifference, orderFixture, sortedByComparison } from './forms.ts';
@@ -140,6 +141,15 @@ describe('asynchronous forms', () => {
     const running = argsortAsync(scores, { signal: controller.signal });
     controller.abort(reason);
     await expect(running).rejects.toBe(reason);
+  });
+
+  test.skipIf(addonReason())('reject with a GradfoldError where the addon does not have the memory', async () => {
+    const failure = Object.assign(new Error('no memory'), { code: 'OUT_OF_MEMORY' });
+    const kernel: OrderKernel = { ...argsortKernel(scores), nativeAsync: () => Promise.reject(failure) };
+    await expect(runKernelAsync(kernel)).rejects.toThrow(
+      new GradfoldError('OUT_OF_MEMORY', 'no memory', { cause: failure }),
+    );
+    await expect(runKernelAsync(kernel)).rejects.toBeInstanceOf(GradfoldError);
   });
 });
 

@@ -16,6 +16,15 @@ export function rethrowing<T>(call: () => T): T {
   }
 }
 
+/** What a native promise brings, errors translated. */
+export async function rethrowingAsync<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    throw translated(error);
+  }
+}
+
 /** Runs a native job under an AbortSignal; an aborted one rejects with the signal's reason. */
 export async function runJob<T>(
   addon: EngineAddon,

@@ -170,11 +170,11 @@ struct TokenSums {
 };
 
 // With g = dy ∘ w, m = mean(g) (RMSNorm: 0), c = mean(g ∘ u): dx += r (g − m) − u r³ c; pieces of dw = Σ_t dy ∘ u r,
-// then db = Σ_t dy
+// then db = Σ_t dy. Blocks take chunks from `first` on.
 template <bool kCentred, class T, int W>
 __global__ void __launch_bounds__(kNormThreads)
     norm_backward_kernel(View<const T> dy, View<const float> x, const float* w, const float* mean, const float* rstd,
-                         Samples samples, View<float> dx, float* pieces) {
+                         Samples samples, int64_t first, View<float> dx, float* pieces) {
   GRADFOLD_DYNAMIC_SHARED(memory);
   constexpr int kParts = kNormParts<kCentred>;
   const int64_t d = x.cols;
@@ -219,8 +219,8 @@ __global__ void __launch_bounds__(kNormThreads)
     });
   };
   walk_pieces(
-      samples, blockIdx.x, kNormChunk, [&] { gradient.zero(); }, token,
-      [&](int64_t piece) { gradient.put(pieces + piece * kParts * d); });
+      samples, first + blockIdx.x, kNormChunk, [&] { gradient.zero(); }, token,
+      [&](int64_t piece) { gradient.put(pieces + (piece - first) * kParts * d); });
 }
 
 /// A row and what its gradient is made of, with their tangents.
@@ -262,8 +262,8 @@ template <bool kCentred, class T, int W>
 __global__ void __launch_bounds__(kNormThreads)
     norm_backward_tangent_kernel(View<const T> dy, View<const T> dy_dot, View<const float> x, View<const float> x_dot,
                                  const float* w, const float* w_dot, const float* mean, const float* rstd,
-                                 const float* mean_dot, const float* rstd_dot, Samples samples, View<float> dx_dot,
-                                 float* pieces) {
+                                 const float* mean_dot, const float* rstd_dot, Samples samples, int64_t first,
+                                 View<float> dx_dot, float* pieces) {
   GRADFOLD_DYNAMIC_SHARED(memory);
   constexpr int kParts = kNormParts<kCentred>;
   const int64_t d = x.cols;
@@ -311,8 +311,8 @@ __global__ void __launch_bounds__(kNormThreads)
     });
   };
   walk_pieces(
-      samples, blockIdx.x, kNormChunk, [&] { gradient.zero(); }, token,
-      [&](int64_t piece) { gradient.put(pieces + piece * kParts * d); });
+      samples, first + blockIdx.x, kNormChunk, [&] { gradient.zero(); }, token,
+      [&](int64_t piece) { gradient.put(pieces + (piece - first) * kParts * d); });
 }
 
 }  // namespace gradfold::cuda

@@ -7,7 +7,9 @@
 
 #include "cuda_device.h"
 #include "elementwise.h"
+#include "limits.h"
 #include "norms.cuh"
+#include "samples.h"
 #include "types.h"
 
 namespace gradfold::cuda {
@@ -47,13 +49,6 @@ inline size_t sums_bytes(int64_t width) {
   return bytes;
 }
 
-/// rows = or += the sums of `pieces` [chunks + samples × width].
-inline void add_norm_pieces(Stream& stream, const char* name, const Samples& samples, const float* pieces,
-                            int64_t width, View<float> rows, bool accumulate) {
-  run_elementwise<1>(stream, name, AddPiecesOp<float>{samples, kNormChunk, pieces, width, rows, false, accumulate},
-                     samples.count, width, true);
-}
-
 /// Arguments as those of CudaDevice's methods of the norm; means null without kCentred.
 template <bool kCentred>
 void run_norm(Stream& stream, const char* name, ConstMat x, const float* wb, double eps, AnyMat y, float* mean,
@@ -78,20 +73,37 @@ void run_norm_tangent(Stream& stream, const char* name, ConstMat x, ConstMat x_d
   });
 }
 
+/// A backward pass in bands of chunks, so that their pieces take no more than limits.norm_pieces beside one for each
+/// sample: pass(first, chunks, pieces) enqueues the kernel of a band, then rows = or += what it left of each sample.
+template <class Pass>
+void for_bands(CudaDevice& device, const char* name, const Samples& samples, View<float> rows, bool accumulate,
+               Pass pass) {
+  const int64_t width = rows.cols, chunks = ceil_div(samples.tokens, kNormChunk);
+  const int64_t band = most(1, limits.norm_pieces / (width * int64_t{sizeof(float)}));
+  Workspace workspace(device);
+  float* pieces = workspace.take<float>((least(chunks, band) + samples.count) * width);
+  for (int64_t first = 0; first == 0 || first < chunks; first += band) {
+    const int64_t count = least(band, chunks - first);
+    pass(first, count, pieces);
+    add_pieces<float>(device.stream(), name,
+                      {samples, kNormChunk, first, count, pieces, rows, false, accumulate || first > 0});
+  }
+}
+
 template <bool kCentred>
 void run_norm_backward(CudaDevice& device, const char* name, ConstAnyMat dy, ConstMat x, const float* wb,
                        const float* mean, const float* rstd, int64_t samples, const int32_t* begin, Mat dx, Mat rows) {
-  const int64_t d = x.cols, width = kNormParts<kCentred> * d, chunks = ceil_div(x.rows, kNormChunk);
+  const int64_t d = x.cols;
+  const size_t shared = sums_bytes(kNormParts<kCentred> * d);
   const Samples table{x.rows, samples, begin};
-  Workspace workspace(device);
-  float* pieces = workspace.take<float>((chunks + samples) * width);
-  with_pack(dy.type, all_in_packs(d, dy, x, dx, wb), [&](auto number, auto pack) {
-    using T = decltype(number);
-    constexpr int W = decltype(pack)::value;
-    launch(device.stream(), name, chunks, norm_threads(d, W), sums_bytes(width), norm_backward_kernel<kCentred, T, W>,
-           view_as<T>(dy), view_of(x), wb, mean, rstd, table, view_of(dx), pieces);
+  for_bands(device, name, table, view_of(rows), false, [&](int64_t first, int64_t chunks, float* pieces) {
+    with_pack(dy.type, all_in_packs(d, dy, x, dx, wb), [&](auto number, auto pack) {
+      using T = decltype(number);
+      constexpr int W = decltype(pack)::value;
+      launch(device.stream(), name, chunks, norm_threads(d, W), shared, norm_backward_kernel<kCentred, T, W>,
+             view_as<T>(dy), view_of(x), wb, mean, rstd, table, first, view_of(dx), pieces);
+    });
   });
-  add_norm_pieces(device.stream(), name, table, pieces, width, view_of(rows), false);
 }
 
 template <bool kCentred>
@@ -99,18 +111,19 @@ void run_norm_backward_tangent(CudaDevice& device, const char* name, ConstAnyMat
                                ConstMat x_dot, const float* wb, const float* wb_dot, const float* mean,
                                const float* rstd, const float* mean_dot, const float* rstd_dot, Mat dx_dot,
                                float* dwb_dot) {
-  const int64_t d = x.cols, width = kNormParts<kCentred> * d, chunks = ceil_div(x.rows, kNormChunk);
+  const int64_t d = x.cols, width = kNormParts<kCentred> * d;
+  const size_t shared = sums_bytes(width);
   const Samples table{x.rows, 1, nullptr};
-  Workspace workspace(device);
-  float* pieces = workspace.take<float>((chunks + 1) * width);
-  with_pack(dy.type, all_in_packs(d, dy, dy_dot, x, x_dot, dx_dot, wb, wb_dot), [&](auto number, auto pack) {
-    using T = decltype(number);
-    constexpr int W = decltype(pack)::value;
-    launch(device.stream(), name, chunks, norm_threads(d, W), sums_bytes(width),
-           norm_backward_tangent_kernel<kCentred, T, W>, view_as<T>(dy), view_as<T>(dy_dot), view_of(x), view_of(x_dot),
-           wb, wb_dot, mean, rstd, mean_dot, rstd_dot, table, view_of(dx_dot), pieces);
+  const View<float> row{dwb_dot, 1, width, width};
+  for_bands(device, name, table, row, true, [&](int64_t first, int64_t chunks, float* pieces) {
+    with_pack(dy.type, all_in_packs(d, dy, dy_dot, x, x_dot, dx_dot, wb, wb_dot), [&](auto number, auto pack) {
+      using T = decltype(number);
+      constexpr int W = decltype(pack)::value;
+      launch(device.stream(), name, chunks, norm_threads(d, W), shared, norm_backward_tangent_kernel<kCentred, T, W>,
+             view_as<T>(dy), view_as<T>(dy_dot), view_of(x), view_of(x_dot), wb, wb_dot, mean, rstd, mean_dot, rstd_dot,
+             table, first, view_of(dx_dot), pieces);
+    });
   });
-  add_norm_pieces(device.stream(), name, table, pieces, width, {dwb_dot, 1, width, width}, true);
 }
 
 }  // namespace gradfold::cuda

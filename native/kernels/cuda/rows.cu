@@ -2,6 +2,7 @@
 #include "cuda_device.h"
 #include "elementwise.h"
 #include "rows.cuh"
+#include "samples.h"
 #include "types.h"
 
 namespace gradfold::cuda {
@@ -27,9 +28,8 @@ void sum_samples(Stream& stream, CudaDevice& device, View<const T> x, int64_t sa
   double* pieces = workspace.take<double>((chunks + samples) * x.cols);
   launch(stream, "sums of rows", Extent(ceil_div(x.cols, kSumThreads), chunks), kSumThreads, 0, sum_pieces_kernel<T>, x,
          table, length, pieces);
-  run_elementwise<1>(stream, "sums of rows, their pieces",
-                     AddPiecesOp<double>{table, length, pieces, x.cols, view_of(rows), mean, false}, samples, x.cols,
-                     true);
+  add_pieces<double>(stream, "sums of rows, their pieces",
+                     {table, length, 0, chunks, pieces, view_of(rows), mean, false});
 }
 
 }  // namespace

@@ -49,27 +49,54 @@ __device__ __forceinline__ void walk_pieces(const Samples& samples, int64_t chun
   }
 }
 
-/// rows[i] = (or +=) Σ of sample i's pieces, divided by its number of tokens where `mean` says so.
+/// rows[i] = (or +=) Σ of sample i's pieces of the chunks [first, first + chunks), divided by the sample's number of
+/// tokens where `mean` says so. Piece p of all chunks is the (p − first)-th of `pieces`.
 template <class Number>
-struct AddPiecesOp {
+struct AddPieces {
   Samples samples;
   int64_t length;  // of a chunk
+  int64_t first, chunks;
   const Number* pieces;
-  int64_t cols;
   View<float> rows;
   bool mean, accumulate;
 
-  template <int W>
-  __device__ void apply(int64_t i, int64_t c) const {
-    static_assert(W == 1);
+  /// Column c of every so manieth piece of sample i, from number `turn` on.
+  __device__ double sum(int64_t i, int64_t c, int64_t turn, int64_t turns) const {
     const int64_t begin = samples.first(i), end = samples.end(i);
     double sum = 0.0;
-    if (begin < end)
-      for (int64_t chunk = begin / length; chunk <= (end - 1) / length; ++chunk) sum += pieces[(chunk + i) * cols + c];
-    if (mean && begin < end) sum /= double(end - begin);
+    if (begin == end) return sum;
+    const int64_t last = least((end - 1) / length, first + chunks - 1);
+    for (int64_t chunk = most(begin / length, first) + turn; chunk <= last; chunk += turns)
+      sum += pieces[(chunk - first + i) * rows.cols + c];
+    return sum;
+  }
+
+  __device__ void put(int64_t i, int64_t c, double sum) const {
+    const int64_t tokens = samples.end(i) - samples.first(i);
+    if (mean && tokens > 0) sum /= double(tokens);
     float* out = rows.row(i) + c;
     *out = accumulate ? *out + float(sum) : float(sum);
   }
 };
+
+constexpr int kPieceThreads = 256;
+
+/// A block takes as many columns of a sample as it is wide; the rows of its threads take turns at the pieces.
+template <class Number>
+__global__ void __launch_bounds__(kPieceThreads) add_pieces_kernel(AddPieces<Number> add) {
+  GRADFOLD_SHARED(double, parts, kPieceThreads);
+  const int column = int(threadIdx.x), turn = int(threadIdx.y), width = int(blockDim.x), turns = int(blockDim.y);
+  const int64_t c = int64_t(blockIdx.x) * width + column;
+  for (int64_t i = blockIdx.y; i < add.samples.count; i += gridDim.y) {
+    double sum = c < add.rows.cols ? add.sum(i, c, turn, turns) : 0.0;
+    parts[turn * width + column] = sum;
+    __syncthreads();
+    if (turn == 0 && c < add.rows.cols) {
+      for (int other = 1; other < turns; ++other) sum += parts[other * width + column];
+      add.put(i, c, sum);
+    }
+    __syncthreads();  // nobody still reads the parts
+  }
+}
 
 }  // namespace gradfold::cuda

@@ -28,11 +28,21 @@ void* Scratch::take(size_t bytes) {
     idle_bytes_ -= bytes;
   } else {
     make_room(bytes);
-    memory = stream_.allocate(bytes);
+    memory = allocate(bytes);
   }
   in_use_ += bytes;
   stream_.forget(memory, bytes);
   return memory;
+}
+
+void* Scratch::allocate(size_t bytes) {
+  try {
+    return stream_.allocate(bytes);
+  } catch (const OutOfMemory&) {
+    if (idle_.empty()) throw;
+    give_up_idle();
+    return stream_.allocate(bytes);
+  }
 }
 
 void Scratch::make_room(size_t bytes) noexcept {
@@ -54,6 +64,10 @@ void Scratch::give_back(void* memory, size_t bytes) noexcept {
 
 void Scratch::clear() noexcept {
   const std::lock_guard<std::mutex> lock(mutex_);
+  give_up_idle();
+}
+
+void Scratch::give_up_idle() noexcept {
   for (const Idle& one : idle_) stream_.release(one.memory);
   idle_.clear();
   idle_bytes_ = 0;

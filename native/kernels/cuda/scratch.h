@@ -19,7 +19,7 @@ class Scratch {
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
 
-  /// Contents undefined. Throws OutOfMemory.
+  /// Contents undefined. Throws OutOfMemory, with nothing idle any more.
   void* take(size_t bytes);
   void give_back(void* memory, size_t bytes) noexcept;
   /// Gives what is idle back to the device.
@@ -30,6 +30,9 @@ class Scratch {
     void* memory;
     size_t bytes;
   };
+  /// Memory of the device, for which everything idle is given up where there is no more.
+  void* allocate(size_t bytes);
+  void give_up_idle() noexcept;
   /// Gives back what has been idle for longest until `bytes` more may be in use.
   void make_room(size_t bytes) noexcept;
 

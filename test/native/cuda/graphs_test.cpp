@@ -208,6 +208,31 @@ void test_large_scratch() {
   stream.release(memory);
 }
 
+/// What is idle goes where the device has nothing else; what is refused leaves the rest as it was.
+void test_scratch_of_a_full_device() {
+  setenv("GRADFOLD_EMULATED_MEMORY", "1600000", 1);
+  Stream stream(0);
+  unsetenv("GRADFOLD_EMULATED_MEMORY");
+  Scratch scratch(stream, 1600000);
+  void* held = scratch.take(1 << 18);
+  scratch.give_back(scratch.take(1 << 19), 1 << 19);
+  void* memory = stream.allocate(1 << 19);
+  void* other = scratch.take(3 << 18);  // with the idle piece there would be too little
+  CHECK(other != nullptr && other != held);
+  bool refused = false;
+  try {
+    scratch.take(1 << 20);
+  } catch (const OutOfMemory& error) {
+    refused = error.asked >= 1 << 20 && error.free < 1 << 20;
+  }
+  CHECK(refused);
+  scratch.give_back(other, 3 << 18);
+  CHECK(scratch.take(3 << 18) == other);
+  scratch.give_back(other, 3 << 18);
+  scratch.give_back(held, 1 << 18);
+  stream.release(memory);
+}
+
 }  // namespace
 
 int main() {
@@ -219,5 +244,6 @@ int main() {
   test_many();
   test_scratch();
   test_large_scratch();
+  test_scratch_of_a_full_device();
   return exit_status();
 }

@@ -1,5 +1,6 @@
-// Work that is cut because one launch does not take it gives the same bits as work that is not. Built for emulation
-// only, where the limits can be small.
+// Work that is cut because one launch does not take it gives the same bits as work that is not; of norms, whose
+// parameters' sums are rounded once more a cut, nearly the same. Built for emulation only, where the limits can be
+// small.
 #include "../../../native/kernels/cuda/limits.h"
 
 #include "../../../native/kernels/cpu/sample_choice.h"
@@ -77,12 +78,52 @@ void test_gram(Device& device) {
   sample_form = SampleForm::cheapest;
 }
 
+/// Backward passes of norms in bands of one and of two chunks: each token's gradient to the bit, the parameters' to the
+/// rounding of a few more sums.
+void test_norms(Device& device) {
+  const std::vector<int32_t> begin{0, 0, 20, 21, 90, 90};
+  const int64_t tokens = begin.back(), samples = int64_t(begin.size()) - 1, d = 24;
+  Random random(5);
+  const Dense before = random.matrix(tokens, d), before_row = random.matrix(1, 2 * d);
+  Strided x(device, random.matrix(tokens, d)), x_dot(device, random.matrix(tokens, d));
+  Strided dy(device, random.matrix(tokens, d)), dy_dot(device, random.matrix(tokens, d));
+  Buffer<float> wb(device, narrow(random.matrix(1, 2 * d))), wb_dot(device, narrow(random.matrix(1, 2 * d)));
+  Buffer<float> mean(device, narrow(random.matrix(1, tokens))), rstd(device, narrow(random.matrix(1, tokens)));
+  Buffer<int32_t> begin_(device, begin);
+  struct Results {
+    Dense dx, rows, dx_dot, row_dot;
+  };
+  const auto run = [&](int64_t norm_pieces) {
+    const cuda::Limits usual = cuda::limits;
+    cuda::limits.norm_pieces = norm_pieces;
+    Strided dx(device, before), dx_dot(device, before), rows(device, samples, 2 * d);
+    Buffer<float> row_dot(device, narrow(before_row));
+    device.layer_norm_backward(dy, x, wb.data(), mean.data(), rstd.data(), samples, begin_.data(), dx, rows);
+    device.layer_norm_backward_tangent(dy, dy_dot, x, x_dot, wb.data(), wb_dot.data(), mean.data(), rstd.data(),
+                                       mean.data(), rstd.data(), dx_dot, row_dot.data());
+    cuda::limits = usual;
+    return Results{dx.get(), rows.get(), dx_dot.get(), widen(row_dot.get())};
+  };
+  const Results whole = run(cuda::limits.norm_pieces);
+  const int64_t chunk_bytes = 2 * d * int64_t{sizeof(float)};
+  for (const int64_t bytes : {int64_t{1}, 2 * chunk_bytes, 5 * chunk_bytes}) {
+    const Results cut = run(bytes);
+    CHECK(cut.dx.values == whole.dx.values);
+    CHECK(cut.dx_dot.values == whole.dx_dot.values);
+    expect_close("norm's parameter rows in bands", cut.rows, whole.rows, 1e-7);
+    expect_close("norm's parameter tangent in bands", cut.row_dot, whole.row_dot, 1e-7);
+    for (const int64_t empty : {0, 4})
+      for (int64_t j = 0; j < 2 * d; ++j) CHECK(cut.rows(empty, j) == 0.0);
+  }
+}
+
 }  // namespace
 
 int main() {
   for_each_device(1, [](Device& device, const std::string&) {
     test_attention(device);
     test_gram(device);
+    test_norms(device);
   });
   return exit_status();
 }
