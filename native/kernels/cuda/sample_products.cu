@@ -217,6 +217,8 @@ class Former {
     tiles.across = int(ceil_div(panel.cols, Tiles::kCols));
     tiles.tiles = int(ceil_div(panel.rows, Tiles::kRows)) * tiles.across;
     tiles.pairs = pairs_ && panel.col % 2 == 0;
+    // The tensor cores' sums are as coarse as bfloat16 allows, and ending a run costs them more.
+    tiles.run = int(sizeof(T) == sizeof(float) ? limits.run : INT32_MAX);
     tiles.weights = wanted_.gradient ? job_.s.weights : nullptr;
     tiles.norms = wanted_.norms;
     tiles.vectors = int(wanted_.vectors);

@@ -13,15 +13,32 @@ using namespace gradfold::test;
 
 namespace {
 
-/// What the work gives, and with other limits the same.
+struct Results {
+  std::vector<double> whole, cut;
+};
+
+/// What the work gives, and with other limits.
 template <class Work>
-void expect_same_bits(const char* name, const cuda::Limits& limits, Work work) {
-  const std::vector<double> whole = work();
+Results run_both(const cuda::Limits& limits, Work work) {
+  Results results{work(), {}};
   const cuda::Limits usual = cuda::limits;
   cuda::limits = limits;
-  const std::vector<double> cut = work();
+  results.cut = work();
   cuda::limits = usual;
-  check(!whole.empty() && whole == cut, __FILE__, __LINE__, name);
+  CHECK(!results.whole.empty() && results.whole.size() == results.cut.size());
+  return results;
+}
+
+template <class Work>
+void expect_same_bits(const char* name, const cuda::Limits& limits, Work work) {
+  const Results results = run_both(limits, work);
+  check(results.whole == results.cut, __FILE__, __LINE__, name);
+}
+
+/// For what adds up in another order: numbers from `first` on differ by at most a share of themselves.
+void expect_close_from(const Results& results, size_t first, double share) {
+  for (size_t i = first; i < results.whole.size(); ++i)
+    CHECK(std::abs(results.whole[i] - results.cut[i]) <= share * std::abs(results.whole[i]));
 }
 
 /// Backward passes of attention by key heads, one at a time and two at a time, the last alone.
@@ -149,15 +166,32 @@ void test_statistics(Device& device) {
     expect_same_bits("rows in bands", limits, of_rows);
     expect_same_bits("embeddings in bands", limits, of_embedding);
   }
-  // Narrower slabs of a table add up in another order.
-  const std::vector<double> whole = of_embedding();
-  const cuda::Limits usual = cuda::limits;
-  cuda::limits.group_sums = 1;
-  const std::vector<double> narrow = of_embedding();
-  cuda::limits = usual;
-  CHECK(whole.size() == narrow.size());
-  for (size_t i = 0; i < whole.size(); ++i) CHECK(std::abs(whole[i] - narrow[i]) <= 1e-12 * std::abs(whole[i]));
-  CHECK(std::equal(whole.end() - 2 * 33, whole.end(), narrow.end() - 2 * 33));  // but for a gradient's numbers
+  // Narrower slabs of a table add up in another order, but for a gradient's numbers.
+  cuda::Limits limits;
+  limits.group_sums = 1;
+  const Results of_slabs = run_both(limits, of_embedding);
+  expect_close_from(of_slabs, 0, 1e-12);
+  CHECK(std::equal(of_slabs.whole.end() - 2 * 33, of_slabs.whole.end(), of_slabs.cut.end() - 2 * 33));
+}
+
+/// The gradient alone, of samples of equal weight: in runs of tokens that end sooner, which is another order.
+void test_runs(Device& device) {
+  const std::vector<int32_t> begin{0, 30, 60, 60, 90};
+  Random random(8);
+  Strided g(device, random.matrix(90, 9)), x(device, random.matrix(90, 21));
+  sample_form = SampleForm::tiles;
+  cuda::Limits limits;
+  limits.run = 31;
+  const Results results = run_both(limits, [&] {
+    Buffer<float> weights(device, std::vector<float>(4, 0.5f)), gradient(device, std::vector<float>(9 * 21, 100.0f));
+    device.sample_products(g, x, {4, begin.data(), weights.data(), nullptr, 0, nullptr, nullptr},
+                           {gradient.data(), nullptr, nullptr});
+    std::vector<double> all;
+    for (const float value : gradient.get()) all.push_back(double(value));
+    return all;
+  });
+  sample_form = SampleForm::cheapest;
+  expect_close_from(results, 0, 1e-6);
 }
 
 /// The Gram matrix of more groups of samples than a grid has rows.
@@ -191,6 +225,7 @@ int main() {
     test_attention(device);
     test_window(device);
     test_statistics(device);
+    test_runs(device);
     test_gram(device);
   });
   return exit_status();
