@@ -21,19 +21,21 @@ __device__ __forceinline__ void take_scores(const AttentionPlan& plan, const Spo
     score = all || (other < spot.length && plan.sees(query, other)) ? plan.scale * score : -INFINITY;
     largest[q / 2] = fmaxf(largest[q / 2], score);
   });
-  float shift[2], keep[2];
+  float shift[2], keep[2],
+      share[2] = {0.0f, 0.0f};  // share: of the tile, so that small numbers add up among themselves
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
     const float best = row_max(largest[half]);
     shift[half] = best == -INFINITY ? 0.0f : best;  // no key of this row yet
     keep[half] = expf(top[half] - shift[half]);
     top[half] = best;
-    total[half] *= keep[half];
   }
   for_each_score<kCols>([&](int block, int q, int, int) {
     s.n[block][q] = expf(s.n[block][q] - shift[q / 2]);
-    total[q / 2] += s.n[block][q];
+    share[q / 2] += s.n[block][q];
   });
+#pragma unroll
+  for (int half = 0; half < 2; ++half) total[half] = fmaf(total[half], keep[half], share[half]);
 #pragma unroll
   for (int i = 0; i < Strip<kWidth>::kBlocks * 4; ++i) out.n[i / 4][i % 4] *= keep[i % 4 / 2];
 }

@@ -66,7 +66,7 @@ inline AttentionPlan plan_of(const AttentionShape& shape, std::initializer_list<
           int(shape.head_dim),
           shape.scale,
           shape.causal,
-          int(shape.window),
+          shape.window < shape.longest ? int(shape.window) : 0,  // one that hides nothing is none
           first.rows,
           heads_aligned(shape, inputs, 16),
           heads_aligned(shape, outputs, 2 * size_of(first.type))};

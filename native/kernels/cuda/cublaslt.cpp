@@ -198,7 +198,10 @@ Cublaslt::Key Cublaslt::key_of(const LibraryProduct& p, const uint32_t (&alignme
 
 bool Cublaslt::multiply(const LibraryProduct& p, void* workspace, void* stream) {
   const uint32_t alignment[3] = {alignment_of(p.a), alignment_of(p.b), alignment_of(p.c)};
-  std::unique_ptr<Plan>& plan = plans_[key_of(p, alignment)];
+  const Key key = key_of(p, alignment);
+  // Batches of ever other lengths would pile them up.
+  if (plans_.size() >= kMostPlans && plans_.find(key) == plans_.end()) plans_.clear();
+  std::unique_ptr<Plan>& plan = plans_[key];
   if (!plan) plan = make_plan(p, alignment);
   if (!plan->found) return false;
   const float alpha = 1.0f;

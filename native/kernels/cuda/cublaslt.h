@@ -26,6 +26,8 @@ class Cublaslt {
  public:
   /// Bytes of device memory that products may use.
   static constexpr size_t kWorkspace = size_t{32} << 20;
+  /// Shapes that are remembered; one more and all are forgotten. About a KiB each.
+  static constexpr size_t kMostPlans = 4096;
 
   /// The library, with a handle for the calling thread's device, or null where none is found that fits. Looked for: the
   /// file or directory that GRADFOLD_CUBLASLT names ("off": nothing), what the dynamic linker knows, the CUDA toolkit's

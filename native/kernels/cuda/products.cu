@@ -21,6 +21,7 @@ class Products {
 #endif
   }
   ~Products() {
+    stream_.flush();  // products that are held back still need the library
     if (workspace_) stream_.release(workspace_);
   }
   Products(const Products&) = delete;

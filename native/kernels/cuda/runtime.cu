@@ -1,6 +1,9 @@
 // runtime.h on a CUDA device.
 #include <cuda_runtime.h>
 
+#include <map>
+#include <mutex>
+#include <utility>
 #include <vector>
 
 #include "runtime.h"
@@ -59,8 +62,46 @@ cudaKernelNodeParams node_of(const Work& work, const KernelArguments& arguments)
   return node;
 }
 
-/// A chain of nodes, one for each work. Products of the library are captured one by one, since it enqueues what it
-/// likes.
+void copy_between(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
+  check(cudaMemcpyAsync(to, from, bytes, kind, stream), "cudaMemcpyAsync");
+}
+
+/// Enqueues a piece of work that is neither a kernel nor an upload.
+void enqueue_on(cudaStream_t stream, const Work& work, const std::byte* arguments) {
+  switch (work.kind) {
+    case Work::Kind::library:
+      return work.call(work, arguments, stream);
+    case Work::Kind::copy:
+      return copy_between(work.to, work.from, work.bytes, cudaMemcpyDeviceToDevice, stream);
+    case Work::Kind::zero:
+      return check(cudaMemsetAsync(work.to, 0, work.bytes, stream), work.name);
+    case Work::Kind::kernel:
+    case Work::Kind::upload:
+      break;
+  }
+  throw DeviceError("CUDA: kernels and uploads are enqueued by whoever has their arguments and content");
+}
+
+/// Lets a kernel have its dynamic shared memory on the calling thread's device. How much it may have belongs to the
+/// kernel, not to a launch: it only grows, so that no other stream, and no graph, finds less than its own work needs.
+void grant_shared(int device, const Work& work) {
+  // Static arrays count towards the 48 KiB that need no asking; none of the kernels has 16 KiB of them.
+  constexpr size_t kWithoutAsking = size_t{32} << 10;
+  if (work.shared <= kWithoutAsking) return;
+  // Never destroyed: other threads may still launch while the process ends.
+  static std::mutex& mutex = *new std::mutex;
+  static auto& granted = *new std::map<std::pair<int, const void*>, size_t>;
+  const std::lock_guard<std::mutex> lock(mutex);
+  size_t& bytes = granted[{device, work.function}];
+  if (work.shared <= bytes) return;
+  check(cudaFuncSetAttribute(work.function, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(work.shared)),
+        work.name);
+  bytes = work.shared;
+}
+
+/// A chain of nodes, one for each work. Kernels are nodes that can be given other arguments. All else is captured piece
+/// by piece: products, since the library enqueues what it likes; zeros, since some drivers refuse a pool's memory in
+/// nodes that were not captured; copies with them.
 class DeviceGraph final : public Graph {
  public:
   DeviceGraph(Stream::State& state, const Trace& trace, char* pinned) : state_(state) {
@@ -83,6 +124,8 @@ class DeviceGraph final : public Graph {
 
   void change(size_t index, const Trace& trace) override {
     const Work& work = trace.works[index];
+    state_.bind();
+    grant_shared(state_.device, work);
     const KernelArguments arguments(work, trace.arguments.data() + work.at);
     const cudaKernelNodeParams node = node_of(work, arguments);
     check(cudaGraphExecKernelNodeSetParams(executable_, nodes_[index], &node), work.name);
@@ -97,48 +140,29 @@ class DeviceGraph final : public Graph {
     const cudaGraphNode_t* before = nodes_.empty() ? nullptr : &nodes_.back();
     const size_t count = nodes_.empty() ? 0 : 1;
     cudaGraphNode_t node = nullptr;
-    const auto add_copy = [&](const void* from, cudaMemcpyKind kind) {
-      check(cudaGraphAddMemcpyNode1D(&node, graph_, before, count, work.to, from, work.bytes, kind), work.name);
-    };
-    switch (work.kind) {
-      case Work::Kind::kernel: {
-        const KernelArguments arguments(work, trace.arguments.data() + work.at);
-        const cudaKernelNodeParams parameters = node_of(work, arguments);
-        check(cudaGraphAddKernelNode(&node, graph_, before, count, &parameters), work.name);
-        break;
-      }
-      case Work::Kind::library: {
-        cudaGraph_t product = capture(work, trace.arguments.data() + work.at);
-        const cudaError_t status = cudaGraphAddChildGraphNode(&node, graph_, before, count, product);
-        cudaGraphDestroy(product);
-        check(status, work.name);
-        break;
-      }
-      case Work::Kind::upload:
-        add_copy(pinned + work.at, cudaMemcpyHostToDevice);
-        break;
-      case Work::Kind::copy:
-        add_copy(work.from, cudaMemcpyDeviceToDevice);
-        break;
-      case Work::Kind::zero: {
-        cudaMemsetParams parameters{};
-        parameters.dst = work.to;
-        parameters.elementSize = 1;
-        parameters.width = work.bytes;
-        parameters.height = 1;
-        check(cudaGraphAddMemsetNode(&node, graph_, before, count, &parameters), work.name);
-        break;
-      }
+    if (work.kind == Work::Kind::kernel) {
+      grant_shared(state_.device, work);
+      const KernelArguments arguments(work, trace.arguments.data() + work.at);
+      const cudaKernelNodeParams parameters = node_of(work, arguments);
+      check(cudaGraphAddKernelNode(&node, graph_, before, count, &parameters), work.name);
+      return node;
     }
+    cudaGraph_t piece = capture(trace, work, pinned);
+    const cudaError_t status = cudaGraphAddChildGraphNode(&node, graph_, before, count, piece);
+    cudaGraphDestroy(piece);
+    check(status, work.name);
     return node;
   }
 
-  cudaGraph_t capture(const Work& work, const std::byte* arguments) const {
+  cudaGraph_t capture(const Trace& trace, const Work& work, char* pinned) const {
     cudaGraph_t captured = nullptr;
     // Of this thread alone: others may allocate meanwhile.
     check(cudaStreamBeginCapture(state_.capturing, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
     try {
-      work.call(work, arguments, state_.capturing);
+      if (work.kind == Work::Kind::upload)
+        copy_between(work.to, pinned + work.at, work.bytes, cudaMemcpyHostToDevice, state_.capturing);
+      else
+        enqueue_on(state_.capturing, work, trace.arguments.data() + work.at);
     } catch (...) {
       cudaStreamEndCapture(state_.capturing, &captured);
       if (captured != nullptr) cudaGraphDestroy(captured);
@@ -219,6 +243,14 @@ Stream::State::~State() {
   cudaGetLastError();
 }
 
+bool Stream::State::give_back() {
+  if (pool == nullptr) return false;
+  cudaGetLastError();
+  check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
+  check(cudaMemPoolTrimTo(pool, 0), "cudaMemPoolTrimTo");
+  return true;
+}
+
 void* Stream::State::allocate(size_t bytes) {
   bind();
   if (bytes == 0) bytes = 1;
@@ -227,13 +259,7 @@ void* Stream::State::allocate(size_t bytes) {
     return pool != nullptr ? cudaMallocFromPoolAsync(&memory, bytes, pool, stream) : cudaMalloc(&memory, bytes);
   };
   cudaError_t status = attempt();
-  if (status == cudaErrorMemoryAllocation && pool != nullptr) {
-    // What the pool keeps for later may be in pieces: given back, it can be had as one.
-    cudaGetLastError();
-    check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
-    check(cudaMemPoolTrimTo(pool, 0), "cudaMemPoolTrimTo");
-    status = attempt();
-  }
+  if (status == cudaErrorMemoryAllocation && give_back()) status = attempt();
   if (status == cudaErrorMemoryAllocation) {
     cudaGetLastError();
     size_t free = 0, total = 0;
@@ -267,39 +293,27 @@ void Stream::release_pinned(void* memory) noexcept {
 
 void Stream::State::issue(const Work& work, const std::byte* arguments) {
   bind();
-  switch (work.kind) {
-    case Work::Kind::kernel: {
-      // Static arrays count towards the 48 KiB that need no asking; none of the kernels has 16 KiB of them.
-      constexpr size_t kWithoutAsking = size_t{32} << 10;
-      if (work.shared > kWithoutAsking)
-        check(cudaFuncSetAttribute(work.function, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                   static_cast<int>(work.shared)),
-              work.name);
-      const KernelArguments given(work, arguments);
-      return check(cudaLaunchKernel(work.function, extent_of(work.grid), extent_of(work.block), given.pointers(),
-                                    work.shared, stream),
-                   work.name);
-    }
-    case Work::Kind::library:
-      return work.call(work, arguments, stream);
-    case Work::Kind::copy:
-      return check(cudaMemcpyAsync(work.to, work.from, work.bytes, cudaMemcpyDeviceToDevice, stream), work.name);
-    case Work::Kind::zero:
-      return check(cudaMemsetAsync(work.to, 0, work.bytes, stream), work.name);
-    case Work::Kind::upload:
-      break;
-  }
-  throw DeviceError("CUDA: an upload is not issued");
+  if (work.kind != Work::Kind::kernel) return enqueue_on(stream, work, arguments);
+  grant_shared(device, work);
+  const KernelArguments given(work, arguments);
+  const auto attempt = [&] {
+    return cudaLaunchKernel(work.function, extent_of(work.grid), extent_of(work.block), given.pointers(), work.shared,
+                            stream);
+  };
+  // The driver loads a kernel when it is first launched, into memory that the pool may have taken.
+  cudaError_t status = attempt();
+  if (status == cudaErrorMemoryAllocation && give_back()) status = attempt();
+  check(status, work.name);
 }
 
 void Stream::State::copy_in(void* to, const void* pinned, size_t bytes) {
   bind();
-  check(cudaMemcpyAsync(to, pinned, bytes, cudaMemcpyHostToDevice, stream), "cudaMemcpyAsync");
+  copy_between(to, pinned, bytes, cudaMemcpyHostToDevice, stream);
 }
 
 void Stream::State::copy_out(void* to, const void* from, size_t bytes) {
   bind();
-  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream), "cudaMemcpyAsync");
+  copy_between(to, from, bytes, cudaMemcpyDeviceToHost, stream);
   wait();
 }
 

@@ -167,16 +167,17 @@ bool for_warpgroups(CudaDevice& device, int64_t rows, int64_t cols, const Sample
          (2 * rows * cols >= covered || sample_form == SampleForm::registers);
 }
 
-/// What comes from formed gradients.
+/// What comes from formed gradients; of the vectors those from `first_vector` on, wanted.vectors of them.
 template <class T>
 class Former {
  public:
-  Former(CudaDevice& device, Workspace& workspace, const Job<T>& job, const SampleWanted& wanted)
+  Former(CudaDevice& device, Workspace& workspace, const Job<T>& job, const SampleWanted& wanted, int64_t first_vector)
       : device_(device),
         job_(job),
         wanted_(wanted),
         pairs_(in_pairs(job)),
-        vectors_(device, workspace, job.t.vectors, wanted.vectors),
+        dots_(wanted.vectors > 0 ? job.s.dots + first_vector * job.s.samples : nullptr),
+        vectors_(device, workspace, wanted.vectors > 0 ? job.t.vectors + first_vector : nullptr, wanted.vectors),
         gradients_(device, workspace, job.t.gradients, wanted.gradients ? job.s.samples : 0) {
     if (!wanted.gram) return;
     std::vector<int32_t> rank(static_cast<size_t>(job.s.samples), 0);
@@ -216,6 +217,8 @@ class Former {
     tiles.across = int(ceil_div(panel.cols, Tiles::kCols));
     tiles.tiles = int(ceil_div(panel.rows, Tiles::kRows)) * tiles.across;
     tiles.pairs = pairs_ && panel.col % 2 == 0;
+    // The tensor cores' sums are as coarse as bfloat16 allows, and ending a run costs them more.
+    tiles.run = int(sizeof(T) == sizeof(float) ? limits.run : INT32_MAX);
     tiles.weights = wanted_.gradient ? job_.s.weights : nullptr;
     tiles.norms = wanted_.norms;
     tiles.vectors = int(wanted_.vectors);
@@ -254,7 +257,7 @@ class Former {
                columns_of(job_.x, panel.col, panel.cols), tiles);
     if (tiles.sums)
       launch(device_.stream(), "sample_products, sums", Extent(samples, tiles.values), kSumThreads, 0, sum_over_tiles,
-             tiles, int(job_.s.samples), job_.s.norms2, job_.s.dots);
+             tiles, int(job_.s.samples), job_.s.norms2, dots_);
     if (tiles.shares)
       launch(device_.stream(), "sample_products, gradient", ceil_div(numbers, kSumThreads), kSumThreads, 0,
              sum_over_parts, tiles.shares, int(parts), tiles.outputs, tiles.inputs, tiles.pitch, gradient);
@@ -280,10 +283,24 @@ class Former {
   const Job<T>& job_;
   SampleWanted wanted_;
   bool pairs_;
+  double* dots_;
   PointerTable<const float*> vectors_;
   PointerTable<float*> gradients_;
   const int32_t *rank_ = nullptr, *id_ = nullptr;
 };
+
+/// Forms gradients for all that is wanted of them, and again for every limits.vectors more vectors.
+template <class T>
+void run_formed(CudaDevice& device, Workspace& workspace, const Job<T>& job, SampleWanted wanted) {
+  const int64_t vectors = wanted.vectors;
+  int64_t first = 0;
+  do {
+    wanted.vectors = least(limits.vectors, vectors - first);
+    Former<T>(device, workspace, job, wanted, first).run();
+    wanted = {};
+    first += limits.vectors;
+  } while (first < vectors);
+}
 
 /// Norms and Gram matrix from products between tokens.
 template <class T>
@@ -334,7 +351,7 @@ void run(CudaDevice& device, bool library, const Job<T>& job) {
   if (plan.forms(wanted)) {
     const SampleWanted formed{wanted.norms && !plan.ghost_norms, wanted.gram && !plan.ghost_gram,
                               wanted.gradient && !plan.plain_gradient, wanted.gradients, wanted.vectors};
-    Former<T>(device, workspace, job, formed).run();
+    run_formed(device, workspace, job, formed);
   }
   if (plan.ghosts(wanted))
     run_ghosts(device, workspace, job, groups, plan.ghost_norms ? job.s.norms2 : nullptr,

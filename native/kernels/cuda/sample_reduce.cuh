@@ -17,6 +17,7 @@ struct SampleTiles {
   int tiles, across;     // of the panel, and those in a row of them
   bool pairs;            // neighbours in even columns of all that follows can be read together
 
+  int run;               // tokens from which on samples of equal weight are no longer put together
   const float* weights;  // [samples]; null without the two that follow
   float* gradient;       // += the weighted gradient, where there is one part
   float* shares;         // [parts × outputs × inputs] = the weighted gradient of each part, where there are several
@@ -61,7 +62,8 @@ struct TokenWalk {
       token = job.begin[sample];
       end = job.begin[sample + 1];
       if (!merges) continue;
-      while (next < last && (job.weights[next] == job.weights[sample] || job.begin[next + 1] == end))
+      while (next < last && end - token < job.run &&
+             (job.weights[next] == job.weights[sample] || job.begin[next + 1] == end))
         end = job.begin[++next];
     }
   }

@@ -23,9 +23,10 @@ static __global__ void __launch_bounds__(kStatisticThreads)
   if (threadIdx.x == 0) out[k * rows.rows + i] += sum;
 }
 
-/// Both halves of gram [samples × samples] += ⟨row i, row j⟩; blockIdx.x: i · samples + j, of which i ≤ j work.
-static __global__ void __launch_bounds__(kStatisticThreads) row_gram_kernel(View<const float> rows, double* gram) {
-  const int64_t samples = rows.rows, i = blockIdx.x / samples, j = blockIdx.x % samples;
+/// Both halves of gram [samples × samples] += ⟨row i, row j⟩; blockIdx: (j, i − first), of which i ≤ j work.
+static __global__ void __launch_bounds__(kStatisticThreads)
+    row_gram_kernel(View<const float> rows, int64_t first, double* gram) {
+  const int64_t samples = rows.rows, i = first + blockIdx.y, j = blockIdx.x;
   if (i > j) return;
   const float *left = rows.row(i), *right = rows.row(j);
   double sum = 0.0;
@@ -136,11 +137,11 @@ __device__ inline int64_t group_of(const EmbeddingGroups& e, int32_t token, int6
   return low < e.groups && e.token[low] == token && e.sample[low] == sample ? low : -1;
 }
 
-/// Both halves of gram += Σ over tokens that samples i and j have in common of ⟨sum of i, sum of j⟩; blockIdx.x:
-/// i · samples + j, of which i ≤ j work.
+/// Both halves of gram += Σ over tokens that samples i and j have in common of ⟨sum of i, sum of j⟩; blockIdx:
+/// (j, i − first), of which i ≤ j work.
 static __global__ void __launch_bounds__(kStatisticThreads)
-    embedding_gram_kernel(EmbeddingSlab slab, int64_t samples, double* gram) {
-  const int64_t i = blockIdx.x / samples, j = blockIdx.x % samples;
+    embedding_gram_kernel(EmbeddingSlab slab, int64_t samples, int64_t first, double* gram) {
+  const int64_t i = first + blockIdx.y, j = blockIdx.x;
   if (i > j) return;
   double sum = 0.0;
   for_groups_of(slab.e, i, [&](int64_t group) {

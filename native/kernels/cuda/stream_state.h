@@ -22,6 +22,8 @@ struct Stream::State final : StreamCalls {
 
   /// Makes the device the calling thread's.
   void bind() const;
+  /// Gives what the pool keeps for later back to the device: it may be in pieces there. False where there is no pool.
+  bool give_back();
 
   void* allocate(size_t bytes) override;
   void release(void* memory) noexcept override;

@@ -116,8 +116,10 @@ bool WorkQueue::run_graph() {
       best = &one;
   if (best == nullptr) return false;
   try {
-    best->read->wait();
-    if (trace_.content_bytes > 0) std::memcpy(best->pinned, trace_.content.data(), trace_.content_bytes);
+    if (trace_.content_bytes > 0) {
+      best->read->wait();
+      std::memcpy(best->pinned, trace_.content.data(), trace_.content_bytes);
+    }
     for (const size_t i : best->changed) best->graph->change(i, trace_);
     best->graph->launch();
   } catch (const DeviceError&) {

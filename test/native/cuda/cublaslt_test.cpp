@@ -212,6 +212,27 @@ void test_products() {
   CHECK(living == 0);
 }
 
+/// Shapes that never come again do not pile up.
+void test_many_shapes() {
+  const std::unique_ptr<Cublaslt> library = Cublaslt::open_from(find);
+  const int handle = living;
+  Held<float> a(Dense(1, int64_t{Cublaslt::kMostPlans} + 1), 0), b(Dense(int64_t{Cublaslt::kMostPlans} + 1, 1), 0),
+      c(Dense(1, 1), 0);
+  const auto multiply = [&](int64_t k) {
+    const ConstAnyMat left{a.memory.data(), 1, k, a.stride, Type::f32}, right{b.memory.data(), k, 1, 1, Type::f32};
+    CHECK(library->multiply({1, 1, k, false, false, left, right, c.view(), 0.0f}, nullptr, nullptr));
+  };
+  constexpr int64_t kShapes = int64_t{Cublaslt::kMostPlans};
+  for (int64_t k = 1; k <= kShapes; ++k) multiply(k);
+  const int all = living, before = heuristics;
+  multiply(1);
+  CHECK(living == all && heuristics == before);
+  multiply(kShapes + 1);
+  CHECK(living < handle + 10);
+  multiply(1);
+  CHECK(heuristics == before + 2);
+}
+
 void test_refusals() {
   const std::unique_ptr<Cublaslt> library = Cublaslt::open_from(find);
   has_algorithm = false;
@@ -233,6 +254,7 @@ void test_refusals() {
 
 int main() {
   test_products();
+  test_many_shapes();
   test_refusals();
   return exit_status();
 }

@@ -3,6 +3,9 @@
 // small.
 #include "../../../native/kernels/cuda/limits.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "../../../native/kernels/cpu/sample_choice.h"
 #include "../layers_support.h"
 
@@ -11,15 +14,32 @@ using namespace gradfold::test;
 
 namespace {
 
-/// What the work gives, and with other limits the same.
+struct Results {
+  std::vector<double> whole, cut;
+};
+
+/// What the work gives, and with other limits.
 template <class Work>
-void expect_same_bits(const char* name, const cuda::Limits& limits, Work work) {
-  const std::vector<double> whole = work();
+Results run_both(const cuda::Limits& limits, Work work) {
+  Results results{work(), {}};
   const cuda::Limits usual = cuda::limits;
   cuda::limits = limits;
-  const std::vector<double> cut = work();
+  results.cut = work();
   cuda::limits = usual;
-  check(!whole.empty() && whole == cut, __FILE__, __LINE__, name);
+  CHECK(!results.whole.empty() && results.whole.size() == results.cut.size());
+  return results;
+}
+
+template <class Work>
+void expect_same_bits(const char* name, const cuda::Limits& limits, Work work) {
+  const Results results = run_both(limits, work);
+  check(results.whole == results.cut, __FILE__, __LINE__, name);
+}
+
+/// For what adds up in another order: numbers from `first` on differ by at most a share of themselves.
+void expect_close_from(const Results& results, size_t first, double share) {
+  for (size_t i = first; i < results.whole.size(); ++i)
+    CHECK(std::abs(results.whole[i] - results.cut[i]) <= share * std::abs(results.whole[i]));
 }
 
 /// Backward passes of attention by key heads, one at a time and two at a time, the last alone.
@@ -52,6 +72,127 @@ void test_attention(Device& device) {
       return both;
     });
   }
+}
+
+/// A window that no query reaches the end of is none, however large.
+void test_window(Device& device) {
+  const std::vector<int32_t> begin{0, 19, 40};
+  const int64_t tokens = begin.back(), heads = 2, head_dim = 16;
+  Random random(6);
+  Strided qkv(device, random.matrix(tokens, 3 * heads * head_dim)), out(device, tokens, heads * head_dim);
+  Buffer<int32_t> segments(device, begin);
+  Buffer<float> lse(device, heads * tokens);
+  const auto values = [&](int64_t window) {
+    device.attention({2, segments.data(), 21, heads, heads, head_dim, 0.25f, true, window}, qkv, out, lse.data());
+    return out.get().values;
+  };
+  const std::vector<double> whole = values(0);
+  for (const int64_t window : {int64_t{21}, int64_t{1} << 31, (int64_t{1} << 32) + 1}) CHECK(values(window) == whole);
+  CHECK(values(20) != whole);
+}
+
+/// Norms, dots, Gram matrix and weighted gradient of a weight of `numbers` numbers, as call(statistics, target) has
+/// them.
+template <class Call>
+std::vector<double> statistics_of(Device& device, const std::vector<int32_t>& begin, int64_t numbers, Call call) {
+  const int64_t samples = int64_t(begin.size()) - 1, vectors = 5;
+  Random random(5);
+  const auto floats = [&](int64_t count) {
+    std::vector<float> values;
+    for (const double value : random.matrix(1, count).values) values.push_back(float(value));
+    return values;
+  };
+  const auto zeros = [](int64_t count) { return std::vector<double>(size_t(count), 0.0); };
+  Buffer<double> norms(device, zeros(samples)), dots(device, zeros(vectors * samples)),
+      gram(device, zeros(samples * samples));
+  Buffer<float> weights(device, floats(samples)), gradient(device, floats(numbers)),
+      directions(device, floats(vectors * numbers));
+  std::vector<const float*> v;
+  for (int64_t k = 0; k < vectors; ++k) v.push_back(directions.data() + k * numbers);
+  call(SampleStatistics{samples, begin.data(), weights.data(), norms.data(), vectors, dots.data(), gram.data()},
+       WeightTarget{gradient.data(), v.data(), nullptr});
+  std::vector<double> all = norms.get();
+  for (Buffer<double>* more : {&dots, &gram})
+    for (const double value : more->get()) all.push_back(value);
+  for (const float value : gradient.get()) all.push_back(double(value));
+  return all;
+}
+
+/// Statistics with more vectors, or more samples, than one launch takes.
+void test_statistics(Device& device) {
+  const std::vector<int32_t> begin{0, 3, 3, 20, 31};
+  const int64_t tokens = begin.back(), samples = 4;
+  Random random(7);
+  Strided g(device, random.matrix(tokens, 9)), x(device, random.matrix(tokens, 21)),
+      rows(device, random.matrix(samples, 33)), dx(device, random.matrix(tokens, 33));
+  // Tokens t of the batch are number t % 2 of two; those of a sample in one group.
+  std::vector<int32_t> token, sample, first{0}, positions;
+  for (int32_t id = 0; id < 2; ++id)
+    for (int32_t i = 0; i < samples; ++i) {
+      for (int32_t t = begin[size_t(i)]; t < begin[size_t(i) + 1]; ++t)
+        if (t % 2 == id) positions.push_back(t);
+      if (int32_t(positions.size()) == first.back()) continue;
+      token.push_back(id);
+      sample.push_back(i);
+      first.push_back(int32_t(positions.size()));
+    }
+  Buffer<int32_t> token_table(device, token), sample_table(device, sample), first_table(device, first),
+      position_table(device, positions);
+  const EmbeddingGroups groups{int64_t(token.size()), token_table.data(), sample_table.data(), first_table.data(),
+                               position_table.data()};
+  const auto of_products = [&] {
+    return statistics_of(device, begin, 9 * 21,
+                         [&](const SampleStatistics& s, const WeightTarget& t) { device.sample_products(g, x, s, t); });
+  };
+  const auto of_rows = [&] {
+    return statistics_of(device, begin, 33,
+                         [&](const SampleStatistics& s, const WeightTarget& t) { device.sample_rows(rows, s, t); });
+  };
+  const auto of_embedding = [&] {
+    return statistics_of(device, begin, 2 * 33, [&](const SampleStatistics& s, const WeightTarget& t) {
+      device.sample_embedding(groups, dx, s, t);
+    });
+  };
+  for (const SampleForm form : {SampleForm::cheapest, SampleForm::tiles, SampleForm::ghost})
+    for (const int64_t vectors : {1, 2, 5}) {
+      cuda::Limits limits;
+      limits.vectors = vectors;
+      sample_form = form;
+      expect_same_bits("dots with vectors in parts", limits, of_products);
+    }
+  sample_form = SampleForm::cheapest;
+  for (const int64_t rows_of_grid : {1, 3}) {
+    cuda::Limits limits;
+    limits.grid_rows = rows_of_grid;
+    expect_same_bits("rows in bands", limits, of_rows);
+    expect_same_bits("embeddings in bands", limits, of_embedding);
+  }
+  // Narrower slabs of a table add up in another order, but for a gradient's numbers.
+  cuda::Limits limits;
+  limits.group_sums = 1;
+  const Results of_slabs = run_both(limits, of_embedding);
+  expect_close_from(of_slabs, 0, 1e-12);
+  CHECK(std::equal(of_slabs.whole.end() - 2 * 33, of_slabs.whole.end(), of_slabs.cut.end() - 2 * 33));
+}
+
+/// The gradient alone, of samples of equal weight: in runs of tokens that end sooner, which is another order.
+void test_runs(Device& device) {
+  const std::vector<int32_t> begin{0, 30, 60, 60, 90};
+  Random random(8);
+  Strided g(device, random.matrix(90, 9)), x(device, random.matrix(90, 21));
+  sample_form = SampleForm::tiles;
+  cuda::Limits limits;
+  limits.run = 31;
+  const Results results = run_both(limits, [&] {
+    Buffer<float> weights(device, std::vector<float>(4, 0.5f)), gradient(device, std::vector<float>(9 * 21, 100.0f));
+    device.sample_products(g, x, {4, begin.data(), weights.data(), nullptr, 0, nullptr, nullptr},
+                           {gradient.data(), nullptr, nullptr});
+    std::vector<double> all;
+    for (const float value : gradient.get()) all.push_back(double(value));
+    return all;
+  });
+  sample_form = SampleForm::cheapest;
+  expect_close_from(results, 0, 1e-6);
 }
 
 /// The Gram matrix of more groups of samples than a grid has rows.
@@ -122,6 +263,9 @@ void test_norms(Device& device) {
 int main() {
   for_each_device(1, [](Device& device, const std::string&) {
     test_attention(device);
+    test_window(device);
+    test_statistics(device);
+    test_runs(device);
     test_gram(device);
     test_norms(device);
   });
