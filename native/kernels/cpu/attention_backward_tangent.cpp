@@ -6,6 +6,7 @@
 // Over several tiles of keys a first sweep takes the sums over rows.
 #include <omp.h>
 
+#include "attention_passes.h"
 #include "attention_rows.h"
 #include "attention_sums.h"
 
@@ -48,23 +49,34 @@ void score_gradient_tangents(const float* p, float* s_dot, float* dp, float* dp_
 /// One thread's scratch.
 struct Memory {
   int64_t width;
-  float *queries, *queries_dot, *dout, *dout_dot, *dqueries, *dqueries_dot;
-  float *keys, *keys_dot, *key_slivers, *key_slivers_dot, *value_slivers, *value_slivers_dot, *lines;
+  Operand *queries, *queries_dot, *dout, *dout_dot, *query_terms, *query_terms_dot, *dout_terms, *dout_terms_dot;
+  Operand *keys, *keys_dot, *key_columns, *key_columns_dot, *value_columns, *value_columns_dot;
+  float *dqueries, *dqueries_dot, *lines;
   RowSums* row_sums;
   Strip p, p_dot, ds, ds_dot;
+  StripOperand p_operand, p_dot_operand, ds_operand, ds_dot_operand;
   Scratch scratch;
   ThreadSums<2> sums;  // of dqkv and of its tangent
 
   Memory(const AttentionShape& shape, void* memory)
       : width(operand_width(shape)), scratch(memory), sums(shape, scratch) {
     const int64_t rows = largest_task(shape), tile = tile_keys(shape);
-    scratch.take_each(rows * width, {&queries, &queries_dot, &dout, &dout_dot, &dqueries, &dqueries_dot});
+    scratch.take_each(rows * width, {&queries, &queries_dot, &dout, &dout_dot});
+    query_terms = take_query_rows(rows * width, queries, scratch);
+    query_terms_dot = take_query_rows(rows * width, queries_dot, scratch);
+    dout_terms = take_query_rows(rows * width, dout, scratch);
+    dout_terms_dot = take_query_rows(rows * width, dout_dot, scratch);
+    scratch.take_each(rows * width, {&dqueries, &dqueries_dot});
     scratch.take_each(tile * width,
-                      {&keys, &keys_dot, &key_slivers, &key_slivers_dot, &value_slivers, &value_slivers_dot});
+                      {&keys, &keys_dot, &key_columns, &key_columns_dot, &value_columns, &value_columns_dot});
     lines = scratch.take<float>(kLanes * width);
     row_sums = scratch.take<RowSums>(rows);
     Strip* const strips[] = {&p, &p_dot, &ds, &ds_dot};
-    for (Strip* strip : strips) *strip = take_strip(shape, scratch);
+    for (Strip* strip : strips) *strip = take_strip(tile, scratch);
+    p_operand = take_strip_operand(Uses::queries, tile, p, scratch);
+    p_dot_operand = take_strip_operand(Uses::queries, tile, p_dot, scratch);
+    ds_operand = take_strip_operand(Uses::both, tile, ds, scratch);
+    ds_dot_operand = take_strip_operand(Uses::both, tile, ds_dot, scratch);
   }
 };
 
@@ -77,37 +89,41 @@ struct Operands {
 
 template <class T>
 void lay_tile(const AttentionShape& shape, const Task& task, Range tile, const Operands<T>& x, const Memory& m) {
-  lay_rows(key_rows(shape, task, tile, x.qkv), m.width, m.keys);
-  lay_rows(key_rows(shape, task, tile, x.qkv_dot), m.width, m.keys_dot);
-  lay_slivers(key_rows(shape, task, tile, x.qkv), m.width, m.lines, m.key_slivers);
-  lay_slivers(key_rows(shape, task, tile, x.qkv_dot), m.width, m.lines, m.key_slivers_dot);
-  lay_slivers(value_rows(shape, task, tile, x.qkv), m.width, m.lines, m.value_slivers);
-  lay_slivers(value_rows(shape, task, tile, x.qkv_dot), m.width, m.lines, m.value_slivers_dot);
+  lay_key_rows(key_rows(shape, task, tile, x.qkv), m.width, m.keys);
+  lay_key_rows(key_rows(shape, task, tile, x.qkv_dot), m.width, m.keys_dot);
+  lay_score_columns(key_rows(shape, task, tile, x.qkv), m.width, m.lines, m.key_columns);
+  lay_score_columns(key_rows(shape, task, tile, x.qkv_dot), m.width, m.lines, m.key_columns_dot);
+  lay_score_columns(value_rows(shape, task, tile, x.qkv), m.width, m.lines, m.value_columns);
+  lay_score_columns(value_rows(shape, task, tile, x.qkv_dot), m.width, m.lines, m.value_columns_dot);
 }
 
 /// S, Ṡ (unscaled), dP and dṖ of the block whose operands begin at `at`.
 void fill_strips(const Block& block, int64_t at, const Memory& m) {
-  score_product(block, m.queries + at, m.key_slivers, m.width, m.p, false);
-  score_product(block, m.queries_dot + at, m.key_slivers, m.width, m.p_dot, false);
-  score_product(block, m.queries + at, m.key_slivers_dot, m.width, m.p_dot, true);
-  score_product(block, m.dout + at, m.value_slivers, m.width, m.ds, false);
-  score_product(block, m.dout_dot + at, m.value_slivers, m.width, m.ds_dot, false);
-  score_product(block, m.dout + at, m.value_slivers_dot, m.width, m.ds_dot, true);
+  score_product(block, m.queries + at, m.key_columns, m.width, m.p, false);
+  score_product(block, m.queries_dot + at, m.key_columns, m.width, m.p_dot, false);
+  score_product(block, m.queries + at, m.key_columns_dot, m.width, m.p_dot, true);
+  score_product(block, m.dout + at, m.value_columns, m.width, m.ds, false);
+  score_product(block, m.dout_dot + at, m.value_columns, m.width, m.ds_dot, false);
+  score_product(block, m.dout + at, m.value_columns_dot, m.width, m.ds_dot, true);
 }
 
-/// dQ, dK, dV and their tangents from the finished strips; sums of the tile begin at `tile_at`.
+/// dQ, dK, dV and their tangents from the strips; sums of the tile begin at `tile_at`.
 void add_gradients(const Block& block, int64_t at, const ThreadSums<2>::Sums* sums, int64_t tile_at, const Memory& m) {
   float *dk = sums[0].keys + tile_at, *dv = sums[0].values + tile_at;
   float *dk_dot = sums[1].keys + tile_at, *dv_dot = sums[1].values + tile_at;
-  add_key_product(block, m.ds, m.keys, m.width, m.dqueries + at);
-  add_key_product(block, m.ds_dot, m.keys, m.width, m.dqueries_dot + at);
-  add_key_product(block, m.ds, m.keys_dot, m.width, m.dqueries_dot + at);
-  add_query_product(block, m.ds, m.queries + at, m.width, dk);
-  add_query_product(block, m.ds_dot, m.queries + at, m.width, dk_dot);
-  add_query_product(block, m.ds, m.queries_dot + at, m.width, dk_dot);
-  add_query_product(block, m.p, m.dout + at, m.width, dv);
-  add_query_product(block, m.p_dot, m.dout + at, m.width, dv_dot);
-  add_query_product(block, m.p, m.dout_dot + at, m.width, dv_dot);
+  finish_strip(block, m.p, m.p_operand);
+  finish_strip(block, m.p_dot, m.p_dot_operand);
+  finish_strip(block, m.ds, m.ds_operand);
+  finish_strip(block, m.ds_dot, m.ds_dot_operand);
+  add_key_product(block, m.ds_operand, m.keys, m.width, m.dqueries + at);
+  add_key_product(block, m.ds_dot_operand, m.keys, m.width, m.dqueries_dot + at);
+  add_key_product(block, m.ds_operand, m.keys_dot, m.width, m.dqueries_dot + at);
+  add_query_product(block, m.ds_operand, m.query_terms + at, m.width, dk);
+  add_query_product(block, m.ds_dot_operand, m.query_terms + at, m.width, dk_dot);
+  add_query_product(block, m.ds_operand, m.query_terms_dot + at, m.width, dk_dot);
+  add_query_product(block, m.p_operand, m.dout_terms + at, m.width, dv);
+  add_query_product(block, m.p_dot_operand, m.dout_terms + at, m.width, dv_dot);
+  add_query_product(block, m.p_operand, m.dout_terms_dot + at, m.width, dv_dot);
 }
 
 template <class T>
@@ -115,10 +131,14 @@ void backward_tangent(const AttentionShape& shape, const Task& task, const Opera
                       LaidTile* laid) {
   const float* task_lse = lse + task.head * x.qkv.rows + task.begin + task.queries.begin;
   const auto* sums = m.sums.of(shape, task);
-  lay_rows(query_rows(shape, task, x.qkv), m.width, m.queries);
-  lay_rows(query_rows(shape, task, x.qkv_dot), m.width, m.queries_dot);
-  lay_rows(query_rows(shape, task, x.dout), m.width, m.dout);
-  lay_rows(query_rows(shape, task, x.dout_dot), m.width, m.dout_dot);
+  lay_score_rows(query_rows(shape, task, x.qkv), m.width, m.queries);
+  lay_score_rows(query_rows(shape, task, x.qkv_dot), m.width, m.queries_dot);
+  lay_score_rows(query_rows(shape, task, x.dout), m.width, m.dout);
+  lay_score_rows(query_rows(shape, task, x.dout_dot), m.width, m.dout_dot);
+  lay_query_rows(query_rows(shape, task, x.qkv), m.width, m.query_terms);
+  lay_query_rows(query_rows(shape, task, x.qkv_dot), m.width, m.query_terms_dot);
+  lay_query_rows(query_rows(shape, task, x.dout), m.width, m.dout_terms);
+  lay_query_rows(query_rows(shape, task, x.dout_dot), m.width, m.dout_terms_dot);
   for (int64_t i = 0; i < task.rows() * m.width; ++i) m.dqueries[i] = m.dqueries_dot[i] = 0.0f;
   for (int64_t r = 0; r < task.rows(); ++r)
     for (double& sum : m.row_sums[r]) sum = 0.0;
@@ -128,17 +148,13 @@ void backward_tangent(const AttentionShape& shape, const Task& task, const Opera
       for_each_block(shape, task, tile, [&](const Block& block, int64_t first) {
         fill_strips(block, first * m.width, m);
         for (int64_t r = 0; r < block.rows(); ++r) {
-          const RowVectors row(m.p, r, block.keys(r, 1));
-
+          const RowVectors row = hide(m.p, r, block.keys(r, 1));
           float *p = m.p.row(r) + row.begin, *p_dot = m.p_dot.row(r) + row.begin;
           float *ds = m.ds.row(r) + row.begin, *ds_dot = m.ds_dot.row(r) + row.begin;
           RowSums unused{}, &row_sums = m.row_sums[first + r];
           probabilities(p, p_dot, ds, ds_dot, row.count, shape.scale, task_lse[first + r],
                         sweep.sums ? row_sums : unused);
-          if (!sweep.products) continue;
-          score_gradient_tangents(p, p_dot, ds, ds_dot, row.count, shape.scale, row_sums);
-          const Strip strips[] = {m.p, m.p_dot, m.ds, m.ds_dot};
-          for (const Strip& strip : strips) clear_hidden(block, strip, r, row);
+          if (sweep.products) score_gradient_tangents(p, p_dot, ds, ds_dot, row.count, shape.scale, row_sums);
         }
         if (sweep.products) add_gradients(block, first * m.width, sums, tile.begin * m.width, m);
       });
@@ -154,26 +170,27 @@ void backward_tangent(const AttentionShape& shape, const Task& task, const Opera
 
 }  // namespace
 
-void CpuDevice::attention_backward_tangent(const AttentionShape& shape, ConstAnyMat qkv, ConstAnyMat qkv_dot,
-                                           const float* lse, ConstAnyMat dout, ConstAnyMat dout_dot, AnyMat dqkv,
-                                           AnyMat dqkv_dot) {
-  const size_t bytes = Memory(shape, nullptr).scratch.used();
-  for (int t = 0; t < threads_; ++t) scratch(t, bytes);  // here, where a failure can still be thrown
-  with_type(qkv.type, [&](auto number) {
+size_t attention_backward_tangent_bytes(const AttentionShape& shape) { return Memory(shape, nullptr).scratch.used(); }
+
+void attention_backward_tangent(const AttentionTeam& team, const AttentionShape& shape, ConstAnyMat qkv,
+                                ConstAnyMat qkv_dot, const float* lse, ConstAnyMat dout, ConstAnyMat dout_dot,
+                                AnyMat dqkv, AnyMat dqkv_dot) {
+  with_matrix_type(qkv.type, [&](auto number) {
     using T = decltype(number);
     const Operands<T> x{view_as<T>(qkv),      view_as<T>(qkv_dot), view_as<T>(dout),
                         view_as<T>(dout_dot), view_as<T>(dqkv),    view_as<T>(dqkv_dot)};
-#pragma omp parallel num_threads(threads_)
+#pragma omp parallel num_threads(team.threads)
     {
+      const ProductScope scope;
       const int thread = omp_get_thread_num();
-      Memory memory(shape, scratch(thread, bytes));
+      Memory memory(shape, team.scratch[thread]);
       LaidTile laid;
       memory.sums.start();
       for_each_task(shape, thread, omp_get_num_threads(),
                     [&](const Task& task) { backward_tangent(shape, task, x, lse, memory, &laid); });
 #pragma omp barrier
       put_cut_pairs<T, 2>(shape, {x.dqkv, x.dqkv_dot},
-                          [&](int other) { return Memory(shape, scratch(other, bytes)).sums; });
+                          [&](int other) { return Memory(shape, team.scratch[other]).sums; });
     }
   });
 }

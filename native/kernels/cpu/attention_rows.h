@@ -1,7 +1,7 @@
 // Loops over the visible part of a strip's row that several attention passes share; all over whole vectors.
 #pragma once
 
-#include "attention_product.h"
+#include "attention_strip.h"
 #include "vector_math.h"
 
 namespace gradfold::GRADFOLD_ISA {

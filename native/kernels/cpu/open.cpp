@@ -68,12 +68,13 @@ std::unique_ptr<Device> open_cpu_device(int threads, Type precision, const char*
 #ifdef GRADFOLD_AMX
           {"amx",
            bf16 && has_amx(),
-           {"AMX", amx::amx_product, amx::packed_weight_bytes, amx::pack_weight, amx::packed_weight_product}},
+           {"AMX", amx::amx_product, amx::packed_weight_bytes, amx::pack_weight, amx::packed_weight_product,
+            &amx::attention_passes}},
 #endif
 #ifdef GRADFOLD_ONEDNN
-          {"onednn", !bf16 || has_avx512_bf16(), {onednn_name(), onednn_product, nullptr, nullptr, nullptr}},
+          {"onednn", !bf16 || has_avx512_bf16(), {onednn_name(), onednn_product, nullptr, nullptr, nullptr, nullptr}},
 #endif
-          {"portable", true, {"portable", nullptr, nullptr, nullptr, nullptr}},
+          {"portable", true, {"portable", nullptr, nullptr, nullptr, nullptr, nullptr}},
       });
   return std::unique_ptr<Device>(chosen_isa.make(threads, precision, chosen_gemm.kind));
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "../kernels.h"
+#include "attention_passes.h"
 
 namespace gradfold {
 
@@ -22,6 +23,7 @@ struct ProductKind {
   /// y = x op(W) + beta y for a weight [rows × cols]
   void (*packed_product)(ConstAnyMat x, const void* packed, int64_t rows, int64_t cols, bool transpose, AnyMat y,
                          float beta);
+  const AttentionPasses* attention;  // of bfloat16 matrices; null: those of the device's instruction set
 };
 
 namespace baseline {
