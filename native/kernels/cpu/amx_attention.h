@@ -79,19 +79,10 @@ static inline void lay_query_rows(const View<const Bf16>& from, int64_t width, O
 
 // ---- strips as operands ---------------------------------------------------------------------------------------------
 
-/// A finished strip in bfloat16; what is not used is null.
-struct StripOperand {
-  Bf16* rows;   // [kQueryBlock × row_stride], the left operand of add_key_product
-  Bf16* pairs;  // [kQueryBlock / 2 × pair_stride]: numbers of two rows side by side, the right one of add_query_product
-  int64_t row_stride, pair_stride;
-};
-
-static inline StripOperand take_strip_operand(Uses uses, int64_t keys, Strip, Scratch& scratch) {
-  // Odd numbers of cache lines: the lines of a tile spread over the sets of the first-level cache.
-  const int64_t row_stride = (ceil_div(keys, 32) | 1) * 32, pair_stride = (ceil_div(keys, 16) | 1) * 32;
-  return {uses == Uses::queries ? nullptr : scratch.take<Bf16>(kQueryBlock * row_stride),
-          uses == Uses::keys ? nullptr : scratch.take<Bf16>(kQueryBlock / 2 * pair_stride), row_stride, pair_stride};
-}
+// A finished strip holds bfloat16 numbers where two rows of float32 scores stood. With rows 2i and 2i + 1 and 32 keys
+// from j on: the first row's place has pairs, the two rows' numbers of a key side by side; the second one's has the 32
+// numbers of row 2i, then those of row 2i + 1. So a tile of sums over keys has the even rows of a square, the next one
+// the odd ones.
 
 /// The keys that one of up to 32 rows from `row` on sees; `end` as it is, `begin` that of a square.
 static inline Range square_keys(const Block& block, int64_t row) {
@@ -99,11 +90,8 @@ static inline Range square_keys(const Block& block, int64_t row) {
   return {keys.begin / kSquare * kSquare, keys.end};
 }
 
-/// 32 numbers from x on as bfloat16.
-static inline __m512i rounded(const float* x) { return load_32(x, 32); }
-
 /// Makes a strip whose rows' vectors have been computed an operand: zero where a row's square is seen and it is not.
-static inline void finish_strip(const Block& block, Strip strip, const StripOperand& to) {
+static inline void finish_strip(const Block& block, Strip strip, Uses uses) {
   const __m512i first = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
   const __m512i second = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
   for (int64_t group = 0; group < block.rows(); group += kSquare) {
@@ -113,17 +101,17 @@ static inline void finish_strip(const Block& block, Strip strip, const StripOper
       clear_beside(strip, r, RowVectors(block.keys(r, 1)), keys.begin, keys.end);
     for (int64_t r = group; r < group + kSquare; r += 2)
       for (int64_t j = keys.begin; j < keys.end; j += 32) {
-        const __m512i even = r < block.rows() ? rounded(strip.row(r) + j) : _mm512_setzero_si512();
-        const __m512i odd = r + 1 < block.rows() ? rounded(strip.row(r + 1) + j) : _mm512_setzero_si512();
-        if (to.rows != nullptr) {
-          _mm512_store_si512(to.rows + r * to.row_stride + j, even);
-          _mm512_store_si512(to.rows + (r + 1) * to.row_stride + j, odd);
+        float *const upper = strip.row(r) + j, *const lower = strip.row(r + 1) + j;
+        const __m512i even = r < block.rows() ? load_32(upper, 32) : _mm512_setzero_si512();
+        const __m512i odd = r + 1 < block.rows() ? load_32(lower, 32) : _mm512_setzero_si512();
+        if (uses != Uses::queries) {
+          _mm512_store_si512(lower, even);
+          _mm512_store_si512(lower + 16, odd);
         }
-        if (to.pairs != nullptr) {
-          Bf16* const pairs = to.pairs + r / 2 * to.pair_stride + 2 * j;
+        if (uses != Uses::keys) {
           const __m512i low = _mm512_unpacklo_epi16(even, odd), high = _mm512_unpackhi_epi16(even, odd);
-          _mm512_store_si512(pairs, _mm512_permutex2var_epi64(low, first, high));
-          _mm512_store_si512(pairs + 32, _mm512_permutex2var_epi64(low, second, high));
+          _mm512_store_si512(upper, _mm512_permutex2var_epi64(low, first, high));
+          _mm512_store_si512(upper + 16, _mm512_permutex2var_epi64(low, second, high));
         }
       }
   }
@@ -133,22 +121,23 @@ static inline void finish_strip(const Block& block, Strip strip, const StripOper
 
 /// Two tiles a step of an operand of products.
 struct TilePairs {
-  const Bf16* data;
-  int64_t row_stride, second, step;  // all in numbers
+  const void* data;
+  int64_t row_bytes, second_bytes, step_bytes;
 };
 
-/// 2 × 2 tiles of sums.
+/// 2 × 2 tiles of sums; distances in numbers.
 struct TileSums {
   float* data;
   int64_t row_stride, right, below;
 };
 
+static constexpr int64_t kFloatBytes = sizeof(float), kOperandBytes = sizeof(Operand);
+
 /// c = (accumulate ? c : 0) + Σ of `steps` steps of a b; only its upper tiles, or its left ones, unless kTall, kWide.
 template <bool kTall, bool kWide>
 static inline void multiply_square(const TilePairs& a, const TilePairs& b, int64_t steps, const TileSums& c,
                                    bool accumulate) {
-  const int64_t sum_bytes = c.row_stride * int64_t(sizeof(float));
-  const int64_t a_bytes = a.row_stride * int64_t(sizeof(Bf16)), b_bytes = b.row_stride * int64_t(sizeof(Bf16));
+  const int64_t sum_bytes = c.row_stride * kFloatBytes;
   if (accumulate) {
     _tile_loadd(0, c.data, sum_bytes);
     if constexpr (kWide) _tile_loadd(1, c.data + c.right, sum_bytes);
@@ -160,12 +149,12 @@ static inline void multiply_square(const TilePairs& a, const TilePairs& b, int64
     if constexpr (kTall) _tile_zero(2);
     if constexpr (kTall && kWide) _tile_zero(3);
   }
-  const Bf16 *left = a.data, *right = b.data;
-  for (int64_t s = 0; s < steps; ++s, left += a.step, right += b.step) {
-    _tile_loadd(6, right, b_bytes);
-    if constexpr (kWide) _tile_loadd(7, right + b.second, b_bytes);
-    _tile_loadd(4, left, a_bytes);
-    if constexpr (kTall) _tile_loadd(5, left + a.second, a_bytes);
+  const char *left = static_cast<const char*>(a.data), *right = static_cast<const char*>(b.data);
+  for (int64_t s = 0; s < steps; ++s, left += a.step_bytes, right += b.step_bytes) {
+    _tile_loadd(6, right, b.row_bytes);
+    if constexpr (kWide) _tile_loadd(7, right + b.second_bytes, b.row_bytes);
+    _tile_loadd(4, left, a.row_bytes);
+    if constexpr (kTall) _tile_loadd(5, left + a.second_bytes, a.row_bytes);
     _tile_dpbf16ps(0, 4, 6);
     if constexpr (kWide) _tile_dpbf16ps(1, 4, 7);
     if constexpr (kTall && kWide) _tile_dpbf16ps(3, 5, 7);
@@ -188,56 +177,52 @@ static inline void multiply_square(const TilePairs& a, const TilePairs& b, int64
                       : multiply_square<false, false>(a, b, steps, c, accumulate);
 }
 
-/// Two tiles of a packed panel.
-static constexpr int64_t kTileNumbers = kTileBytes / int64_t(sizeof(Bf16));
+/// Pairs of tiles in packed panels.
+static inline TilePairs packed(const Operand* data, int64_t step_numbers) {
+  return {data, 64, kTileBytes, step_numbers * kOperandBytes};
+}
 
 /// strip[r, j] = or += ⟨left[r], right[j]⟩ in the squares that a row sees; left: score rows, right: score columns.
 static inline void score_product(const Block& block, const Operand* left, const Operand* right, int64_t width,
                                  Strip strip, bool accumulate) {
+  const int64_t row_bytes = width * kOperandBytes;
   for (int64_t r = 0; r < block.rows(); r += kSquare) {
     const Range keys = square_keys(block, r);
-    const TilePairs rows{left + r * width, width, kTileLines * width, kStep};
-    for (int64_t key = keys.begin; key < keys.end; key += kSquare) {
-      const TilePairs columns{right + key * width, kStep, kTileNumbers, kPanelNumbers};
-      const TileSums sums{strip.row(r) + key, strip.stride, kTileLines, kTileLines * strip.stride};
-      multiply_square(rows, columns, width / kStep, sums, accumulate, block.rows() - r, keys.end - key);
-    }
+    const TilePairs rows{left + r * width, row_bytes, kTileLines * row_bytes, kStep * kOperandBytes};
+    for (int64_t key = keys.begin; key < keys.end; key += kSquare)
+      multiply_square(rows, packed(right + key * width, kPanelNumbers), width / kStep,
+                      {strip.row(r) + key, strip.stride, kTileLines, kTileLines * strip.stride}, accumulate,
+                      block.rows() - r, keys.end - key);
   }
 }
 
 /// out[r] += Σ_j strip[r, j] right[j] over the keys that a row sees. right: key rows; out: rows of `width` numbers,
 /// whole squares of them.
-static inline void add_key_product(const Block& block, const StripOperand& strip, const Operand* right, int64_t width,
-                                   float* out) {
+static inline void add_key_product(const Block& block, Strip strip, const Operand* right, int64_t width, float* out) {
   for (int64_t r = 0; r < block.rows(); r += kSquare) {
     const Range keys = square_keys(block, r);
-    if (keys.size() <= 0) continue;
-    const TilePairs rows{strip.rows + r * strip.row_stride + keys.begin, strip.row_stride,
-                         kTileLines * strip.row_stride, kStep};
-    for (int64_t column = 0; column < width; column += kSquare) {
-      const TilePairs values{right + keys.begin * width + column * kStep, kStep, kTileNumbers, width * kStep};
-      const TileSums sums{out + r * width + column, width, kTileLines, kTileLines * width};
-      multiply_square(rows, values, ceil_div(keys.size(), kStep), sums, true, block.rows() - r, kSquare);
-    }
+    const int64_t steps = keys.end > keys.begin ? ceil_div(keys.size(), kStep) : 0;
+    const TilePairs rows{strip.row(r + 1) + keys.begin, 2 * strip.stride * kFloatBytes, 64, kStep * kFloatBytes};
+    for (int64_t column = 0; steps > 0 && column < width; column += kSquare)
+      multiply_square<true, true>(rows, packed(right + keys.begin * width + column * kStep, width * kStep), steps,
+                                  {out + r * width + column, 2 * width, kTileLines, width}, true);
   }
 }
 
 /// out[j] += Σ_r strip[r, j] right[r] over the rows that see a key. right: query rows; out: sums.
-static inline void add_query_product(const Block& block, const StripOperand& strip, const Operand* right, int64_t width,
-                                     float* out) {
+static inline void add_query_product(const Block& block, Strip strip, const Operand* right, int64_t width, float* out) {
   const Range all = block.keys();
+  const int64_t pair_bytes = 2 * strip.stride * kFloatBytes;
   for (int64_t key = all.begin / kSquare * kSquare; key < all.end; key += kSquare) {
     const Range seeing = block.rows_seeing(key, least(kSquare, all.end - key));
-    const int64_t first = seeing.begin / kStep, steps = ceil_div(seeing.end, kStep) - first;
-    if (seeing.size() <= 0) continue;
-    const TilePairs pairs{strip.pairs + first * kTileLines * strip.pair_stride + 2 * key, strip.pair_stride,
-                          2 * kTileLines, kTileLines * strip.pair_stride};
-    for (int64_t column = 0; column < width; column += kSquare) {
-      const TilePairs lines{right + first * kStep * width + column * kStep, kStep, kTileNumbers, width * kStep};
-      const TileSums sums{out + key * width + column * kTileLines, kTileLines, kTileLines * width,
-                          kTileLines * kTileLines};
-      multiply_square(lines, pairs, steps, sums, true, kSquare, all.end - key);
-    }
+    const int64_t first = seeing.begin / kStep * kStep;
+    const int64_t steps = seeing.end > seeing.begin ? ceil_div(seeing.end - first, kStep) : 0;
+    const TilePairs pairs{strip.row(first) + key, pair_bytes, 64, kTileLines * pair_bytes};
+    for (int64_t column = 0; steps > 0 && column < width; column += kSquare)
+      multiply_square(
+          packed(right + first * width + column * kStep, width * kStep), pairs, steps,
+          {out + key * width + column * kTileLines, kTileLines, kTileLines * width, kTileLines * kTileLines}, true,
+          kSquare, all.end - key);
   }
 }
 

@@ -38,7 +38,6 @@ struct Memory {
   float *lines, *out;
   Normalizer* normalizers;
   Strip strip;
-  StripOperand p;
   size_t bytes;
 
   Memory(const AttentionShape& shape, void* memory) : width(operand_width(shape)) {
@@ -50,7 +49,6 @@ struct Memory {
     out = scratch.take<float>(rows * width);
     normalizers = scratch.take<Normalizer>(rows);
     strip = take_strip(tile, scratch);
-    p = take_strip_operand(Uses::keys, tile, strip, scratch);
     bytes = scratch.used();
   }
 };
@@ -77,8 +75,8 @@ void forward(const AttentionShape& shape, const Task& task, const View<const T>&
         if (factor == 1.0f) continue;
         for (int64_t j = 0; j < m.width; ++j) o[r * m.width + j] *= factor;
       }
-      finish_strip(block, m.strip, m.p);
-      add_key_product(block, m.p, m.values, m.width, o);
+      finish_strip(block, m.strip, Uses::keys);
+      add_key_product(block, m.strip, m.values, m.width, o);
     });
   });
   const View<T> o = query_rows(shape, task, out);

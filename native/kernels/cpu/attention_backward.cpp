@@ -38,7 +38,6 @@ struct Memory {
   float *dqueries, *lines;
   RowSums* row_sums;
   Strip p, ds;
-  StripOperand p_operand, ds_operand;
   Scratch scratch;
   ThreadSums<1> sums;
 
@@ -54,8 +53,6 @@ struct Memory {
     row_sums = scratch.take<RowSums>(rows);
     p = take_strip(tile, scratch);
     ds = take_strip(tile, scratch);
-    p_operand = take_strip_operand(Uses::queries, tile, p, scratch);
-    ds_operand = take_strip_operand(Uses::both, tile, ds, scratch);
   }
 };
 
@@ -90,11 +87,11 @@ void backward(const AttentionShape& shape, const Task& task, const View<const T>
           if (sweep.products) score_gradients(p, ds, row.count, shape.scale, row_sums);
         }
         if (!sweep.products) return;
-        finish_strip(block, m.p, m.p_operand);
-        finish_strip(block, m.ds, m.ds_operand);
-        add_key_product(block, m.ds_operand, m.keys, m.width, m.dqueries + at);
-        add_query_product(block, m.ds_operand, m.query_terms + at, m.width, sums.keys + tile_at);
-        add_query_product(block, m.p_operand, m.dout_terms + at, m.width, sums.values + tile_at);
+        finish_strip(block, m.p, Uses::queries);
+        finish_strip(block, m.ds, Uses::both);
+        add_key_product(block, m.ds, m.keys, m.width, m.dqueries + at);
+        add_query_product(block, m.ds, m.query_terms + at, m.width, sums.keys + tile_at);
+        add_query_product(block, m.p, m.dout_terms + at, m.width, sums.values + tile_at);
       });
     });
   });

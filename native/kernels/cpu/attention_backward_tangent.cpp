@@ -54,7 +54,6 @@ struct Memory {
   float *dqueries, *dqueries_dot, *lines;
   RowSums* row_sums;
   Strip p, p_dot, ds, ds_dot;
-  StripOperand p_operand, p_dot_operand, ds_operand, ds_dot_operand;
   Scratch scratch;
   ThreadSums<2> sums;  // of dqkv and of its tangent
 
@@ -73,10 +72,6 @@ struct Memory {
     row_sums = scratch.take<RowSums>(rows);
     Strip* const strips[] = {&p, &p_dot, &ds, &ds_dot};
     for (Strip* strip : strips) *strip = take_strip(tile, scratch);
-    p_operand = take_strip_operand(Uses::queries, tile, p, scratch);
-    p_dot_operand = take_strip_operand(Uses::queries, tile, p_dot, scratch);
-    ds_operand = take_strip_operand(Uses::both, tile, ds, scratch);
-    ds_dot_operand = take_strip_operand(Uses::both, tile, ds_dot, scratch);
   }
 };
 
@@ -111,19 +106,19 @@ void fill_strips(const Block& block, int64_t at, const Memory& m) {
 void add_gradients(const Block& block, int64_t at, const ThreadSums<2>::Sums* sums, int64_t tile_at, const Memory& m) {
   float *dk = sums[0].keys + tile_at, *dv = sums[0].values + tile_at;
   float *dk_dot = sums[1].keys + tile_at, *dv_dot = sums[1].values + tile_at;
-  finish_strip(block, m.p, m.p_operand);
-  finish_strip(block, m.p_dot, m.p_dot_operand);
-  finish_strip(block, m.ds, m.ds_operand);
-  finish_strip(block, m.ds_dot, m.ds_dot_operand);
-  add_key_product(block, m.ds_operand, m.keys, m.width, m.dqueries + at);
-  add_key_product(block, m.ds_dot_operand, m.keys, m.width, m.dqueries_dot + at);
-  add_key_product(block, m.ds_operand, m.keys_dot, m.width, m.dqueries_dot + at);
-  add_query_product(block, m.ds_operand, m.query_terms + at, m.width, dk);
-  add_query_product(block, m.ds_dot_operand, m.query_terms + at, m.width, dk_dot);
-  add_query_product(block, m.ds_operand, m.query_terms_dot + at, m.width, dk_dot);
-  add_query_product(block, m.p_operand, m.dout_terms + at, m.width, dv);
-  add_query_product(block, m.p_dot_operand, m.dout_terms + at, m.width, dv_dot);
-  add_query_product(block, m.p_operand, m.dout_terms_dot + at, m.width, dv_dot);
+  finish_strip(block, m.p, Uses::queries);
+  finish_strip(block, m.p_dot, Uses::queries);
+  finish_strip(block, m.ds, Uses::both);
+  finish_strip(block, m.ds_dot, Uses::both);
+  add_key_product(block, m.ds, m.keys, m.width, m.dqueries + at);
+  add_key_product(block, m.ds_dot, m.keys, m.width, m.dqueries_dot + at);
+  add_key_product(block, m.ds, m.keys_dot, m.width, m.dqueries_dot + at);
+  add_query_product(block, m.ds, m.query_terms + at, m.width, dk);
+  add_query_product(block, m.ds_dot, m.query_terms + at, m.width, dk_dot);
+  add_query_product(block, m.ds, m.query_terms_dot + at, m.width, dk_dot);
+  add_query_product(block, m.p, m.dout_terms + at, m.width, dv);
+  add_query_product(block, m.p_dot, m.dout_terms + at, m.width, dv_dot);
+  add_query_product(block, m.p, m.dout_terms_dot + at, m.width, dv_dot);
 }
 
 template <class T>

@@ -67,12 +67,8 @@ static inline void multiply_tile(int64_t vectors, int64_t depth, const float* a,
   }
 }
 
-/// What products read of a finished strip: the strip.
-using StripOperand = Strip;
-static inline StripOperand take_strip_operand(Uses, int64_t /*keys*/, Strip strip, Scratch&) { return strip; }
-
 /// Makes a strip whose rows' vectors have been computed an operand: zeros what products read beside them.
-static inline void finish_strip(const Block& block, Strip strip, const StripOperand&) {
+static inline void finish_strip(const Block& block, Strip strip, Uses) {
   const Range all = block.keys();
   for (int64_t r = 0; r < block.rows(); ++r)
     clear_beside(strip, r, RowVectors(block.keys(r, 1)), all.begin, all.end + kTileRows);
@@ -96,8 +92,7 @@ static inline void score_product(const Block& block, const float* left, const fl
 
 /// out[r] += Σ_j strip[r, j] right[j] over the keys that a row sees. right: key rows; out: rows of `width` numbers,
 /// whole register tiles of them.
-static inline void add_key_product(const Block& block, const StripOperand& strip, const float* right, int64_t width,
-                                   float* out) {
+static inline void add_key_product(const Block& block, Strip strip, const float* right, int64_t width, float* out) {
   const Range all = block.keys();
   for (int64_t first = all.begin; first < all.end; first += kDepth)
     for (int64_t r = 0; r < block.rows(); r += kTileRows) {
@@ -112,8 +107,7 @@ static inline void add_key_product(const Block& block, const StripOperand& strip
 
 /// out[j] += Σ_r strip[r, j] right[r] over the rows that see a key. right: query rows; out: sums, with room for
 /// kTileRows − 1 more keys than the tile has, whose sums stay as they are (plus zero).
-static inline void add_query_product(const Block& block, const StripOperand& strip, const float* right, int64_t width,
-                                     float* out) {
+static inline void add_query_product(const Block& block, Strip strip, const float* right, int64_t width, float* out) {
   const Range all = block.keys();
   for (int64_t key = all.begin; key < all.end; key += kTileRows) {
     const Range rows = block.rows_seeing(key, kTileRows);

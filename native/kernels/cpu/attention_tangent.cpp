@@ -29,7 +29,6 @@ struct Memory {
   float *lines, *out;
   double* means;  // Σ P ∘ ṡ of each query
   Strip p, p_dot;
-  StripOperand p_operand, p_dot_operand;
   size_t bytes;
 
   Memory(const AttentionShape& shape, void* memory) : width(operand_width(shape)) {
@@ -42,8 +41,6 @@ struct Memory {
     means = scratch.take<double>(rows);
     p = take_strip(tile, scratch);
     p_dot = take_strip(tile, scratch);
-    p_operand = take_strip_operand(Uses::keys, tile, p, scratch);
-    p_dot_operand = take_strip_operand(Uses::keys, tile, p_dot, scratch);
     bytes = scratch.used();
   }
 };
@@ -78,10 +75,10 @@ void forward_tangent(const AttentionShape& shape, const Task& task, const View<c
           if (sweep.products) probability_tangents(p, p_dot, row.count, shape.scale, float(m.means[first + r]));
         }
         if (!sweep.products) return;
-        finish_strip(block, m.p, m.p_operand);
-        finish_strip(block, m.p_dot, m.p_dot_operand);
-        add_key_product(block, m.p_dot_operand, m.values, m.width, m.out + at);
-        add_key_product(block, m.p_operand, m.values_dot, m.width, m.out + at);
+        finish_strip(block, m.p, Uses::keys);
+        finish_strip(block, m.p_dot, Uses::keys);
+        add_key_product(block, m.p_dot, m.values, m.width, m.out + at);
+        add_key_product(block, m.p, m.values_dot, m.width, m.out + at);
       });
     });
   });
