@@ -163,9 +163,7 @@
             # Attention over AMX tiles instead of float32 products (attention_arithmetic.h).
             'native/kernels/cpu/attention.cpp',
             'native/kernels/cpu/attention_backward.cpp',
-            'native/kernels/cpu/attention_backward_tangent.cpp',
             'native/kernels/cpu/attention_passes.cpp',
-            'native/kernels/cpu/attention_tangent.cpp',
           ],
           'cflags_cc': [
             '<@(kernel_flags)', '-mavx512f', '-mavx512bw', '-mavx512vl', '-mavx512dq', '-mfma', '-mavx512bf16',

@@ -186,11 +186,14 @@ std::vector<Case> cases() {
 }
 
 template <class T>
-void check(const Case& c, const Expected& e, Device& device, const std::string& device_name, Roundings roundings) {
-  const std::string name = std::string(c.name) + (std::is_same_v<T, Bf16> ? ", bf16, " : ", ") + device_name + ": ";
+void check(const Case& c, const Expected& e, Device& device, const std::string& device_name, Roundings roundings,
+           bool dual = false) {
+  const std::string name = std::string(c.name) + (std::is_same_v<T, Bf16> ? ", bf16, " : ", ") + device_name +
+                           (dual ? ", dual pass: " : ": ");
   const int64_t tokens = c.tokens(), columns = c.qkv_columns(), out_columns = c.heads * c.head_dim;
   Buffer<int32_t> begin(device, c.begin());
-  const AttentionShape shape = c.shape(begin.data());
+  AttentionShape shape = c.shape(begin.data());
+  shape.dual = dual;
   StridedOf<T> qkv(device, e.qkv), qkv_dot(device, e.qkv_dot), dout(device, e.dout), dout_dot(device, e.dout_dot);
   StridedOf<T> out(device, tokens, out_columns), out_dot(device, tokens, out_columns);
   StridedOf<T> dqkv(device, tokens, columns), dqkv_again(device, tokens, columns), dqkv_dot(device, tokens, columns);
@@ -223,7 +226,10 @@ void check_everywhere(const Case& c) {
   for (int threads : teams().size() > 1 ? of_cpu : teams()) {
     for_each_device(threads, [&](Device& device, const std::string& name) { check<T>(c, e, device, name, kUsual); });
     if (std::is_same_v<T, Bf16>)
-      for (const Opened& amx : open_amx(threads)) check<T>(c, e, *amx.device, amx.name, kTwice);
+      for (const Opened& amx : open_amx(threads)) {
+        check<T>(c, e, *amx.device, amx.name, kTwice);
+        check<T>(c, e, *amx.device, amx.name, kOnce, true);
+      }
   }
 }
 

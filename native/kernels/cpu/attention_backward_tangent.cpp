@@ -3,12 +3,12 @@
 //   dṠ = Ṗ ∘ (dP − D) + P ∘ (dṖ − Ḋ),
 //   dQ = scale dS K, dQ̇ = scale(dṠ K + dS K̇), dK = scale dSᵀ Q, dK̇ = scale(dṠᵀ Q + dSᵀ Q̇),
 //   dV = Pᵀ dO, dV̇ = Ṗᵀ dO + Pᵀ dȮ.
-// Over several tiles of keys a first sweep takes the sums over rows.
+// Over several tiles of keys a first sweep takes the sums over rows. In float32 products for matrices of either type.
 #include <omp.h>
 
-#include "attention_passes.h"
 #include "attention_rows.h"
 #include "attention_sums.h"
+#include "cpu_device.h"
 
 namespace gradfold::GRADFOLD_ISA {
 namespace {
@@ -49,9 +49,8 @@ void score_gradient_tangents(const float* p, float* s_dot, float* dp, float* dp_
 /// One thread's scratch.
 struct Memory {
   int64_t width;
-  Operand *queries, *queries_dot, *dout, *dout_dot, *query_terms, *query_terms_dot, *dout_terms, *dout_terms_dot;
-  Operand *keys, *keys_dot, *key_columns, *key_columns_dot, *value_columns, *value_columns_dot;
-  float *dqueries, *dqueries_dot, *lines;
+  float *queries, *queries_dot, *dout, *dout_dot, *dqueries, *dqueries_dot;
+  float *keys, *keys_dot, *key_slivers, *key_slivers_dot, *value_slivers, *value_slivers_dot, *lines;
   RowSums* row_sums;
   Strip p, p_dot, ds, ds_dot;
   Scratch scratch;
@@ -60,14 +59,9 @@ struct Memory {
   Memory(const AttentionShape& shape, void* memory)
       : width(operand_width(shape)), scratch(memory), sums(shape, scratch) {
     const int64_t rows = largest_task(shape), tile = tile_keys(shape);
-    scratch.take_each(rows * width, {&queries, &queries_dot, &dout, &dout_dot});
-    query_terms = take_query_rows(rows * width, queries, scratch);
-    query_terms_dot = take_query_rows(rows * width, queries_dot, scratch);
-    dout_terms = take_query_rows(rows * width, dout, scratch);
-    dout_terms_dot = take_query_rows(rows * width, dout_dot, scratch);
-    scratch.take_each(rows * width, {&dqueries, &dqueries_dot});
+    scratch.take_each(rows * width, {&queries, &queries_dot, &dout, &dout_dot, &dqueries, &dqueries_dot});
     scratch.take_each(tile * width,
-                      {&keys, &keys_dot, &key_columns, &key_columns_dot, &value_columns, &value_columns_dot});
+                      {&keys, &keys_dot, &key_slivers, &key_slivers_dot, &value_slivers, &value_slivers_dot});
     lines = scratch.take<float>(kLanes * width);
     row_sums = scratch.take<RowSums>(rows);
     Strip* const strips[] = {&p, &p_dot, &ds, &ds_dot};
@@ -84,22 +78,22 @@ struct Operands {
 
 template <class T>
 void lay_tile(const AttentionShape& shape, const Task& task, Range tile, const Operands<T>& x, const Memory& m) {
-  lay_key_rows(key_rows(shape, task, tile, x.qkv), m.width, m.keys);
-  lay_key_rows(key_rows(shape, task, tile, x.qkv_dot), m.width, m.keys_dot);
-  lay_score_columns(key_rows(shape, task, tile, x.qkv), m.width, m.lines, m.key_columns);
-  lay_score_columns(key_rows(shape, task, tile, x.qkv_dot), m.width, m.lines, m.key_columns_dot);
-  lay_score_columns(value_rows(shape, task, tile, x.qkv), m.width, m.lines, m.value_columns);
-  lay_score_columns(value_rows(shape, task, tile, x.qkv_dot), m.width, m.lines, m.value_columns_dot);
+  lay_rows(key_rows(shape, task, tile, x.qkv), m.width, m.keys);
+  lay_rows(key_rows(shape, task, tile, x.qkv_dot), m.width, m.keys_dot);
+  lay_slivers(key_rows(shape, task, tile, x.qkv), m.width, m.lines, m.key_slivers);
+  lay_slivers(key_rows(shape, task, tile, x.qkv_dot), m.width, m.lines, m.key_slivers_dot);
+  lay_slivers(value_rows(shape, task, tile, x.qkv), m.width, m.lines, m.value_slivers);
+  lay_slivers(value_rows(shape, task, tile, x.qkv_dot), m.width, m.lines, m.value_slivers_dot);
 }
 
 /// S, Ṡ (unscaled), dP and dṖ of the block whose operands begin at `at`.
 void fill_strips(const Block& block, int64_t at, const Memory& m) {
-  score_product(block, m.queries + at, m.key_columns, m.width, m.p, false);
-  score_product(block, m.queries_dot + at, m.key_columns, m.width, m.p_dot, false);
-  score_product(block, m.queries + at, m.key_columns_dot, m.width, m.p_dot, true);
-  score_product(block, m.dout + at, m.value_columns, m.width, m.ds, false);
-  score_product(block, m.dout_dot + at, m.value_columns, m.width, m.ds_dot, false);
-  score_product(block, m.dout + at, m.value_columns_dot, m.width, m.ds_dot, true);
+  score_product(block, m.queries + at, m.key_slivers, m.width, m.p, false);
+  score_product(block, m.queries_dot + at, m.key_slivers, m.width, m.p_dot, false);
+  score_product(block, m.queries + at, m.key_slivers_dot, m.width, m.p_dot, true);
+  score_product(block, m.dout + at, m.value_slivers, m.width, m.ds, false);
+  score_product(block, m.dout_dot + at, m.value_slivers, m.width, m.ds_dot, false);
+  score_product(block, m.dout + at, m.value_slivers_dot, m.width, m.ds_dot, true);
 }
 
 /// dQ, dK, dV and their tangents from the strips; sums of the tile begin at `tile_at`.
@@ -113,12 +107,12 @@ void add_gradients(const Block& block, int64_t at, const ThreadSums<2>::Sums* su
   add_key_product(block, m.ds, m.keys, m.width, m.dqueries + at);
   add_key_product(block, m.ds_dot, m.keys, m.width, m.dqueries_dot + at);
   add_key_product(block, m.ds, m.keys_dot, m.width, m.dqueries_dot + at);
-  add_query_product(block, m.ds, m.query_terms + at, m.width, dk);
-  add_query_product(block, m.ds_dot, m.query_terms + at, m.width, dk_dot);
-  add_query_product(block, m.ds, m.query_terms_dot + at, m.width, dk_dot);
-  add_query_product(block, m.p, m.dout_terms + at, m.width, dv);
-  add_query_product(block, m.p_dot, m.dout_terms + at, m.width, dv_dot);
-  add_query_product(block, m.p, m.dout_terms_dot + at, m.width, dv_dot);
+  add_query_product(block, m.ds, m.queries + at, m.width, dk);
+  add_query_product(block, m.ds_dot, m.queries + at, m.width, dk_dot);
+  add_query_product(block, m.ds, m.queries_dot + at, m.width, dk_dot);
+  add_query_product(block, m.p, m.dout + at, m.width, dv);
+  add_query_product(block, m.p_dot, m.dout + at, m.width, dv_dot);
+  add_query_product(block, m.p, m.dout_dot + at, m.width, dv_dot);
 }
 
 template <class T>
@@ -126,14 +120,10 @@ void backward_tangent(const AttentionShape& shape, const Task& task, const Opera
                       LaidTile* laid) {
   const float* task_lse = lse + task.head * x.qkv.rows + task.begin + task.queries.begin;
   const auto* sums = m.sums.of(shape, task);
-  lay_score_rows(query_rows(shape, task, x.qkv), m.width, m.queries);
-  lay_score_rows(query_rows(shape, task, x.qkv_dot), m.width, m.queries_dot);
-  lay_score_rows(query_rows(shape, task, x.dout), m.width, m.dout);
-  lay_score_rows(query_rows(shape, task, x.dout_dot), m.width, m.dout_dot);
-  lay_query_rows(query_rows(shape, task, x.qkv), m.width, m.query_terms);
-  lay_query_rows(query_rows(shape, task, x.qkv_dot), m.width, m.query_terms_dot);
-  lay_query_rows(query_rows(shape, task, x.dout), m.width, m.dout_terms);
-  lay_query_rows(query_rows(shape, task, x.dout_dot), m.width, m.dout_terms_dot);
+  lay_rows(query_rows(shape, task, x.qkv), m.width, m.queries);
+  lay_rows(query_rows(shape, task, x.qkv_dot), m.width, m.queries_dot);
+  lay_rows(query_rows(shape, task, x.dout), m.width, m.dout);
+  lay_rows(query_rows(shape, task, x.dout_dot), m.width, m.dout_dot);
   for (int64_t i = 0; i < task.rows() * m.width; ++i) m.dqueries[i] = m.dqueries_dot[i] = 0.0f;
   for (int64_t r = 0; r < task.rows(); ++r)
     for (double& sum : m.row_sums[r]) sum = 0.0;
@@ -165,27 +155,26 @@ void backward_tangent(const AttentionShape& shape, const Task& task, const Opera
 
 }  // namespace
 
-size_t attention_backward_tangent_bytes(const AttentionShape& shape) { return Memory(shape, nullptr).scratch.used(); }
-
-void attention_backward_tangent(const AttentionTeam& team, const AttentionShape& shape, ConstAnyMat qkv,
-                                ConstAnyMat qkv_dot, const float* lse, ConstAnyMat dout, ConstAnyMat dout_dot,
-                                AnyMat dqkv, AnyMat dqkv_dot) {
-  with_matrix_type(qkv.type, [&](auto number) {
+void CpuDevice::attention_backward_tangent(const AttentionShape& shape, ConstAnyMat qkv, ConstAnyMat qkv_dot,
+                                           const float* lse, ConstAnyMat dout, ConstAnyMat dout_dot, AnyMat dqkv,
+                                           AnyMat dqkv_dot) {
+  const size_t bytes = Memory(shape, nullptr).scratch.used();
+  for (int t = 0; t < threads_; ++t) scratch(t, bytes);  // here, where a failure can still be thrown
+  with_type(qkv.type, [&](auto number) {
     using T = decltype(number);
     const Operands<T> x{view_as<T>(qkv),      view_as<T>(qkv_dot), view_as<T>(dout),
                         view_as<T>(dout_dot), view_as<T>(dqkv),    view_as<T>(dqkv_dot)};
-#pragma omp parallel num_threads(team.threads)
+#pragma omp parallel num_threads(threads_)
     {
-      const ProductScope scope;
       const int thread = omp_get_thread_num();
-      Memory memory(shape, team.scratch[thread]);
+      Memory memory(shape, scratch(thread, bytes));
       LaidTile laid;
       memory.sums.start();
       for_each_task(shape, thread, omp_get_num_threads(),
                     [&](const Task& task) { backward_tangent(shape, task, x, lse, memory, &laid); });
 #pragma omp barrier
       put_cut_pairs<T, 2>(shape, {x.dqkv, x.dqkv_dot},
-                          [&](int other) { return Memory(shape, team.scratch[other]).sums; });
+                          [&](int other) { return Memory(shape, scratch(other, bytes)).sums; });
     }
   });
 }

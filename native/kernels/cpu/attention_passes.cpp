@@ -12,16 +12,8 @@ void attention_forward(const AttentionTeam& team, const AttentionShape& shape, C
 size_t attention_backward_bytes(const AttentionShape& shape);
 void attention_backward(const AttentionTeam& team, const AttentionShape& shape, ConstAnyMat qkv, const float* lse,
                         ConstAnyMat dout, AnyMat dqkv);
-size_t attention_tangent_bytes(const AttentionShape& shape);
-void attention_tangent(const AttentionTeam& team, const AttentionShape& shape, ConstAnyMat qkv, ConstAnyMat qkv_dot,
-                       const float* lse, AnyMat out_dot);
-size_t attention_backward_tangent_bytes(const AttentionShape& shape);
-void attention_backward_tangent(const AttentionTeam& team, const AttentionShape& shape, ConstAnyMat qkv,
-                                ConstAnyMat qkv_dot, const float* lse, ConstAnyMat dout, ConstAnyMat dout_dot,
-                                AnyMat dqkv, AnyMat dqkv_dot);
 
-extern const AttentionPasses attention_passes{
-    attention_forward_bytes, attention_forward, attention_backward_bytes,         attention_backward,
-    attention_tangent_bytes, attention_tangent, attention_backward_tangent_bytes, attention_backward_tangent};
+extern const AttentionPasses attention_passes{attention_forward_bytes, attention_forward, attention_backward_bytes,
+                                              attention_backward};
 
 }  // namespace gradfold::GRADFOLD_ISA

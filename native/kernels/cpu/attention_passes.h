@@ -18,12 +18,6 @@ struct AttentionPasses {
   size_t (*backward_bytes)(const AttentionShape& shape);
   void (*backward)(const AttentionTeam& team, const AttentionShape& shape, ConstAnyMat qkv, const float* lse,
                    ConstAnyMat dout, AnyMat dqkv);
-  size_t (*tangent_bytes)(const AttentionShape& shape);
-  void (*tangent)(const AttentionTeam& team, const AttentionShape& shape, ConstAnyMat qkv, ConstAnyMat qkv_dot,
-                  const float* lse, AnyMat out_dot);
-  size_t (*backward_tangent_bytes)(const AttentionShape& shape);
-  void (*backward_tangent)(const AttentionTeam& team, const AttentionShape& shape, ConstAnyMat qkv, ConstAnyMat qkv_dot,
-                           const float* lse, ConstAnyMat dout, ConstAnyMat dout_dot, AnyMat dqkv, AnyMat dqkv_dot);
 };
 
 #ifdef GRADFOLD_AMX

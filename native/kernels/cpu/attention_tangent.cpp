@@ -1,9 +1,10 @@
-// Attention forward tangent: Ȯ = ṖV + PV̇ with Ṡ = scale(Q̇Kᵀ + QK̇ᵀ) and Ṗ = P ∘ (Ṡ − rowsum(P ∘ Ṡ)).
+// Attention forward tangent: Ȯ = ṖV + PV̇ with Ṡ = scale(Q̇Kᵀ + QK̇ᵀ) and Ṗ = P ∘ (Ṡ − rowsum(P ∘ Ṡ)). In float32
+// products for matrices of either type.
 #include <omp.h>
 
-#include "attention_arithmetic.h"
-#include "attention_passes.h"
+#include "attention_operands.h"
 #include "attention_rows.h"
+#include "cpu_device.h"
 
 namespace gradfold::GRADFOLD_ISA {
 namespace {
@@ -25,8 +26,7 @@ void probability_tangents(const float* p, float* s_dot, int64_t vectors, float s
 /// One thread's scratch.
 struct Memory {
   int64_t width;
-  Operand *queries, *queries_dot, *keys, *keys_dot, *values, *values_dot;
-  float *lines, *out;
+  float *queries, *queries_dot, *keys, *keys_dot, *values, *values_dot, *lines, *out;
   double* means;  // Σ P ∘ ṡ of each query
   Strip p, p_dot;
   size_t bytes;
@@ -34,8 +34,7 @@ struct Memory {
   Memory(const AttentionShape& shape, void* memory) : width(operand_width(shape)) {
     Scratch scratch(memory);
     const int64_t rows = largest_task(shape), tile = tile_keys(shape);
-    scratch.take_each(rows * width, {&queries, &queries_dot});
-    out = scratch.take<float>(rows * width);
+    scratch.take_each(rows * width, {&queries, &queries_dot, &out});
     scratch.take_each(tile * width, {&keys, &keys_dot, &values, &values_dot});
     lines = scratch.take<float>(kLanes * width);
     means = scratch.take<double>(rows);
@@ -50,17 +49,17 @@ void forward_tangent(const AttentionShape& shape, const Task& task, const View<c
                      const View<const T>& qkv_dot, const float* lse, const View<T>& out_dot, const Memory& m,
                      LaidTile* laid) {
   const float* task_lse = lse + task.head * qkv.rows + task.begin + task.queries.begin;
-  lay_score_rows(query_rows(shape, task, qkv), m.width, m.queries);
-  lay_score_rows(query_rows(shape, task, qkv_dot), m.width, m.queries_dot);
+  lay_rows(query_rows(shape, task, qkv), m.width, m.queries);
+  lay_rows(query_rows(shape, task, qkv_dot), m.width, m.queries_dot);
   for (int64_t i = 0; i < task.rows() * m.width; ++i) m.out[i] = 0.0f;
   for (int64_t r = 0; r < task.rows(); ++r) m.means[r] = 0.0;
   for_each_sweep(shape, task, [&](const Sweep& sweep) {
     for_each_tile(shape, task, [&](Range tile) {
       if (laid->changes_to(task, tile)) {
-        lay_score_columns(key_rows(shape, task, tile, qkv), m.width, m.lines, m.keys);
-        lay_score_columns(key_rows(shape, task, tile, qkv_dot), m.width, m.lines, m.keys_dot);
-        lay_key_rows(value_rows(shape, task, tile, qkv), m.width, m.values);
-        lay_key_rows(value_rows(shape, task, tile, qkv_dot), m.width, m.values_dot);
+        lay_slivers(key_rows(shape, task, tile, qkv), m.width, m.lines, m.keys);
+        lay_slivers(key_rows(shape, task, tile, qkv_dot), m.width, m.lines, m.keys_dot);
+        lay_rows(value_rows(shape, task, tile, qkv), m.width, m.values);
+        lay_rows(value_rows(shape, task, tile, qkv_dot), m.width, m.values_dot);
       }
       for_each_block(shape, task, tile, [&](const Block& block, int64_t first) {
         const int64_t at = first * m.width;
@@ -88,17 +87,16 @@ void forward_tangent(const AttentionShape& shape, const Task& task, const View<c
 
 }  // namespace
 
-size_t attention_tangent_bytes(const AttentionShape& shape) { return Memory(shape, nullptr).bytes; }
-
-void attention_tangent(const AttentionTeam& team, const AttentionShape& shape, ConstAnyMat qkv, ConstAnyMat qkv_dot,
-                       const float* lse, AnyMat out_dot) {
-  with_matrix_type(qkv.type, [&](auto number) {
+void CpuDevice::attention_tangent(const AttentionShape& shape, ConstAnyMat qkv, ConstAnyMat qkv_dot, const float* lse,
+                                  AnyMat out_dot) {
+  const size_t bytes = Memory(shape, nullptr).bytes;
+  for (int t = 0; t < threads_; ++t) scratch(t, bytes);  // here, where a failure can still be thrown
+  with_type(qkv.type, [&](auto number) {
     using T = decltype(number);
-#pragma omp parallel num_threads(team.threads)
+#pragma omp parallel num_threads(threads_)
     {
-      const ProductScope scope;
       const int thread = omp_get_thread_num();
-      const Memory memory(shape, team.scratch[thread]);
+      const Memory memory(shape, scratch(thread, bytes));
       LaidTile laid;
       for_each_task(shape, thread, omp_get_num_threads(), [&](const Task& task) {
         forward_tangent(shape, task, view_as<T>(qkv), view_as<T>(qkv_dot), lse, view_as<T>(out_dot), memory, &laid);
