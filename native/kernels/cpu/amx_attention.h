@@ -1,14 +1,11 @@
 // Attention's products on AMX tiles: bfloat16 operands, float32 sums. The functions are those of attention_operands.h
 // and attention_product.h, so that the passes are the same.
 //
-// Scores stay a float32 strip, on which softmax and its gradient are taken; what of it products need is rounded to
-// bfloat16 once the strip is finished: its rows for the sums over keys, pairs of its rows for the sums over queries.
-// These form dKᵀ and dVᵀ, because the pairs are then the right operand and need no transposition; the sums are turned
-// when they are written. Products leave out 32 × 32 squares that nobody sees. Heads are padded with zeros to whole
-// steps of 32.
+// Scores are a float32 strip, on which softmax and its gradient are taken; once it is finished it is rounded to
+// bfloat16 in place: its rows for the sums over keys, pairs of its rows for the sums over queries. These form dKᵀ and
+// dVᵀ, because the pairs are then the right operand and need no transposition; the sums are turned when they are
+// written. Products leave out 32 × 32 squares that nobody sees. Heads are padded with zeros to whole steps of 32.
 #pragma once
-
-#include <string.h>
 
 #include "amx_pack.h"
 #include "amx_tiles.h"
