@@ -9,6 +9,8 @@
       'native/kernels/cpu/attention.cpp',
       'native/kernels/cpu/attention_backward.cpp',
       'native/kernels/cpu/attention_backward_tangent.cpp',
+      'native/kernels/cpu/attention_device.cpp',
+      'native/kernels/cpu/attention_passes.cpp',
       'native/kernels/cpu/attention_tangent.cpp',
       'native/kernels/cpu/cross_entropy.cpp',
       'native/kernels/cpu/cross_entropy_tangent.cpp',
@@ -155,7 +157,14 @@
         {
           'target_name': 'kernels_amx',
           'type': 'static_library',
-          'sources': ['native/kernels/cpu/amx_multiply.cpp', 'native/kernels/cpu/amx_product.cpp'],
+          'sources': [
+            'native/kernels/cpu/amx_multiply.cpp',
+            'native/kernels/cpu/amx_product.cpp',
+            # Attention over AMX tiles instead of float32 products (attention_arithmetic.h).
+            'native/kernels/cpu/attention.cpp',
+            'native/kernels/cpu/attention_backward.cpp',
+            'native/kernels/cpu/attention_passes.cpp',
+          ],
           'cflags_cc': [
             '<@(kernel_flags)', '-mavx512f', '-mavx512bw', '-mavx512vl', '-mavx512dq', '-mfma', '-mavx512bf16',
             '-mamx-tile', '-mamx-bf16',

@@ -92,6 +92,9 @@ struct AttentionShape {
   float scale;     // of QKᵀ, usually 1/√head_dim
   bool causal;     // query t sees keys ≤ t
   int64_t window;  // and keys within window − 1 positions of t; 0: no window
+  // Tangents are taken too. A device that would round probabilities to bfloat16 may then not, for the sake of second
+  // derivatives.
+  bool dual = false;
 };
 
 /// Rows of an embedding table (of tokens, positions or types) touched by a batch, sorted by (row, sample): group g is

@@ -46,6 +46,10 @@ const Case kCases[] = {
     {"wide heads", {100}, 2, 2, 136, true, 0},
     {"wider heads in a window", {5, 40}, 2, 1, 256, false, 9},
     {"heads of 128, grouped", {70}, 4, 2, 128, true, 0},
+    // Sizes beside the squares of 32 that AMX tiles are used in (native/kernels/cpu/amx_attention.h).
+    {"heads of 80, bidirectional", {97, 33, 15, 16, 17}, 2, 2, 80, false, 0},
+    {"heads of 33 in a window", {31, 130}, 2, 1, 33, true, 20},
+    {"heads of 48 in a bidirectional window", {113, 48}, 2, 1, 48, false, 40},
     // Segments longer than a tile of keys (kKeyTile in native/kernels/cpu/attention.h).
     {"several tiles, grouped", {3, 2200}, 2, 1, 4, true, 0},
     {"several tiles, bidirectional", {2150}, 1, 1, 4, false, 0},
@@ -153,16 +157,19 @@ Expected expected_of(const Case& c) {
   return {qkv, qkv_dot, dout, dout_dot, lse, out, derivative(along), dqkv, dqkv_dot};
 }
 
-/// Relative error of a kernel's results: of float32 sums, or of the bfloat16 numbers nearest to them. On a CUDA device
-/// probabilities and the gradients of scores are operands of products too, and as such bfloat16 themselves.
-template <class T>
-constexpr double tolerance(double of_float32) {
+/// Times that a bfloat16 result is rounded, each by at most 2⁻⁹ of a number: at the end; and where probabilities and
+/// the gradients of scores are operands of bfloat16 products (a CUDA device, AMX tiles), before.
+enum Roundings { kOnce = 1, kTwice = 2 };
 #ifdef GRADFOLD_TEST_CUDA
-  constexpr double kBf16 = 4e-3;
+constexpr Roundings kUsual = kTwice;
 #else
-  constexpr double kBf16 = 2e-3;
+constexpr Roundings kUsual = kOnce;
 #endif
-  return std::is_same_v<T, float> ? of_float32 : kBf16;
+
+/// Relative error of a kernel's results: of float32 sums, or of bfloat16 numbers.
+template <class T>
+double tolerance(double of_float32, Roundings roundings) {
+  return std::is_same_v<T, float> ? of_float32 : roundings * 2e-3;
 }
 
 /// The cases of this build's devices: for a CUDA device, whose tiles are smaller and which may be emulated, without
@@ -179,31 +186,34 @@ std::vector<Case> cases() {
 }
 
 template <class T>
-void check(const Case& c, const Expected& e, Device& device, const std::string& device_name) {
-  const std::string name = std::string(c.name) + (std::is_same_v<T, Bf16> ? ", bf16, " : ", ") + device_name + ": ";
+void check(const Case& c, const Expected& e, Device& device, const std::string& device_name, Roundings roundings,
+           bool dual = false) {
+  const std::string name = std::string(c.name) + (std::is_same_v<T, Bf16> ? ", bf16, " : ", ") + device_name +
+                           (dual ? ", dual pass: " : ": ");
   const int64_t tokens = c.tokens(), columns = c.qkv_columns(), out_columns = c.heads * c.head_dim;
   Buffer<int32_t> begin(device, c.begin());
-  const AttentionShape shape = c.shape(begin.data());
+  AttentionShape shape = c.shape(begin.data());
+  shape.dual = dual;
   StridedOf<T> qkv(device, e.qkv), qkv_dot(device, e.qkv_dot), dout(device, e.dout), dout_dot(device, e.dout_dot);
   StridedOf<T> out(device, tokens, out_columns), out_dot(device, tokens, out_columns);
   StridedOf<T> dqkv(device, tokens, columns), dqkv_again(device, tokens, columns), dqkv_dot(device, tokens, columns);
   Buffer<float> lse(device, c.heads * tokens);
 
   device.attention(shape, qkv, out, lse.data());
-  expect_close(name + "out", out.get(), e.out, tolerance<T>(1e-6));
+  expect_close(name + "out", out.get(), e.out, tolerance<T>(1e-6, roundings));
   expect_close(name + "lse", widen(lse.get()), widen(e.lse.values), 1e-6);
 
   device.attention_tangent(shape, qkv, qkv_dot, lse.data(), out_dot);
-  expect_close(name + "out_dot", out_dot.get(), e.out_dot, tolerance<T>(2e-6));
+  expect_close(name + "out_dot", out_dot.get(), e.out_dot, tolerance<T>(2e-6, roundings));
 
   device.attention_backward(shape, qkv, out, lse.data(), dout, dqkv);
-  expect_close(name + "dqkv", dqkv.get(), e.dqkv, tolerance<T>(2e-6));
+  expect_close(name + "dqkv", dqkv.get(), e.dqkv, tolerance<T>(2e-6, roundings));
   device.attention_backward(shape, qkv, out, lse.data(), dout, dqkv_again);
   CHECK(dqkv.get().values == dqkv_again.get().values);
 
   device.attention_backward_tangent(shape, qkv, qkv_dot, lse.data(), dout, dout_dot, dqkv, dqkv_dot);
-  expect_close(name + "dqkv of the dual pass", dqkv.get(), e.dqkv, tolerance<T>(2e-6));
-  expect_close(name + "dqkv_dot", dqkv_dot.get(), e.dqkv_dot, tolerance<T>(2e-6));
+  expect_close(name + "dqkv of the dual pass", dqkv.get(), e.dqkv, tolerance<T>(2e-6, roundings));
+  expect_close(name + "dqkv_dot", dqkv_dot.get(), e.dqkv_dot, tolerance<T>(2e-6, roundings));
 }
 
 template <class T>
@@ -213,8 +223,14 @@ void check_everywhere(const Case& c) {
   std::vector<int> of_cpu{1, 2};
   if (c.kv_heads == 1) of_cpu.push_back(5);
   if (c.tokens() > 2000) of_cpu = {3};
-  for (int threads : teams().size() > 1 ? of_cpu : teams())
-    for_each_device(threads, [&](Device& device, const std::string& name) { check<T>(c, e, device, name); });
+  for (int threads : teams().size() > 1 ? of_cpu : teams()) {
+    for_each_device(threads, [&](Device& device, const std::string& name) { check<T>(c, e, device, name, kUsual); });
+    if (std::is_same_v<T, Bf16>)
+      for (const Opened& amx : open_amx(threads)) {
+        check<T>(c, e, *amx.device, amx.name, kTwice);
+        check<T>(c, e, *amx.device, amx.name, kOnce, true);
+      }
+  }
 }
 
 }  // namespace

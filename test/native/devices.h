@@ -34,6 +34,9 @@ inline std::vector<Opened> open_all(int, Type precision) {
   return all;
 }
 
+/// No CPU device, so none with AMX tiles.
+inline std::vector<Opened> open_amx(int) { return {}; }
+
 inline void for_each_device(int, const std::function<void(Device&, const std::string&)>& test) {
   static const std::vector<Opened> opened = open_all(1, Type::f32);
   for (const Opened& one : opened) test(*one.device, one.name);
@@ -56,9 +59,17 @@ inline std::vector<Opened> open_all(int threads, Type precision) {
       // not in this build, or not on this processor
     }
   };
-  for (const char* gemm : {"amx", "bf16x6", "onednn", "bf16x3"}) open(nullptr, gemm);
+  for (const char* gemm : {"amx", "onednn", "bf16x6", "bf16x3"}) open(nullptr, gemm);
   for (const char* isa : {"avx512", "avx2", "baseline"}) open(isa, "portable");
   return all;
+}
+
+/// The device whose bfloat16 kernels use AMX tiles, where there are any.
+inline std::vector<Opened> open_amx(int threads) {
+  std::vector<Opened> found;
+  for (Opened& one : open_all(threads, Type::bf16))
+    if (one.name.find(" amx ") != std::string::npos) found.push_back(std::move(one));
+  return found;
 }
 
 /// Calls test(device, name) for every instruction set and product of this build that this processor has.

@@ -13,7 +13,8 @@ AttentionShape Attention::shape(const Pass& pass) const {
           g_.head_dim,
           static_cast<float>(1.0 / std::sqrt(static_cast<double>(g_.head_dim))),
           g_.causal,
-          g_.window};
+          g_.window,
+          pass.dual()};
 }
 
 // Queries and keys are neighbours: one call turns both.

@@ -4,7 +4,8 @@
 #include <math.h>
 #include <omp.h>
 
-#include "attention_operands.h"
+#include "attention_arithmetic.h"
+#include "attention_passes.h"
 #include "attention_rows.h"
 
 namespace gradfold::GRADFOLD_ISA {
@@ -33,7 +34,8 @@ float softmax_numerators(float* s, int64_t vectors, float scale, Normalizer* n) 
 /// One thread's scratch.
 struct Memory {
   int64_t width;
-  float *queries, *keys, *values, *lines, *out;
+  Operand *queries, *keys, *values;
+  float *lines, *out;
   Normalizer* normalizers;
   Strip strip;
   size_t bytes;
@@ -41,13 +43,12 @@ struct Memory {
   Memory(const AttentionShape& shape, void* memory) : width(operand_width(shape)) {
     Scratch scratch(memory);
     const int64_t rows = largest_task(shape), tile = tile_keys(shape);
-    queries = scratch.take<float>(rows * width);
-    keys = scratch.take<float>(tile * width);
-    values = scratch.take<float>(tile * width);
+    queries = scratch.take<Operand>(rows * width);
+    scratch.take_each(tile * width, {&keys, &values});
     lines = scratch.take<float>(kLanes * width);
     out = scratch.take<float>(rows * width);
     normalizers = scratch.take<Normalizer>(rows);
-    strip = take_strip(shape, scratch);
+    strip = take_strip(tile, scratch);
     bytes = scratch.used();
   }
 };
@@ -55,26 +56,26 @@ struct Memory {
 template <class T>
 void forward(const AttentionShape& shape, const Task& task, const View<const T>& qkv, const View<T>& out, float* lse,
              const Memory& m, LaidTile* laid) {
-  lay_rows(query_rows(shape, task, qkv), m.width, m.queries);
+  lay_score_rows(query_rows(shape, task, qkv), m.width, m.queries);
   for (int64_t i = 0; i < task.rows() * m.width; ++i) m.out[i] = 0.0f;
   for (int64_t r = 0; r < task.rows(); ++r) m.normalizers[r] = {0.0f, 0.0};
   for_each_tile(shape, task, [&](Range tile) {
     if (laid->changes_to(task, tile)) {
-      lay_slivers(key_rows(shape, task, tile, qkv), m.width, m.lines, m.keys);
-      lay_rows(value_rows(shape, task, tile, qkv), m.width, m.values);
+      lay_score_columns(key_rows(shape, task, tile, qkv), m.width, m.lines, m.keys);
+      lay_key_rows(value_rows(shape, task, tile, qkv), m.width, m.values);
     }
     for_each_block(shape, task, tile, [&](const Block& block, int64_t first) {
       float* o = m.out + first * m.width;
       score_product(block, m.queries + first * m.width, m.keys, m.width, m.strip, false);
       for (int64_t r = 0; r < block.rows(); ++r) {
-        const RowVectors row(m.strip, r, block.keys(r, 1));
-        clear_hidden(block, m.strip, r, row);
+        const RowVectors row = hide(m.strip, r, block.keys(r, 1));
         if (row.count == 0) continue;
         const float factor =
             softmax_numerators(m.strip.row(r) + row.begin, row.count, shape.scale, &m.normalizers[first + r]);
         if (factor == 1.0f) continue;
         for (int64_t j = 0; j < m.width; ++j) o[r * m.width + j] *= factor;
       }
+      finish_strip(block, m.strip, Uses::keys);
       add_key_product(block, m.strip, m.values, m.width, o);
     });
   });
@@ -89,15 +90,17 @@ void forward(const AttentionShape& shape, const Task& task, const View<const T>&
 
 }  // namespace
 
-void CpuDevice::attention(const AttentionShape& shape, ConstAnyMat qkv, AnyMat out, float* lse) {
-  const size_t bytes = Memory(shape, nullptr).bytes;
-  for (int t = 0; t < threads_; ++t) scratch(t, bytes);  // here, where a failure can still be thrown
-  with_type(qkv.type, [&](auto number) {
+size_t attention_forward_bytes(const AttentionShape& shape) { return Memory(shape, nullptr).bytes; }
+
+void attention_forward(const AttentionTeam& team, const AttentionShape& shape, ConstAnyMat qkv, AnyMat out,
+                       float* lse) {
+  with_matrix_type(qkv.type, [&](auto number) {
     using T = decltype(number);
-#pragma omp parallel num_threads(threads_)
+#pragma omp parallel num_threads(team.threads)
     {
+      const ProductScope scope;
       const int thread = omp_get_thread_num();
-      const Memory memory(shape, scratch(thread, bytes));
+      const Memory memory(shape, team.scratch[thread]);
       LaidTile laid;
       for_each_task(shape, thread, omp_get_num_threads(), [&](const Task& task) {
         forward(shape, task, view_as<T>(qkv), view_as<T>(out), lse, memory, &laid);

@@ -7,24 +7,25 @@
 // have several, and then a pass visits the tiles of a task more than once where it needs a sum over a whole row first.
 #pragma once
 
-#include "cpu_device.h"
+#include "../kernels.h"
 #include "integers.h"
+#include "range.h"
+
+#ifndef GRADFOLD_ISA
+#error "compile with -DGRADFOLD_ISA=amx, avx512, avx2 or baseline"
+#endif
 
 namespace gradfold::GRADFOLD_ISA {
 
-/// Queries of a strip: whole register tiles on every instruction set (attention_product.h).
+/// Queries of a strip: whole tiles of every product (attention_product.h, amx_attention.h).
 static constexpr int64_t kQueryBlock = 96;
 /// Keys of a strip.
 static constexpr int64_t kKeyTile = 2112;
+/// Tiles of keys begin at multiples of it, so that sums over queries stay whole where tiles overlap (amx_attention.h).
+static constexpr int64_t kKeyAlignment = 32;
+static_assert(kKeyTile % kKeyAlignment == 0, "so that one tile after another begins there");
 /// Queries of a task in a segment of several tiles, so that laying out a tile pays.
 static constexpr int64_t kLongTask = 4 * kQueryBlock;
-
-/// A half-open range of tokens or rows.
-struct Range {
-  int64_t begin, end;
-
-  int64_t size() const { return end - begin; }
-};
 
 static inline int64_t clamp(int64_t x, int64_t low, int64_t high) { return x < low ? low : x > high ? high : x; }
 static inline int64_t round_up(int64_t x, int64_t multiple) { return ceil_div(x, multiple) * multiple; }
@@ -48,9 +49,9 @@ struct Task {
   int64_t rows() const { return queries.size(); }
 };
 
-/// The keys that any query of a task sees, within the segment.
+/// The keys that any query of a task sees, within the segment, from the beginning of a tile on.
 static inline Range task_keys(const AttentionShape& shape, const Task& task) {
-  return {visible_keys(shape, task.length, task.queries.begin).begin,
+  return {visible_keys(shape, task.length, task.queries.begin).begin / kKeyAlignment * kKeyAlignment,
           visible_keys(shape, task.length, task.queries.end - 1).end};
 }
 

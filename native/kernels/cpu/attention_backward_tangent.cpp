@@ -3,11 +3,12 @@
 //   dṠ = Ṗ ∘ (dP − D) + P ∘ (dṖ − Ḋ),
 //   dQ = scale dS K, dQ̇ = scale(dṠ K + dS K̇), dK = scale dSᵀ Q, dK̇ = scale(dṠᵀ Q + dSᵀ Q̇),
 //   dV = Pᵀ dO, dV̇ = Ṗᵀ dO + Pᵀ dȮ.
-// Over several tiles of keys a first sweep takes the sums over rows.
+// Over several tiles of keys a first sweep takes the sums over rows. In float32 products for matrices of either type.
 #include <omp.h>
 
 #include "attention_rows.h"
 #include "attention_sums.h"
+#include "cpu_device.h"
 
 namespace gradfold::GRADFOLD_ISA {
 namespace {
@@ -64,7 +65,7 @@ struct Memory {
     lines = scratch.take<float>(kLanes * width);
     row_sums = scratch.take<RowSums>(rows);
     Strip* const strips[] = {&p, &p_dot, &ds, &ds_dot};
-    for (Strip* strip : strips) *strip = take_strip(shape, scratch);
+    for (Strip* strip : strips) *strip = take_strip(tile, scratch);
   }
 };
 
@@ -95,10 +96,14 @@ void fill_strips(const Block& block, int64_t at, const Memory& m) {
   score_product(block, m.dout + at, m.value_slivers_dot, m.width, m.ds_dot, true);
 }
 
-/// dQ, dK, dV and their tangents from the finished strips; sums of the tile begin at `tile_at`.
+/// dQ, dK, dV and their tangents from the strips; sums of the tile begin at `tile_at`.
 void add_gradients(const Block& block, int64_t at, const ThreadSums<2>::Sums* sums, int64_t tile_at, const Memory& m) {
   float *dk = sums[0].keys + tile_at, *dv = sums[0].values + tile_at;
   float *dk_dot = sums[1].keys + tile_at, *dv_dot = sums[1].values + tile_at;
+  finish_strip(block, m.p, Uses::queries);
+  finish_strip(block, m.p_dot, Uses::queries);
+  finish_strip(block, m.ds, Uses::both);
+  finish_strip(block, m.ds_dot, Uses::both);
   add_key_product(block, m.ds, m.keys, m.width, m.dqueries + at);
   add_key_product(block, m.ds_dot, m.keys, m.width, m.dqueries_dot + at);
   add_key_product(block, m.ds, m.keys_dot, m.width, m.dqueries_dot + at);
@@ -128,17 +133,13 @@ void backward_tangent(const AttentionShape& shape, const Task& task, const Opera
       for_each_block(shape, task, tile, [&](const Block& block, int64_t first) {
         fill_strips(block, first * m.width, m);
         for (int64_t r = 0; r < block.rows(); ++r) {
-          const RowVectors row(m.p, r, block.keys(r, 1));
-
+          const RowVectors row = hide(m.p, r, block.keys(r, 1));
           float *p = m.p.row(r) + row.begin, *p_dot = m.p_dot.row(r) + row.begin;
           float *ds = m.ds.row(r) + row.begin, *ds_dot = m.ds_dot.row(r) + row.begin;
           RowSums unused{}, &row_sums = m.row_sums[first + r];
           probabilities(p, p_dot, ds, ds_dot, row.count, shape.scale, task_lse[first + r],
                         sweep.sums ? row_sums : unused);
-          if (!sweep.products) continue;
-          score_gradient_tangents(p, p_dot, ds, ds_dot, row.count, shape.scale, row_sums);
-          const Strip strips[] = {m.p, m.p_dot, m.ds, m.ds_dot};
-          for (const Strip& strip : strips) clear_hidden(block, strip, r, row);
+          if (sweep.products) score_gradient_tangents(p, p_dot, ds, ds_dot, row.count, shape.scale, row_sums);
         }
         if (sweep.products) add_gradients(block, first * m.width, sums, tile.begin * m.width, m);
       });

@@ -1,33 +1,18 @@
-// The operands of attention's products in scratch memory: heads cut out of the token matrices, widened to float32 and
-// laid out as attention_product.h wants them.
+// The float32 operands of attention's products in scratch memory: heads widened and laid out as attention_product.h
+// wants them. amx_attention.h has the same functions for its own products.
 #pragma once
 
 #include "attention_product.h"
-#include "typed.h"
 
 namespace gradfold::GRADFOLD_ISA {
 
-/// Hands out pieces of a thread's scratch memory, each on a cache line; without memory it only measures.
-class Scratch {
- public:
-  explicit Scratch(void* memory) : memory_(static_cast<char*>(memory)) {}
+using Operand = float;
 
-  template <class T>
-  T* take(int64_t count) {
-    const size_t at = used_;
-    used_ += size_t(round_up(count * int64_t(sizeof(T)), 64));
-    return memory_ ? reinterpret_cast<T*>(memory_ + at) : nullptr;
-  }
-  template <class T, size_t kPieces>
-  void take_each(int64_t count, T** const (&pieces)[kPieces]) {
-    for (T** piece : pieces) *piece = take<T>(count);
-  }
-  size_t used() const { return used_; }
-
- private:
-  char* memory_;
-  size_t used_ = 0;
-};
+/// Calls body with a number of the matrices' type.
+template <class Body>
+static inline void with_matrix_type(Type type, Body body) {
+  with_type(type, body);
+}
 
 /// Numbers of a row of an operand: a head, padded with zeros to whole vectors.
 static inline int64_t operand_width(const AttentionShape& shape) { return round_up(shape.head_dim, kLanes); }
@@ -35,47 +20,6 @@ static inline int64_t operand_width(const AttentionShape& shape) { return round_
 /// Keys of the longest tile of a shape, padded to whole slivers.
 static inline int64_t tile_keys(const AttentionShape& shape) {
   return round_up(least(shape.longest, kKeyTile), kSliver);
-}
-
-/// Queries of the largest task of a shape, padded to whole blocks.
-static inline int64_t largest_task(const AttentionShape& shape) {
-  return round_up(least(shape.longest, task_rows(shape.longest)), kQueryBlock);
-}
-
-static inline Strip take_strip(const AttentionShape& shape, Scratch& scratch) {
-  // A cache line more than the keys: columns of the strip then spread over the sets of the first-level cache.
-  const int64_t stride = round_up(tile_keys(shape), 16) + 16;
-  return {scratch.take<float>(kQueryBlock * stride), stride};
-}
-
-/// Rows [row, row + rows) and columns [column, column + columns) of a matrix.
-template <class T>
-static inline View<T> part(const View<T>& m, int64_t row, int64_t rows, int64_t column, int64_t columns) {
-  return {m.data + row * m.stride + column, rows, columns, m.stride};
-}
-
-/// A task's rows of its head, of x that holds query heads from its first column on.
-template <class T>
-static inline View<T> query_rows(const AttentionShape& shape, const Task& task, const View<T>& x) {
-  return part(x, task.begin + task.queries.begin, task.rows(), task.head * shape.head_dim, shape.head_dim);
-}
-
-static inline int64_t key_column(const AttentionShape& shape, int64_t kv_head) {
-  return (shape.heads + kv_head) * shape.head_dim;
-}
-
-static inline int64_t value_column(const AttentionShape& shape, int64_t kv_head) {
-  return (shape.heads + shape.kv_heads + kv_head) * shape.head_dim;
-}
-
-/// The keys, or the values, of a tile, of x laid out as qkv.
-template <class T>
-static inline View<T> key_rows(const AttentionShape& shape, const Task& task, Range tile, const View<T>& x) {
-  return part(x, task.begin + tile.begin, tile.size(), key_column(shape, task.kv_head), shape.head_dim);
-}
-template <class T>
-static inline View<T> value_rows(const AttentionShape& shape, const Task& task, Range tile, const View<T>& x) {
-  return part(x, task.begin + tile.begin, tile.size(), value_column(shape, task.kv_head), shape.head_dim);
 }
 
 /// to[r] = from[r] in float32, padded with zeros to `width`.
@@ -87,13 +31,6 @@ static inline void lay_rows(const View<const T>& from, int64_t width, float* to)
     for (int64_t j = 0; j < from.cols; ++j) to[j] = to_float(row[j]);
     for (int64_t j = from.cols; j < width; ++j) to[j] = 0.0f;
   }
-}
-
-/// to = from · scale[r] in the matrix's own type.
-template <class T>
-static inline void put_row(const float* from, float scale, T* to, int64_t count) {
-#pragma omp simd
-  for (int64_t j = 0; j < count; ++j) to[j] = from_float<T>(scale * from[j]);
 }
 
 #if defined(__AVX512F__)
@@ -148,22 +85,39 @@ static inline void lay_slivers(const View<const T>& from, int64_t width, float* 
   }
 }
 
-/// Whether a tile that has been laid out can be used again.
-class LaidTile {
- public:
-  /// Remembers the tile; true where it is another one than before.
-  bool changes_to(const Task& task, Range tile) {
-    const bool same =
-        task.segment == segment_ && task.kv_head == kv_head_ && tile.begin == tile_.begin && tile.end == tile_.end;
-    segment_ = task.segment;
-    kv_head_ = task.kv_head;
-    tile_ = tile;
-    return !same;
-  }
+// What the passes lay out, by the side of the product that it is for.
 
- private:
-  int64_t segment_ = -1, kv_head_ = -1;
-  Range tile_{0, 0};
-};
+/// The left operand of score_product: a row a query.
+template <class T>
+static inline void lay_score_rows(const View<const T>& from, int64_t width, Operand* to) {
+  lay_rows(from, width, to);
+}
+
+/// The right operand of score_product: a tile of keys or values. lines: kLanes · width numbers of scratch.
+template <class T>
+static inline void lay_score_columns(const View<const T>& from, int64_t width, float* lines, Operand* to) {
+  lay_slivers(from, width, lines, to);
+}
+
+/// The right operand of add_key_product: a row a key.
+template <class T>
+static inline void lay_key_rows(const View<const T>& from, int64_t width, Operand* to) {
+  lay_rows(from, width, to);
+}
+
+/// The right operand of add_query_product: a row a query, the score rows themselves.
+static inline Operand* take_query_rows(int64_t /*count*/, Operand* score_rows, Scratch&) { return score_rows; }
+template <class T>
+static inline void lay_query_rows(const View<const T>&, int64_t /*width*/, Operand*) {}
+
+// Sums over queries: a row of `width` numbers a key.
+
+/// Keys that sums hold together: a group is as many rows of sums, one after another in memory.
+static constexpr int64_t kSumKeys = 1;
+/// Keys beyond a segment's that add_query_product touches.
+static constexpr int64_t kSumMargin = kTileRows - 1;
+
+/// The rows of a group of sums. lines: kLanes · width numbers of scratch.
+static inline const float* sum_rows(const float* group, int64_t /*width*/, float* /*lines*/) { return group; }
 
 }  // namespace gradfold::GRADFOLD_ISA

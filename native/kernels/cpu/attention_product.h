@@ -1,12 +1,11 @@
-// The three products of a strip of scores with the operands of attention, in float32 on the calling thread.
+// The three products of a strip of scores with the operands of attention, in float32 vectors on the calling thread.
 //
 // Operands are small and used at once, so they are laid out for one register-tiled kernel (attention_operands.h) and no
 // product has a set-up of its own. Each tile of a product leaves out the keys and queries that none of its rows sees:
 // a causal strip costs its triangle.
 #pragma once
 
-#include "attention.h"
-#include "simd.h"
+#include "attention_strip.h"
 
 namespace gradfold::GRADFOLD_ISA {
 
@@ -68,16 +67,15 @@ static inline void multiply_tile(int64_t vectors, int64_t depth, const float* a,
   }
 }
 
-/// A strip of scores in scratch memory: kQueryBlock rows, columns counted from the tile's first key.
-struct Strip {
-  float* data;
-  int64_t stride;
+/// Makes a strip whose rows' vectors have been computed an operand: zeros what products read beside them.
+static inline void finish_strip(const Block& block, Strip strip, Uses) {
+  const Range all = block.keys();
+  for (int64_t r = 0; r < block.rows(); ++r)
+    clear_beside(strip, r, RowVectors(block.keys(r, 1)), all.begin, all.end + kTileRows);
+}
 
-  float* row(int64_t r) const { return data + r * stride; }
-};
-
-/// strip[r, j] = or += ⟨left[r], right[j]⟩ where a row sees a key, and some numbers beside it. left: rows of `width`
-/// numbers, whole register tiles of them; right: slivers.
+/// strip[r, j] = or += ⟨left[r], right[j]⟩ where a row sees a key, and some numbers beside it. left: score rows, whole
+/// register tiles of them; right: score columns.
 static inline void score_product(const Block& block, const float* left, const float* right, int64_t width, Strip strip,
                                  bool accumulate) {
   const Range all = block.keys();
@@ -92,8 +90,8 @@ static inline void score_product(const Block& block, const float* left, const fl
     }
 }
 
-/// out[r] += Σ_j strip[r, j] right[j] over the keys that a row sees. right, out: rows of `width` numbers; out has whole
-/// register tiles of them.
+/// out[r] += Σ_j strip[r, j] right[j] over the keys that a row sees. right: key rows; out: rows of `width` numbers,
+/// whole register tiles of them.
 static inline void add_key_product(const Block& block, Strip strip, const float* right, int64_t width, float* out) {
   const Range all = block.keys();
   for (int64_t first = all.begin; first < all.end; first += kDepth)
@@ -107,8 +105,8 @@ static inline void add_key_product(const Block& block, Strip strip, const float*
     }
 }
 
-/// out[j] += Σ_r strip[r, j] right[r] over the rows that see a key. right, out: rows of `width` numbers; out has
-/// kTileRows − 1 more than the tile has keys, which stay as they are (plus zero).
+/// out[j] += Σ_r strip[r, j] right[r] over the rows that see a key. right: query rows; out: sums, with room for
+/// kTileRows − 1 more keys than the tile has, whose sums stay as they are (plus zero).
 static inline void add_query_product(const Block& block, Strip strip, const float* right, int64_t width, float* out) {
   const Range all = block.keys();
   for (int64_t key = all.begin; key < all.end; key += kTileRows) {
@@ -120,26 +118,9 @@ static inline void add_query_product(const Block& block, Strip strip, const floa
   }
 }
 
-/// The vectors of a strip's row that hold its visible part, which score_product has filled. Scores in them that the
-/// query does not see become −∞, so that loops over whole vectors make zero probabilities of them.
-struct RowVectors {
-  int64_t begin, count;  // begin in numbers, count in vectors
-
-  RowVectors(Strip scores, int64_t row, Range visible)
-      : begin(visible.begin / kLanes * kLanes),
-        count(visible.size() > 0 ? ceil_div(visible.end, kLanes) - visible.begin / kLanes : 0) {
-    float* x = scores.row(row);
-    for (int64_t j = begin; count > 0 && j < visible.begin; ++j) x[j] = -__builtin_inff();
-    for (int64_t j = visible.end; j < begin + count * kLanes; ++j) x[j] = -__builtin_inff();
-  }
+/// What a thread needs for products while it lives: nothing.
+struct ProductScope {
+  ProductScope() {}
 };
-
-/// Zeros a strip's row where products read it although it is outside the row's vectors.
-static inline void clear_hidden(const Block& block, Strip strip, int64_t row, const RowVectors& vectors) {
-  const Range all = block.keys();
-  float* x = strip.row(row);
-  for (int64_t j = all.begin; j < vectors.begin; ++j) x[j] = 0.0f;
-  for (int64_t j = vectors.begin + vectors.count * kLanes; j < all.end + kTileRows; ++j) x[j] = 0.0f;
-}
 
 }  // namespace gradfold::GRADFOLD_ISA

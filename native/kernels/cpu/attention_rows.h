@@ -1,8 +1,12 @@
 // Loops over the visible part of a strip's row that several attention passes share; all over whole vectors.
 #pragma once
 
-#include "attention_product.h"
+#include "attention_strip.h"
 #include "vector_math.h"
+
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
 
 namespace gradfold::GRADFOLD_ISA {
 
@@ -10,8 +14,13 @@ namespace gradfold::GRADFOLD_ISA {
 typedef double DoubleVec __attribute__((vector_size(kLanes / 2 * sizeof(double))));
 
 static inline DoubleVec widen(const float* x) {
+#ifdef __AVX512F__
+  // GCC 12 converts vectors by halves, and warns of its own header where there is no mask.
+  return _mm512_maskz_cvtps_pd(0xff, _mm256_loadu_ps(x));
+#else
   typedef float Half __attribute__((vector_size(kLanes / 2 * sizeof(float)), aligned(alignof(float)), may_alias));
   return __builtin_convertvector(*reinterpret_cast<const Half*>(x), DoubleVec);
+#endif
 }
 
 /// s = exp(scale s − shift)
@@ -21,20 +30,28 @@ static inline void exponentials(float* s, int64_t vectors, float scale, float sh
 }
 
 /// Adds Σ_j terms(j) to kSums sums in float64; terms(j, t) puts the terms of the kLanes / 2 numbers from j on into t.
-/// The lanes are added by halves at the end, which takes less time than the row's arithmetic.
+/// Four partial sums each, so that additions need not wait for one another; their lanes are added by halves at the end.
 template <int kSums, class Terms>
 static inline void add_row_sums(int64_t vectors, double (&sums)[kSums], Terms terms) {
-  DoubleVec totals[kSums] = {};
-  for (int64_t j = 0; j < vectors * kLanes; j += kLanes / 2) {
+  DoubleVec totals[kSums][4] = {};
+  const auto add = [&](int64_t j, int part) {
     DoubleVec t[kSums];
     terms(j, t);
 #pragma GCC unroll 5
-    for (int i = 0; i < kSums; ++i) totals[i] += t[i];
-  }
+    for (int i = 0; i < kSums; ++i) totals[i][part] += t[i];
+  };
+  int64_t v = 0;
+  for (; v + 2 <= vectors; v += 2)
+#pragma GCC unroll 4
+    for (int part = 0; part < 4; ++part) add(v * kLanes + part * (kLanes / 2), part);
+  if (v < vectors)
+#pragma GCC unroll 2
+    for (int part = 0; part < 2; ++part) add(v * kLanes + part * (kLanes / 2), part);
 #pragma GCC unroll 5
   for (int i = 0; i < kSums; ++i) {
+    const DoubleVec total = (totals[i][0] + totals[i][1]) + (totals[i][2] + totals[i][3]);
     double lanes[kLanes / 2];
-    __builtin_memcpy(lanes, &totals[i], sizeof lanes);
+    __builtin_memcpy(lanes, &total, sizeof lanes);
 #pragma GCC unroll 4
     for (int64_t half = kLanes / 4; half > 0; half /= 2)
 #pragma GCC unroll 4

@@ -7,7 +7,7 @@
 
 #include <omp.h>
 
-#include "attention_operands.h"
+#include "attention_arithmetic.h"
 
 namespace gradfold::GRADFOLD_ISA {
 
@@ -15,14 +15,15 @@ namespace gradfold::GRADFOLD_ISA {
 template <int kMatrices>
 class ThreadSums {
  public:
-  /// Sums of a pair: rows of `width` numbers, the segment's tokens and kTileRows − 1 more.
+  /// Sums of a pair, in groups of kSumKeys of the segment's tokens.
   struct Sums {
     float *keys, *values;
   };
 
   ThreadSums(const AttentionShape& shape, Scratch& scratch) : width_(operand_width(shape)) {
     shared_ = scratch.take<Shared>(1);
-    const int64_t size = (shape.longest + kTileRows - 1) * width_;
+    lines_ = scratch.take<float>(kLanes * width_);
+    const int64_t size = (round_up(shape.longest, kSumKeys) + kSumMargin) * width_;
     for (auto& slot : slots_)
       for (Sums& sums : slot) sums = {scratch.take<float>(size), scratch.take<float>(size)};
   }
@@ -38,7 +39,7 @@ class ThreadSums {
     slot_ = task.first_of_pair ? kBegun : kContinued;
     (task.first_of_pair ? shared_->begun : shared_->continued) = pair;
     for (const Sums& sums : slots_[slot_])
-      for (int64_t i = 0; i < task.length * width_; ++i) sums.keys[i] = sums.values[i] = 0.0f;
+      for (int64_t i = 0; i < groups_of(task.length) * kSumKeys * width_; ++i) sums.keys[i] = sums.values[i] = 0.0f;
     return slots_[slot_];
   }
 
@@ -47,33 +48,45 @@ class ThreadSums {
   void finish(const AttentionShape& shape, const Task& task, const View<T> (&gradients)[kMatrices]) {
     if (!task.last_of_pair || slot_ != kBegun) return;
     shared_->begun = -1;
-    for (int64_t t = 0; t < task.length; ++t) put(shape, task.kv_head, t, task.begin + t, gradients);
+    for (int64_t group = 0; group < groups_of(task.length); ++group)
+      put(shape, task.kv_head, {task.begin, task.begin + task.length}, group, gradients, lines_);
   }
+
+  static int64_t groups_of(int64_t tokens) { return ceil_div(tokens, kSumKeys); }
 
   /// The pair that this thread began and others continue, or −1.
   int64_t begun() const { return shared_->begun; }
 
-  /// Adds another thread's part of the pair that this one began, if it has one; for one token.
-  void add(const ThreadSums& other, int64_t t) const {
+  /// Adds another thread's part of the pair that this one began, if it has one; for one group.
+  void add(const ThreadSums& other, int64_t group) const {
     if (other.shared_->continued != begun()) return;
+    const int64_t size = kSumKeys * width_, first = group * size;
     for (int which = 0; which < kMatrices; ++which) {
       const Sums &to = slots_[kBegun][which], &from = other.slots_[kContinued][which];
-      for (int64_t i = t * width_; i < (t + 1) * width_; ++i) to.keys[i] += from.keys[i];
-      for (int64_t i = t * width_; i < (t + 1) * width_; ++i) to.values[i] += from.values[i];
+      for (int64_t i = first; i < first + size; ++i) to.keys[i] += from.keys[i];
+      for (int64_t i = first; i < first + size; ++i) to.values[i] += from.values[i];
     }
   }
 
-  /// Writes the sums of the pair that this thread began to row `token` of the gradients; for one token.
+  /// Writes the sums of the pair that this thread began to the gradients of its segment; for one group. lines: the
+  /// calling thread's.
   template <class T>
-  void put(const AttentionShape& shape, int64_t kv_head, int64_t t, int64_t token,
-           const View<T> (&gradients)[kMatrices]) const {
+  void put(const AttentionShape& shape, int64_t kv_head, Range segment, int64_t group,
+           const View<T> (&gradients)[kMatrices], float* lines) const {
+    const int64_t first = group * kSumKeys, tokens = least(kSumKeys, segment.size() - first);
     for (int which = 0; which < kMatrices; ++which) {
       const Sums& sums = slots_[kBegun][which];
-      T* row = gradients[which].row(token);
-      put_row(sums.keys + t * width_, 1.0f, row + key_column(shape, kv_head), shape.head_dim);
-      put_row(sums.values + t * width_, 1.0f, row + value_column(shape, kv_head), shape.head_dim);
+      const auto put_columns = [&](const float* from, int64_t column) {
+        const float* rows = sum_rows(from + first * width_, width_, lines);
+        for (int64_t t = 0; t < tokens; ++t)
+          put_row(rows + t * width_, 1.0f, gradients[which].row(segment.begin + first + t) + column, shape.head_dim);
+      };
+      put_columns(sums.keys, key_column(shape, kv_head));
+      put_columns(sums.values, value_column(shape, kv_head));
     }
   }
+
+  float* lines() const { return lines_; }
 
  private:
   enum { kBegun, kContinued };
@@ -84,6 +97,7 @@ class ThreadSums {
   int64_t width_, pair_ = -1;
   int slot_ = kBegun;
   Sums slots_[2][kMatrices];
+  float* lines_;
   Shared* shared_;
 };
 
@@ -92,19 +106,23 @@ class ThreadSums {
 template <class T, int kMatrices, class SumsOf>
 static inline void put_cut_pairs(const AttentionShape& shape, const View<T> (&gradients)[kMatrices], SumsOf sums_of) {
   const int team = omp_get_num_threads();
+  float* const lines = sums_of(omp_get_thread_num()).lines();
   for (int owner = 0; owner < team; ++owner) {
     const ThreadSums<kMatrices> sums = sums_of(owner);
     const int64_t pair = sums.begun();
     if (pair < 0) continue;
-    const int64_t begin = shape.begin[pair / shape.kv_heads], length = shape.begin[pair / shape.kv_heads + 1] - begin;
-    // Equal loops give a thread equal tokens, so it needs no barrier between them.
+    const int32_t* begin = shape.begin + pair / shape.kv_heads;
+    const Range segment{begin[0], begin[1]};
+    const int64_t groups = ThreadSums<kMatrices>::groups_of(segment.size());
+    // Equal loops give a thread equal groups, so it needs no barrier between them.
     for (int other = owner + 1; other < team; ++other) {
       const ThreadSums<kMatrices> part = sums_of(other);
 #pragma omp for schedule(static) nowait
-      for (int64_t t = 0; t < length; ++t) sums.add(part, t);
+      for (int64_t group = 0; group < groups; ++group) sums.add(part, group);
     }
 #pragma omp for schedule(static) nowait
-    for (int64_t t = 0; t < length; ++t) sums.put(shape, pair % shape.kv_heads, t, begin + t, gradients);
+    for (int64_t group = 0; group < groups; ++group)
+      sums.put(shape, pair % shape.kv_heads, segment, group, gradients, lines);
   }
 }
 

@@ -1,8 +1,10 @@
-// Attention forward tangent: Ȯ = ṖV + PV̇ with Ṡ = scale(Q̇Kᵀ + QK̇ᵀ) and Ṗ = P ∘ (Ṡ − rowsum(P ∘ Ṡ)).
+// Attention forward tangent: Ȯ = ṖV + PV̇ with Ṡ = scale(Q̇Kᵀ + QK̇ᵀ) and Ṗ = P ∘ (Ṡ − rowsum(P ∘ Ṡ)). In float32
+// products for matrices of either type.
 #include <omp.h>
 
 #include "attention_operands.h"
 #include "attention_rows.h"
+#include "cpu_device.h"
 
 namespace gradfold::GRADFOLD_ISA {
 namespace {
@@ -36,8 +38,8 @@ struct Memory {
     scratch.take_each(tile * width, {&keys, &keys_dot, &values, &values_dot});
     lines = scratch.take<float>(kLanes * width);
     means = scratch.take<double>(rows);
-    p = take_strip(shape, scratch);
-    p_dot = take_strip(shape, scratch);
+    p = take_strip(tile, scratch);
+    p_dot = take_strip(tile, scratch);
     bytes = scratch.used();
   }
 };
@@ -65,16 +67,15 @@ void forward_tangent(const AttentionShape& shape, const Task& task, const View<c
         score_product(block, m.queries_dot + at, m.keys, m.width, m.p_dot, false);
         score_product(block, m.queries + at, m.keys_dot, m.width, m.p_dot, true);
         for (int64_t r = 0; r < block.rows(); ++r) {
-          const RowVectors row(m.p, r, block.keys(r, 1));
+          const RowVectors row = hide(m.p, r, block.keys(r, 1));
           float *p = m.p.row(r) + row.begin, *p_dot = m.p_dot.row(r) + row.begin;
           const double mean = probabilities(p, p_dot, row.count, shape.scale, task_lse[first + r]);
           if (sweep.sums) m.means[first + r] += mean;
-          if (!sweep.products) continue;
-          probability_tangents(p, p_dot, row.count, shape.scale, float(m.means[first + r]));
-          clear_hidden(block, m.p, r, row);
-          clear_hidden(block, m.p_dot, r, row);
+          if (sweep.products) probability_tangents(p, p_dot, row.count, shape.scale, float(m.means[first + r]));
         }
         if (!sweep.products) return;
+        finish_strip(block, m.p, Uses::keys);
+        finish_strip(block, m.p_dot, Uses::keys);
         add_key_product(block, m.p_dot, m.values, m.width, m.out + at);
         add_key_product(block, m.p, m.values_dot, m.width, m.out + at);
       });

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "../kernels.h"
+#include "attention_passes.h"
 #include "product.h"
 
 #ifndef GRADFOLD_ISA
@@ -120,6 +121,9 @@ class CpuDevice final : public Device {
 
   /// Scratch of one thread, at least this many bytes, kept between calls; contents undefined.
   void* scratch(int thread, size_t bytes);
+  /// What attention over matrices of a type runs on, with scratch of that many bytes; throws where there is none.
+  const AttentionPasses& passes_of(const AttentionShape& shape, Type type) const;
+  AttentionTeam team_with(size_t bytes);
   /// gradient [O × I] += Σ_i w_i G_iᵀ X_i: sample_products where nothing else is wanted.
   void add_weighted_product(ConstAnyMat g, ConstAnyMat x, const SampleStatistics& s, float* gradient);
 

@@ -2,12 +2,9 @@
 #pragma once
 
 #include "integers.h"
+#include "range.h"
 
 namespace gradfold::GRADFOLD_ISA {
-
-struct Range {
-  int64_t begin, end;
-};
 
 struct Grid {
   int64_t down, across;  // rectangles

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "../kernels.h"
+#include "attention_passes.h"
 
 namespace gradfold {
 
@@ -14,15 +15,16 @@ using Product = void (*)(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool tr
 
 /// A product under its name, with what it wants of weights.
 struct ProductKind {
-  const char* name;  // as Device::gemm() tells it
-  Product product;   // null: the portable one of the device's instruction set
-  double cost;       // time of a multiply-add of large operands, that of float32 vectors being 1
+  const char* name;           // as Device::gemm() tells it
+  Product product = nullptr;  // null: the portable one of the device's instruction set
+  double cost = 1.0;          // time of a multiply-add of large operands, that of float32 vectors being 1
   // Weights laid out ahead for the right side of bfloat16 products, W and Wᵀ both; null: they are only converted.
-  size_t (*packed_bytes)(int64_t rows, int64_t cols);
-  void (*pack_weight)(ConstMat weight, void* packed);
+  size_t (*packed_bytes)(int64_t rows, int64_t cols) = nullptr;
+  void (*pack_weight)(ConstMat weight, void* packed) = nullptr;
   /// y = x op(W) + beta y for a weight [rows × cols]
   void (*packed_product)(ConstAnyMat x, const void* packed, int64_t rows, int64_t cols, bool transpose, AnyMat y,
-                         float beta);
+                         float beta) = nullptr;
+  const AttentionPasses* attention = nullptr;  // of bfloat16 matrices; null: those of the device's instruction set
 };
 
 namespace baseline {
