@@ -151,7 +151,7 @@ export {
   type RowsOptions,
   type TrainedDataRater,
 } from './weight/data-rater.ts';
-export { initializeDataRater, type DataRaterInit } from './weight/data-rater/rater-model.ts';
+export { featuresOf, initializeDataRater, type DataRaterInit } from './weight/data-rater/rater-model.ts';
 export { trainInnerStarts, type InnerStartOptions } from './weight/data-rater/inner-starts.ts';
 
 export {
@@ -281,6 +281,7 @@ export {
   forwardFlops,
   metaTrainingFlops,
   netGain,
+  featureFlops,
   raterFlops,
   type FilteredTraining,
   type MetaTrainingSize,
