@@ -68,6 +68,7 @@ export {
   type TokenizerOptions,
   type TrainTokenizerOptions,
 } from './data/tokenizer.ts';
+export { wordStarts } from './data/word-starts.ts';
 export {
   isPacked,
   MIXED_DOMAIN,
