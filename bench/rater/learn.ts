@@ -58,7 +58,6 @@ export async function learnRater(
     innerOptimizer: { kind: 'adamw', lr: options.innerLr, betas: ADAM.betas },
     optimizer: { kind: 'adamw', lr: options.lr, betas: [0.9, 0.99], weightDecay: options.weightDecay },
     sharedOptimizer: options.shared,
-    averaging: options.averaging,
     firstOrder: options.firstOrder,
     seed,
     async onStep({ step, outerLoss, effectiveSamples }) {

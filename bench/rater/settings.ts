@@ -24,8 +24,6 @@ export interface RaterBenchOptions {
   lr: number;
   weightDecay: number;
   temperature: number;
-  /** Share of the meta-steps, the last ones, over which the mean of the rater's parameters is taken. */
-  averaging: number;
   hidden: number;
   layers: number;
   /** The rater begins with the backbone of the oldest start, whose shape it has, instead of fresh parameters. */
@@ -61,7 +59,6 @@ const NUMBERS = {
   lr: [DECIMAL, 'peak learning rate of the rater', '3e-3'],
   'weight-decay': [DECIMAL, "weight decay of the rater's optimizer", '0'],
   temperature: [DECIMAL, 'of the weights', '1'],
-  averaging: [DECIMAL, "share of the meta-steps, the last ones, over which the rater's mean is taken", '0'],
   hidden: [WHOLE, 'width of the rater', '64'],
   layers: [WHOLE, 'layers of the rater', '2'],
   'evaluate-every': [WHOLE, 'meta-steps between two measurements', '50'],
@@ -128,7 +125,6 @@ export function parseRequest(args: string[], experiments: readonly string[]): Re
       lr: number('lr'),
       weightDecay: number('weight-decay'),
       temperature: number('temperature'),
-      averaging: number('averaging'),
       hidden: number('hidden'),
       layers: number('layers'),
       evaluateEvery: number('evaluate-every'),

@@ -88,12 +88,6 @@ const datarater = z.strictObject({
   normalize: z.boolean().default(true).describe('whether each meta-gradient is scaled to norm 1'),
   clipNorm: z.number().gt(0).optional().describe('norm above which meta-gradients are scaled down, after that'),
   sharedOptimizer: z.boolean().default(false).describe('one Adam for all inner models instead of one each'),
-  averaging: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(0)
-    .describe("share of the meta-steps, the last ones, over which the mean of the rater's parameters is taken"),
   firstOrder: z.boolean().default(false).describe('leave the Hessian products out, for comparison'),
   backbone: z
     .enum(['fresh', 'inner'])

@@ -6,7 +6,6 @@ import { TrainingLog } from '../train/log.ts';
 import { fingerprintOf, MetaTraining, type MetaTrainingRecord } from './data-rater/meta-training.ts';
 import { resolveDataRater, type DataRaterLogEntry, type DataRaterOptions } from './data-rater/options.ts';
 import { PROBE_LAG, takeReading, type ProbeReading } from './data-rater/probe.ts';
-import { TailAverage } from './data-rater/tail-average.ts';
 
 export type { DataRaterLogEntry, DataRaterOptions } from './data-rater/options.ts';
 export type { InnerStart, PopulationOptions } from './data-rater/population.ts';
@@ -49,17 +48,15 @@ const RATER_FILE = 'rater.safetensors';
  * same bits.
  *
  * Memory, in copies of the inner model's parameters: three for each inner model with AdamW, one for each start, and
- * about T + 6 at work; in copies of the rater's, two for each inner model and four more, five with `averaging`.
+ * about T + 6 at work; in copies of the rater's, two for each inner model and four more.
  * @throws GradfoldError INVALID_ARGUMENT for misuse, or for a checkpoint of another run; INVALID_DATA when inner models
  *   diverge; rejects with `signal.reason` on abort, leaving the checkpoints as they are.
  */
 export async function trainDataRater(options: DataRaterOptions): Promise<TrainedDataRater> {
   const settings = resolveDataRater(options);
-  const { model, steps, probe, rated, window, modelsPerStep, averaging } = settings;
+  const { model, steps, probe, rated, window, modelsPerStep } = settings;
   const { rater, checkpoint, signal, onStep } = options;
   const training = new MetaTraining(rater, settings);
-  const averaged = Math.round(averaging * steps);
-  const average = averaged > 0 ? new TailAverage(rater, steps - averaged) : undefined;
   const own = model.parameters.copy();
   try {
     const fingerprint = checkpoint && fingerprintOf(rater, settings);
@@ -78,7 +75,6 @@ export async function trainDataRater(options: DataRaterOptions): Promise<Trained
       signal?.throwIfAborted();
       const made = await training.step(state.step, signal);
       state.step++;
-      average?.add(state.step);
       remember(state.outerLosses, made.outerLoss, state.step);
       remember(state.effectiveSamples, made.effectiveSamples, state.step);
       const report = state.step % probe.every === 0 || state.step === steps ? await read(state) : undefined;
@@ -89,7 +85,6 @@ export async function trainDataRater(options: DataRaterOptions): Promise<Trained
       if (checkpoint && (state.step % checkpoint.every === 0 || state.step === steps))
         await save(checkpoint.dir, state);
     }
-    average?.apply(steps);
     return {
       steps,
       ratedRows: steps * modelsPerStep * window * rated.batchSize,
@@ -116,7 +111,6 @@ export async function trainDataRater(options: DataRaterOptions): Promise<Trained
       const record = { format: 1 as const, ...of, fingerprint: fingerprint!, training: {} as MetaTrainingRecord };
       await saveCheckpoint(directory, record, async (path) => {
         await rater.parameters.save(join(path, RATER_FILE));
-        await average?.save(path);
         record.training = await training.save(path);
       });
     }
@@ -127,14 +121,12 @@ export async function trainDataRater(options: DataRaterOptions): Promise<Trained
       checkSameRun(found.path, found.fingerprint, fingerprint!);
       await rater.parameters.load(join(found.path, RATER_FILE));
       const { training: record, ...saved } = found.state;
-      await average?.load(found.path);
       await training.load(found.path, record);
       return saved;
     }
   } finally {
     model.parameters.copyFrom(own);
     own.dispose();
-    average?.dispose();
     training.dispose();
   }
 }

@@ -188,7 +188,7 @@ test('rate train --from-model begins with a trained backbone', async () => {
 });
 
 test('rate train --features gives numbers of a row weights in its score', async () => {
-  await run(...rate('featured', '--features', 'loss,order_gain,distinct_tokens', '--steps', '2', '--averaging', '1'));
+  await run(...rate('featured', '--features', 'loss,order_gain,distinct_tokens', '--steps', '2'));
   const config = JSON.parse(await readFile(at('featured/model/config.json'), 'utf8')) as RaterConfig;
   expect(config.features!.map(({ name }) => name)).toEqual(['loss', 'order_gain', 'distinct_tokens']);
   // Of the tokenizer beside the table: a word begins with its space, and byte 10 is a line feed.

@@ -32,7 +32,6 @@ await trainDataRater({
   steps: 30,
   population: { size: 3, life: 8, burnIn: 2 },
   modelsPerStep: 2,
-  averaging: 0.5,
   probe: { every: 5 },
   seed: 5,
   checkpoint: { dir: join(directory, 'checkpoints'), every: 2 },

@@ -1,7 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { mean } from 'simple-statistics';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Backend, FloatArray } from '../../lib/backend/types.ts';
 import { collate } from '../../lib/data/batch.ts';
@@ -123,31 +119,6 @@ describeBackends('trainDataRater', (tested) => {
       return digestParameters(rater.parameters);
     };
     expect(await run()).toBe(await run());
-  });
-
-  it('takes the mean of the last parameters, the same after a pause', async () => {
-    const seen: Float64Array[] = [];
-    const rater = await newRater();
-    const values = () => Float64Array.from(Object.values(rater.parameters.toRecord()).flatMap((x) => Array.from(x)));
-    await trainDataRater({ rater, ...options({ averaging: 0.5, onStep: () => void seen.push(values()) }) });
-    const last = seen.slice(-3);
-    expect(seen).toHaveLength(6);
-    values().forEach((x, i) => expect(x).toBeCloseTo(mean(last.map((of) => of[i])), 6));
-    expect(values()).not.toEqual(seen.at(-1));
-
-    const dir = await mkdtemp(join(tmpdir(), 'gradfold-averaging-'));
-    const again = await newRater();
-    const paused = options({ averaging: 0.5, checkpoint: { dir, every: 1 } });
-    const stop = new Error('stopped');
-    const onStep = ({ step }: DataRaterLogEntry) => {
-      if (step === 6) throw stop;
-    };
-    await expect(trainDataRater({ rater: again, ...paused, onStep })).rejects.toBe(stop);
-    // What is begun with is part of what a run is known by.
-    again.parameters.copyFrom((await newRater()).parameters);
-    await trainDataRater({ rater: again, ...paused });
-    expect(digestParameters(again.parameters)).toBe(digestParameters(rater.parameters));
-    await rm(dir, { recursive: true });
   });
 
   it('begins with equal weights, lives its lives, and reports', async () => {
@@ -351,7 +322,6 @@ describeBackends('trainDataRater', (tested) => {
     );
     await expect(trainDataRater({ rater, ...options({ modelsPerStep: 3 }) })).rejects.toThrow('modelsPerStep');
     await expect(trainDataRater({ rater, ...options({ probe: { every: 30 } }) })).rejects.toThrow('a divisor of 100');
-    await expect(trainDataRater({ rater, ...options({ averaging: 2 }) })).rejects.toThrow('averaging: expected');
     const slips: object[] = [{ modelPerStep: 1 }, { population: { lives: 3 } }, { probe: { each: 25 } }];
     for (const slip of slips) {
       await expect(trainDataRater({ rater, ...options(slip as never) })).rejects.toThrow(/: expected no options but /);

@@ -64,7 +64,6 @@ interface Flags extends BackendFlags, TargetFlags {
   clipNorm?: number;
   normalize: boolean;
   sharedOptimizer: boolean;
-  averaging: number;
   firstOrder: boolean;
   checkpointEvery: number;
   force: boolean;
@@ -136,12 +135,6 @@ export const rateTrain = defineCommand<Flags>({
     ),
     new Option('--no-normalize', 'leave meta-gradients their own norms instead of scaling each to 1'),
     option('--shared-optimizer', 'one Adam for all inner models instead of one each').default(false),
-    option(
-      '--averaging <x>',
-      "share of the meta-steps, the last ones, over which the mean of the rater's parameters is taken",
-      share,
-      0,
-    ),
     option('--first-order', 'leave the Hessian products out, for comparison').default(false),
     option('--checkpoint-every <n>', 'meta-steps between checkpoints', positiveInteger, 50),
     ...backendOptions,
@@ -204,7 +197,6 @@ export const rateTrain = defineCommand<Flags>({
         schedule: { kind: 'cosine', warmupSteps: Math.min(steps, options.warmup), finalRatio: options.finalLr },
         sharedOptimizer: options.sharedOptimizer,
         normalize: options.normalize,
-        averaging: options.averaging,
         firstOrder: options.firstOrder,
         seed,
         checkpoint: { dir: join(out, 'checkpoints'), every: options.checkpointEvery },

@@ -84,7 +84,6 @@ export const dataRaterScoring: ScoringMethod<DataRater> = {
         schedule: { kind: 'cosine', warmupSteps: Math.min(steps, settings.warmup), finalRatio: settings.finalLr },
         normalize: settings.normalize,
         sharedOptimizer: settings.sharedOptimizer,
-        averaging: settings.averaging,
         firstOrder: settings.firstOrder,
         seed,
         checkpoint: { dir: join(scratch, 'checkpoints'), every: CHECKPOINT_EVERY },

@@ -41,11 +41,6 @@ export interface DataRaterOptions extends RowSetsOptions {
    * changes nothing; default true.
    */
   normalize?: boolean;
-  /**
-   * Share of the meta-steps, the last ones, over which the mean of the rater's parameters is taken in the end; what is logged
-   * on the way is of those that learn. Default 0: the last parameters.
-   */
-  averaging?: number;
   /** Leaves the Hessian products out. For comparison. */
   firstOrder?: boolean;
   /** Rows that are rated every `every` meta-steps, for the log; default 256 of the rated rows, every 25. */
@@ -115,7 +110,6 @@ const OPTIONS: OptionNames<DataRaterOptions> = {
   schedule: true,
   sharedOptimizer: true,
   normalize: true,
-  averaging: true,
   firstOrder: true,
   probe: true,
   seed: true,
@@ -162,7 +156,6 @@ export function resolveDataRater(options: DataRaterOptions): DataRaterSettings {
     schedule: resolveSchedule(options.schedule ?? { kind: 'cosine' }, steps),
     sharedOptimizer: options.sharedOptimizer ?? false,
     normalize: options.normalize ?? true,
-    averaging: checkFinite('averaging', options.averaging ?? 0, { min: 0, max: 1 }),
     firstOrder: options.firstOrder ?? false,
     probe: resolveProbe(sets.rated, options.probe ?? {}, seed),
     seed,
