@@ -68,6 +68,7 @@ export {
   type TokenizerOptions,
   type TrainTokenizerOptions,
 } from './data/tokenizer.ts';
+export { wordStarts } from './data/word-starts.ts';
 export {
   isPacked,
   MIXED_DOMAIN,
@@ -151,7 +152,7 @@ export {
   type RowsOptions,
   type TrainedDataRater,
 } from './weight/data-rater.ts';
-export { initializeDataRater, type DataRaterInit } from './weight/data-rater/rater-model.ts';
+export { featuresOf, initializeDataRater, type DataRaterInit } from './weight/data-rater/rater-model.ts';
 export { trainInnerStarts, type InnerStartOptions } from './weight/data-rater/inner-starts.ts';
 
 export {
@@ -281,6 +282,7 @@ export {
   forwardFlops,
   metaTrainingFlops,
   netGain,
+  featureFlops,
   raterFlops,
   type FilteredTraining,
   type MetaTrainingSize,

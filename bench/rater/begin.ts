@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import {
   divideRows,
+  featuresOf,
   initializeDataRater,
   LanguageModel,
   trainInnerStarts,
@@ -60,9 +61,8 @@ export function newRater(
   { backend, seed }: { backend: Backend; seed: number },
 ): Promise<SequenceRater> {
   const { fromStart, causal, features: names } = options;
-  const reference = names.includes('loss') ? model : undefined;
   const rows = innerAndRated(data, options, seed).rated;
-  const features = names.length > 0 ? { names, samples: data.samples, rows, reference } : undefined;
+  const features = featuresOf(names, { samples: data.samples, rows, model, tokenizer: data.tokenizer });
   const config = fromStart ? model.config : raterConfig(options);
   return initializeDataRater(config, {
     backend,

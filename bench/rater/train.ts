@@ -1,5 +1,6 @@
 import {
   evaluatePerplexity,
+  featureFlops,
   firstCrossing,
   forwardFlops,
   gainOverSeeds,
@@ -145,6 +146,7 @@ function costsOf(rater: SequenceRater, model: LanguageModel, options: RaterBench
     outerBatch: options.outerBatch,
     modelFlops: forwardFlops(model.config, ROW_TOKENS),
     raterFlops: scoringFlops,
+    featureFlops: featureFlops(rater.config, ROW_TOKENS),
     startSteps: Math.max(...options.ages),
     firstOrder: options.firstOrder,
   });

@@ -2,6 +2,7 @@ import { checkFinite, checkInteger } from '../check.ts';
 import { raterShape, transformerShape } from '../model/architectures/index.ts';
 import type { ModelConfig, RaterConfig } from '../model/config.ts';
 import { isHead, modelLayout, raterLayout } from '../model/layout.ts';
+import { referencePasses } from '../model/row-features.ts';
 import type { TransformerShape } from '../model/shape.ts';
 
 /** Products of a forward pass, of forward and backward, and of a Hessian product, in units of a forward pass. */
@@ -20,14 +21,23 @@ export function forwardFlops(config: ModelConfig, length: number): number {
   return rowFlops(shape, products, length);
 }
 
-/** The same of a rater, whose head works once a row, on the pooled vector, and of its reference model. */
+/** The same of a rater, whose head works once a row, on the pooled vector, and of what its features take. */
 export function raterFlops(config: RaterConfig, length: number): number {
   const shape = raterShape(config);
-  const reference = config.reference ? forwardFlops(config.reference, length) : 0;
   const lookedUp = shape.vocabSize + tableRows(shape);
   const { slots } = raterLayout(config, shape);
   const backbone = slots.filter((slot) => !isHead(slot)).reduce((sum, { size }) => sum + size, 0);
-  return rowFlops(shape, backbone - lookedUp * shape.hiddenSize, length) + 2 * shape.hiddenSize + reference;
+  return (
+    rowFlops(shape, backbone - lookedUp * shape.hiddenSize, length) +
+    2 * shape.hiddenSize +
+    featureFlops(config, length)
+  );
+}
+
+/** Of it, the passes of the reference model over a row that the features take; nothing is differentiated through them. */
+export function featureFlops({ features = [], reference }: RaterConfig, length: number): number {
+  if (!reference) return 0;
+  return referencePasses(features.map(({ name }) => name)) * forwardFlops(reference, length);
 }
 
 const tableRows = ({ learnedPositions, tokenTypes }: TransformerShape): number => learnedPositions + tokenTypes;
@@ -52,6 +62,8 @@ export interface MetaTrainingSize {
   /** Of one row's forward pass, by model and by rater. */
   modelFlops: number;
   raterFlops: number;
+  /** Of `raterFlops`, what the rater's features take (`featureFlops`); default 0. */
+  featureFlops?: number;
   /** Plain steps of the model that inner ones start from; default 0. */
   startSteps?: number;
   /** Weighted inner steps that nothing is differentiated through; default 0. */
@@ -63,15 +75,15 @@ export interface MetaTrainingSize {
 /**
  * Floating-point operations of meta-training by exact meta-gradients: for each inner model T weighted gradients, the
  * gradient of the outer loss, and on the way back a dual pass a step, of which the first step needs the tangents alone;
- * the rater goes forward and backward over all inner rows. Training the starts and burning in come on top.
+ * the rater goes forward and backward over all inner rows, whose features are taken once. Training the starts and burning in come on top.
  */
 export function metaTrainingFlops(size: MetaTrainingSize): number {
   const { metaSteps, innerModels, innerSteps, innerBatch, outerBatch, modelFlops, raterFlops } = size;
-  const { startSteps = 0, burnInSteps = 0, firstOrder = false } = size;
+  const { featureFlops = 0, startSteps = 0, burnInSteps = 0, firstOrder = false } = size;
   const dual = firstOrder ? TANGENT : HESSIAN;
   const inner = innerBatch * (BACKWARD * innerSteps + dual * (innerSteps - 1) + TANGENT);
   const ofModel = (inner + outerBatch * BACKWARD) * modelFlops;
-  const ofRater = innerSteps * innerBatch * BACKWARD * raterFlops;
+  const ofRater = innerSteps * innerBatch * (BACKWARD * (raterFlops - featureFlops) + featureFlops);
   const plain = (startSteps + burnInSteps) * innerBatch * BACKWARD * modelFlops;
   return metaSteps * innerModels * (ofModel + ofRater) + plain + burnInSteps * innerBatch * FORWARD * raterFlops;
 }

@@ -85,7 +85,7 @@ export interface RaterSettings {
   bias: boolean;
   /** Numbers of a row that have weights of their own in its score, beside what the backbone makes of the row. */
   features?: readonly RowFeature[];
-  /** Configuration of the model that the feature `loss` is taken of. */
+  /** Configuration of the model that features such as `loss` are taken of. */
   reference?: ModelConfig;
 }
 

@@ -8,7 +8,7 @@ import type { RaterConfig, RaterSettings } from './config.ts';
 import { LanguageModel } from './language-model.ts';
 import { FEATURE_WEIGHTS, isHead, partOf, raterLayout } from './layout.ts';
 import { ParameterVector } from './parameter-vector.ts';
-import { checkFeatures, rowFeatures } from './row-features.ts';
+import { checkFeatures, rowFeatures, wordFlags } from './row-features.ts';
 import type { RaterShape } from './shape.ts';
 import { checkCreation, TransformerModel, type CallOptions } from './transformer-model.ts';
 
@@ -24,6 +24,12 @@ export interface RaterLoadOptions extends CallOptions {
   seed?: number;
 }
 
+/** How to rate rows. */
+export interface RateOptions extends CallOptions {
+  /** What `features` gives for the same rows, so that several calls take them once; default: taken anew. */
+  features?: readonly Float64Array[];
+}
+
 const REFERENCE = 'reference';
 
 /**
@@ -36,9 +42,10 @@ const REFERENCE = 'reference';
  * little of a feature may be bad, and √hidden is about what the pooled vector's norm is.
  */
 export class SequenceRater extends TransformerModel<RaterConfig, EngineRater> {
-  /** The model that the feature `loss` is taken of; the rater's own, as it was at initialization. */
+  /** The model that features such as `loss` are taken of; the rater's own, as it was at initialization. */
   readonly reference: LanguageModel | undefined;
   readonly #shape: RaterShape;
+  readonly #wordStarts: Uint8Array | undefined;
 
   private constructor(config: RaterConfig, backend: Backend, reference?: LanguageModel) {
     const shape = raterShape(config);
@@ -47,13 +54,15 @@ export class SequenceRater extends TransformerModel<RaterConfig, EngineRater> {
     super(config, { backend, layout, network, kind: 'backbone', name: `${config.model_type} rater` });
     this.#shape = shape;
     this.reference = reference;
-    checkFeatures(config.features ?? [], reference, shape.vocabSize);
+    const features = config.features ?? [];
+    checkFeatures(features, reference, shape.vocabSize);
+    this.#wordStarts = wordFlags(features, shape.vocabSize);
   }
 
   /**
    * A rater with fresh parameters, drawn as those of a language model; its head's weights as any matrix, those of
    * features zero.
-   * @param options.reference for the feature `loss`; copied
+   * @param options.reference for features such as `loss`; copied
    */
   static async initialize(
     config: RaterConfig,
@@ -108,12 +117,12 @@ export class SequenceRater extends TransformerModel<RaterConfig, EngineRater> {
   }
 
   /** The score of each row. */
-  async score(batch: RaterBatch, options: CallOptions = {}): Promise<Float64Array> {
+  async score(batch: RaterBatch, options: RateOptions = {}): Promise<Float64Array> {
     const checked = this.#check(batch, options);
     const scores = await this.engine.score(checked, options.signal);
     const weights = this.#featureWeights();
     if (!weights) return scores;
-    const features = await this.#features(checked, options.signal);
+    const features = await this.#featuresOf(checked, options);
     return scores.map((score, i) => features.reduce((sum, values, k) => sum + weights.values[k] * values[i], score));
   }
 
@@ -126,7 +135,7 @@ export class SequenceRater extends TransformerModel<RaterConfig, EngineRater> {
   async backward(
     batch: RaterBatch,
     scoreGradients: ArrayLike<number>,
-    options: CallOptions & { into?: ParameterVector } = {},
+    options: RateOptions & { into?: ParameterVector } = {},
   ): Promise<ParameterVector> {
     const checked = this.#check(batch, options);
     checkLength('scoreGradients', scoreGradients, checked.batch, 'one a row');
@@ -136,11 +145,19 @@ export class SequenceRater extends TransformerModel<RaterConfig, EngineRater> {
     await this.engine.backward(checked, Float64Array.from(scoreGradients), into, options.signal);
     const weights = this.#featureWeights();
     if (weights) {
-      const features = await this.#features(checked, options.signal);
+      const features = await this.#featuresOf(checked, options);
       const products = features.map((values) => values.reduce((sum, x, i) => sum + scoreGradients[i] * x, 0));
       into.write(weights.offset, products);
     }
     return gradient;
+  }
+
+  /**
+   * What the features of rows add to their scores for each weight that is 1, those above the means first: none for a rater
+   * without features.
+   */
+  async features(batch: RaterBatch, options: CallOptions = {}): Promise<Float64Array[]> {
+    return this.#features(this.#check(batch, options), options.signal);
   }
 
   /** As a language model; the reference model goes into the folder `reference` inside. */
@@ -159,11 +176,17 @@ export class SequenceRater extends TransformerModel<RaterConfig, EngineRater> {
     return slot && { offset: slot.offset, values: this.engine.parameters.read(slot.offset, slot.size) };
   }
 
-  /** Of each weight, what it adds to the scores where it is 1: those above the means first. */
+  async #featuresOf(rows: EngineBatch, { features, signal }: RateOptions): Promise<readonly Float64Array[]> {
+    if (features === undefined) return this.#features(rows, signal);
+    checkLength('features', features, 2 * this.config.features!.length, 'two for each of the rater');
+    features.forEach((values, k) => checkLength(`features[${k}]`, values, rows.batch, 'one a row'));
+    return features;
+  }
+
   async #features(rows: EngineBatch, signal: AbortSignal | undefined): Promise<Float64Array[]> {
     const features = this.config.features ?? [];
     const names = features.map(({ name }) => name);
-    const values = await rowFeatures(names, { rows, reference: this.reference, signal });
+    const values = await rowFeatures(names, { rows, reference: this.reference, wordStarts: this.#wordStarts, signal });
     const gain = Math.sqrt(this.#shape.hiddenSize);
     const scaled = values.map((of, k) => of.map((x) => (gain * (x - features[k].mean)) / features[k].deviation));
     const above = scaled.map((of) => of.map((x) => Math.max(x, 0)));

@@ -97,7 +97,9 @@ const datarater = z.strictObject({
   features: z
     .array(z.enum(ROW_FEATURES))
     .default([])
-    .describe('numbers of a row with weights of their own in its score; loss is under the oldest beginning'),
+    .describe(
+      'numbers of a row with weights of their own in its score; loss and order_gain are under the oldest beginning',
+    ),
 });
 
 const text = z.strictObject({

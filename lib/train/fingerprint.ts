@@ -36,10 +36,10 @@ export function digestMetric(optimizer: Optimizer): string {
 }
 
 /** The same of all that a rater's scores depend on. */
-export function digestRater({ parameters, reference }: SequenceRater): string {
-  return reference
-    ? digest([digestParameters(parameters), digestParameters(reference.parameters)])
-    : digestParameters(parameters);
+export function digestRater({ parameters, config: { features }, reference }: SequenceRater): string {
+  const own = digestParameters(parameters);
+  if (!features) return own;
+  return digest([own, JSON.stringify(features), ...(reference ? [digestParameters(reference.parameters)] : [])]);
 }
 
 function* tensorParts(parameters: ParameterVector): Generator<string | NodeJS.TypedArray> {

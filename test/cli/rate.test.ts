@@ -188,9 +188,13 @@ test('rate train --from-model begins with a trained backbone', async () => {
 });
 
 test('rate train --features gives numbers of a row weights in its score', async () => {
-  await run(...rate('featured', '--features', 'loss,distinct_tokens', '--steps', '2'));
+  await run(...rate('featured', '--features', 'loss,order_gain,distinct_tokens', '--steps', '2'));
   const config = JSON.parse(await readFile(at('featured/model/config.json'), 'utf8')) as RaterConfig;
-  expect(config.features!.map(({ name }) => name)).toEqual(['loss', 'distinct_tokens']);
+  expect(config.features!.map(({ name }) => name)).toEqual(['loss', 'order_gain', 'distinct_tokens']);
+  // Of the tokenizer beside the table: a word begins with its space, and byte 10 is a line feed.
+  const { wordStarts } = config.features![1];
+  expect(wordStarts!.length).toBeGreaterThan(1);
+  expect(wordStarts!.length).toBeLessThan(config.vocab_size / 2);
   const argv = ['rate', 'score', at('tokens/samples.arrow'), '--rater', at('featured/model'), ...BACKEND];
   await run(...argv, '-o', at('featured.arrow'));
   expect((await readScoreTable(at('featured.arrow'), 'rater')).scores.every(Number.isFinite)).toBe(true);
@@ -198,7 +202,7 @@ test('rate train --features gives numbers of a row weights in its score', async 
   expect((await gradfold(rate('no', '--features', 'loss', '--ages', '0'))).stderr).toContain('need an age above 0');
   const unknown = await gradfold(rate('no', '--features', 'length'));
   expect(unknown.status).toBe(2);
-  expect(unknown.stderr).toContain('--features: expected some of loss, distinct_tokens, got "length"');
+  expect(unknown.stderr).toContain('--features: expected some of loss, order_gain, distinct_tokens, got "length"');
 });
 
 async function embeddings(directory: string): Promise<Float32Array> {

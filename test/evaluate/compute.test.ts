@@ -51,6 +51,8 @@ describe('metaTrainingFlops', () => {
     const exact = metaTrainingFlops({ ...size, innerSteps: 3 });
     expect(metaTrainingFlops({ ...size, innerSteps: 3, startSteps: 4 }) - exact).toBe(4 * 5 * 3 * 100);
     expect(metaTrainingFlops({ ...size, innerSteps: 3, burnInSteps: 4 }) - exact).toBe(4 * 5 * (3 * 100 + 10));
+    // Of 10 for rating a row, 4 are features: taken once, where the other 6 count thrice.
+    expect(exact - metaTrainingFlops({ ...size, innerSteps: 3, featureFlops: 4 })).toBe(2 * 3 * 3 * 5 * 2 * 4);
     const firstOrder = metaTrainingFlops({ ...size, innerSteps: 3, firstOrder: true });
     expect(exact - firstOrder).toBe(2 * 3 * 2 * 5 * (8 - 3) * 100);
   });

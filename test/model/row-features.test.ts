@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Backend } from '../../lib/backend/types.ts';
 import { collate } from '../../lib/data/batch.ts';
 import { summarize } from '../../lib/evaluate/statistics.ts';
-import { forwardFlops, raterFlops } from '../../lib/evaluate/compute.ts';
+import { featureFlops, forwardFlops, raterFlops } from '../../lib/evaluate/compute.ts';
 import { LanguageModel } from '../../lib/model/language-model.ts';
 import { SequenceRater } from '../../lib/model/sequence-rater.ts';
 import { digestRater } from '../../lib/train/fingerprint.ts';
@@ -101,16 +101,42 @@ describeBackends('features of a rater', (tested) => {
     expect(digestRater(rater)).not.toBe(digest);
   });
 
+  it('gives the features of rows for several calls on them', async () => {
+    const rater = await featured();
+    weigh(rater, [0.5, -2, 1.5, 3]);
+    const features = await rater.features(batch);
+    expect(await rater.score(batch, { features })).toEqual(await rater.score(batch));
+    const c = [0.3, -1, 0.7];
+    const [given, taken] = [await rater.backward(batch, c, { features }), await rater.backward(batch, c)];
+    expect(given.toRecord()).toEqual(taken.toRecord());
+    await expect(rater.score(batch, { features: features.slice(1) })).rejects.toThrow('features: expected 4');
+    const short = features.map((values) => values.slice(1));
+    await expect(rater.backward(batch, c, { features: short })).rejects.toThrow('features[0]: expected 3');
+  });
+
   it('counts what the reference costs, and names what is wrong', async () => {
     const { config } = await featured();
     const plain = { ...config, features: undefined, reference: undefined };
     expect(raterFlops(config, 10) - raterFlops(plain, 10)).toBe(forwardFlops(CONFIG, 10));
+    // The row as it is, which both share, and two other orders.
+    const order = { name: 'order_gain', mean: 0, deviation: 1 } as const;
+    expect(featureFlops({ ...config, features: [...config.features!, order] }, 10)).toBe(3 * forwardFlops(CONFIG, 10));
+    expect(featureFlops(plain, 10)).toBe(0);
 
     const loss = { name: 'loss', mean: 0, deviation: 1 } as const;
     const make = (features: unknown, reference?: LanguageModel) =>
       SequenceRater.initialize({ ...CONFIG, ...PLAIN, features } as never, { backend, seed: 0, reference });
     await expect(make([loss])).rejects.toThrow('reference: expected a LanguageModel, for the feature "loss"');
     await expect(make([], model)).rejects.toThrow('reference: expected none');
+    await expect(make([order])).rejects.toThrow('for the feature "order_gain"');
+    await expect(make([{ ...loss, wordStarts: [1] }], model)).rejects.toThrow('wordStarts: expected none with "loss"');
+    await expect(make([{ ...order, wordStarts: [1, 11] }], model)).rejects.toThrow(
+      'wordStarts[1]: expected an integer in',
+    );
+    const words = { names: ['loss'], samples, rows: [0, 1], reference: model, wordStarts: [1] } as const;
+    await expect(initializeDataRater(CONFIG, { backend, seed: 0, features: words })).rejects.toThrow(
+      'features.wordStarts: expected none (no feature needs it)',
+    );
     await expect(make([loss, loss], model)).rejects.toThrow('features: expected each of them once, got "loss"');
     await expect(make([{ ...loss, name: 'length' }])).rejects.toThrow('features[0].name: expected one of loss,');
     await expect(make([{ ...loss, deviation: 0 }], model)).rejects.toThrow('features[0].deviation');

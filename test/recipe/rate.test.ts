@@ -81,8 +81,8 @@ test('a recipe trains a rater, filters with it, compares trainings and explains 
   expect(data.quality!.scores[0].byGroup).toHaveProperty('shuffle');
 
   // Starts of 3 steps of 3 rows, 4 meta-steps, then the pool, in forward passes, the reference's as well; against a
-  // training of 3 steps of 4 rows.
-  const perStep = 3 * (2 * 3 + 8 + 3) + 2 * 3 + 2 * 3 * 3 * 2;
+  // training of 3 steps of 4 rows. A rated row is 3 passes of the rater, forward and back, and one of the reference.
+  const perStep = 3 * (2 * 3 + 8 + 3) + 2 * 3 + 2 * 3 * (3 + 1);
   expect(data.scorings[0].trainings).toBeCloseTo((3 * 3 * 3 + 4 * perStep + 40 * 2) / (3 * 4 * 3), 9);
 
   // Net gain of the filtered plan, with every seed; the pool is scored beforehand, and half of it dropped.

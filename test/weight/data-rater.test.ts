@@ -322,6 +322,10 @@ describeBackends('trainDataRater', (tested) => {
     );
     await expect(trainDataRater({ rater, ...options({ modelsPerStep: 3 }) })).rejects.toThrow('modelsPerStep');
     await expect(trainDataRater({ rater, ...options({ probe: { every: 30 } }) })).rejects.toThrow('a divisor of 100');
+    const slips: object[] = [{ modelPerStep: 1 }, { population: { lives: 3 } }, { probe: { each: 25 } }];
+    for (const slip of slips) {
+      await expect(trainDataRater({ rater, ...options(slip as never) })).rejects.toThrow(/: expected no options but /);
+    }
   });
 });
 

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
 import { openSamples } from '../../data/samples.ts';
 import { loadTokenizer } from '../../data/tokenizer.ts';
-import { forwardFlops, metaTrainingFlops, raterFlops } from '../../evaluate/compute.ts';
+import { featureFlops, forwardFlops, metaTrainingFlops, raterFlops } from '../../evaluate/compute.ts';
 import { readJsonObject } from '../../files.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import { LanguageModel } from '../../model/language-model.ts';
@@ -14,7 +14,7 @@ import { digest, digestParameters, digestRows, type Fingerprint } from '../../tr
 import { divideRows, trainDataRater, type InnerStart, type TrainedDataRater } from '../../weight/data-rater.ts';
 import { trainInnerStarts } from '../../weight/data-rater/inner-starts.ts';
 import { FRESH } from '../../weight/data-rater/population.ts';
-import { initializeDataRater } from '../../weight/data-rater/rater-model.ts';
+import { featuresOf, initializeDataRater } from '../../weight/data-rater/rater-model.ts';
 import { checkApart, SAME_AS_INNER } from '../../weight/data-rater/row-sets.ts';
 import {
   backendOptions,
@@ -92,7 +92,7 @@ export const rateTrain = defineCommand<Flags>({
     option('--causal', 'a token of the rater sees those before it only, as in a language model').default(false),
     option(
       '--features <list>',
-      `numbers of a row with weights of their own in its score: ${ROW_FEATURES.join(', ')}; loss is under the inner models' oldest beginning (default: none)`,
+      `numbers of a row with weights of their own in its score: ${ROW_FEATURES.join(', ')}; loss and order_gain are under the inner models' oldest beginning, and words those of the tokenizer beside the table (default: none)`,
       featureList,
       [],
     ),
@@ -215,6 +215,7 @@ export const rateTrain = defineCommand<Flags>({
         outerBatch: options.targetBatch,
         modelFlops: forwardFlops(model.config, samples.length),
         raterFlops: raterFlops(rater.config, samples.length),
+        featureFlops: featureFlops(rater.config, samples.length),
         startSteps: Math.max(0, ...trainedAges),
         burnInSteps: result.burnInSteps,
         firstOrder: options.firstOrder,
@@ -225,9 +226,8 @@ export const rateTrain = defineCommand<Flags>({
 
       /** Fresh, or with the backbone of a language model. */
       async function newRater(): Promise<SequenceRater> {
-        const { causal, features: names } = options;
-        const reference = needReference(names) ? model : undefined;
-        const features = names.length > 0 ? { names, samples, rows: rated, reference } : undefined;
+        const { causal } = options;
+        const features = featuresOf(options.features, { samples, rows: rated, model, tokenizer });
         const creation = { backend, seed, causal, features, signal };
         if (fromModel === INNER) return initializeDataRater(model.config, { ...creation, from: model });
         if (!from) return initializeDataRater(raterConfig, creation);
@@ -275,7 +275,9 @@ function checkUsage({ fromModel, raterConfig, features, clipNorm, normalize }: F
     throw new UsageError("rate train: --from-model has the rater's configuration with it: leave out --rater-config");
   }
   if ((fromModel === INNER || needReference(features)) && trainedAges.length === 0) {
-    throw new UsageError(`rate train: --from-model ${INNER} and the feature loss need an age above 0 in --ages`);
+    throw new UsageError(
+      `rate train: --from-model ${INNER} and the features loss and order_gain need an age above 0 in --ages`,
+    );
   }
   if (clipNorm !== undefined && clipNorm >= 1 && normalize) {
     throw new UsageError(

@@ -1,13 +1,19 @@
 import { join } from 'node:path';
 import { loadTokenizer } from '../../data/tokenizer.ts';
-import { forwardFlops, metaTrainingFlops, raterFlops, type MetaTrainingSize } from '../../evaluate/compute.ts';
+import {
+  featureFlops,
+  forwardFlops,
+  metaTrainingFlops,
+  raterFlops,
+  type MetaTrainingSize,
+} from '../../evaluate/compute.ts';
 import { LanguageModel } from '../../model/language-model.ts';
-import { needReference } from '../../model/row-features.ts';
+import { referencePasses } from '../../model/row-features.ts';
 import { scoreRows } from '../../score/rater-scores.ts';
 import { saveScorer } from '../../score/scorer-files.ts';
 import { divideRows, trainDataRater } from '../../weight/data-rater.ts';
 import { trainInnerStarts } from '../../weight/data-rater/inner-starts.ts';
-import { initializeDataRater } from '../../weight/data-rater/rater-model.ts';
+import { featuresOf, initializeDataRater } from '../../weight/data-rater/rater-model.ts';
 import { SAME_AS_INNER } from '../../weight/data-rater/row-sets.ts';
 import { FILES, leavingsOf } from '../context.ts';
 import { modelConfig } from '../model-config.ts';
@@ -52,10 +58,9 @@ export const dataRaterScoring: ScoringMethod<DataRater> = {
       checkpointDir: join(scratch, 'starts'),
       onStep: ({ step }) => progress(step),
     });
-    const { features: names } = settings;
-    const reference = needReference(names) ? model : undefined;
+    const tokenizer = await loadTokenizer(context.path(FILES.tokenizer));
     const rater = await initializeDataRater(model.config, {
-      features: names.length > 0 ? { names, samples, rows: rated, reference } : undefined,
+      features: featuresOf(settings.features, { samples, rows: rated, model, tokenizer }),
       ...{ backend, seed, signal, causal: settings.causal },
       from: settings.backbone === 'inner' ? model : undefined,
     });
@@ -95,8 +100,8 @@ export const dataRaterScoring: ScoringMethod<DataRater> = {
         ...sizeOf(settings),
         modelFlops: forwardFlops(model.config, samples.length),
         raterFlops: raterFlops(rater.config, samples.length),
+        featureFlops: featureFlops(rater.config, samples.length),
       });
-      const tokenizer = await loadTokenizer(context.path(FILES.tokenizer));
       const record = { column: name, method: 'datarater', ...trained, metaFlops };
       await saveScorer(join(directory, 'model'), rater, record, tokenizer);
       const { outerLoss, effectiveSamples, stability } = trained;
@@ -113,7 +118,7 @@ export const dataRaterScoring: ScoringMethod<DataRater> = {
   },
 };
 
-function sizeOf(settings: DataRater): Omit<MetaTrainingSize, 'modelFlops' | 'raterFlops'> {
+function sizeOf(settings: DataRater): Omit<MetaTrainingSize, 'modelFlops' | 'raterFlops' | 'featureFlops'> {
   const { steps, modelsPerStep, window, batch, targetBatch, ages, firstOrder } = settings;
   return {
     metaSteps: steps,
@@ -127,13 +132,18 @@ function sizeOf(settings: DataRater): Omit<MetaTrainingSize, 'modelFlops' | 'rat
 }
 
 /** Forward passes of the model that rating a row counts as: the rater has its shape, and so has the reference. */
-const ratingOf = ({ features }: DataRater): number => FORWARD * (needReference(features) ? 2 : 1);
+const ratingOf = ({ features }: DataRater): number => FORWARD * (1 + referencePasses(features));
 
 /** Training the beginnings and the rater. */
 function metaTrainingWork(settings: DataRater): Work {
   const { steps, modelsPerStep, window, batch, targetBatch, ages } = settings;
   return {
     rows: Math.max(...ages) * batch + steps * modelsPerStep * (window * batch + targetBatch),
-    forwards: metaTrainingFlops({ ...sizeOf(settings), modelFlops: FORWARD, raterFlops: ratingOf(settings) }),
+    forwards: metaTrainingFlops({
+      ...sizeOf(settings),
+      modelFlops: FORWARD,
+      raterFlops: ratingOf(settings),
+      featureFlops: FORWARD * referencePasses(settings.features),
+    }),
   };
 }

@@ -110,7 +110,8 @@ export class MetaTraining {
     const rows = this.#tapes.rated.next(window * batchSize);
     // One pass of the rater over the rows of all inner steps.
     const rated = batchOf(set, rows);
-    const scores = await this.#rater.score(rated, { signal });
+    const features = await this.#rater.features(rated, { signal });
+    const scores = await this.#rater.score(rated, { features, signal });
     const part = (t: number) => [t * batchSize, (t + 1) * batchSize] as const;
     const parts = Array.from({ length: window }, (_, t) => part(t));
     const meta = await metaGradient(model, {
@@ -127,7 +128,7 @@ export class MetaTraining {
     });
     const scoreGradients = new Float64Array(rows.length);
     meta.scoreGradients.forEach((gradients, t) => scoreGradients.set(gradients, t * batchSize));
-    await this.#rater.backward(rated, scoreGradients, { into: this.#gradient, signal });
+    await this.#rater.backward(rated, scoreGradients, { into: this.#gradient, features, signal });
     this.#population.advance(index, meta);
     return meta;
   }
@@ -181,7 +182,8 @@ export function fingerprintOf(rater: SequenceRater, settings: DataRaterSettings)
     'inner optimizer': JSON.stringify(innerOptimizer),
     optimizer: JSON.stringify(optimizer),
     'inner model': JSON.stringify(model.config),
-    'rater settings': JSON.stringify(rater.config),
+    // Words' beginnings are long, and in the digest of the rater.
+    'rater settings': JSON.stringify(rater.config, (name, value) => (name === 'wordStarts' ? undefined : value)),
     'initial rater': digestRater(rater),
   };
 }

@@ -1,4 +1,4 @@
-import { checkCall, checkFinite, checkInteger, checkList, checkObject, invalid } from '../../check.ts';
+import { checkFinite, checkInteger, checkList, checkOptions, invalid, type OptionNames } from '../../check.ts';
 import { LanguageModel } from '../../model/language-model.ts';
 import { resolveOptimizer, type OptimizerConfig } from '../../model/optimizer-update.ts';
 import { ParameterVector } from '../../model/parameter-vector.ts';
@@ -94,13 +94,39 @@ export interface DataRaterSettings
   probe: ProbeData & { every: number };
 }
 
+const OPTIONS: OptionNames<DataRaterOptions> = {
+  rater: true,
+  model: true,
+  inner: true,
+  rated: true,
+  heldOut: true,
+  steps: true,
+  window: true,
+  temperature: true,
+  population: true,
+  modelsPerStep: true,
+  innerOptimizer: true,
+  optimizer: true,
+  schedule: true,
+  sharedOptimizer: true,
+  normalize: true,
+  firstOrder: true,
+  probe: true,
+  seed: true,
+  checkpoint: true,
+  log: true,
+  onStep: true,
+  signal: true,
+};
+const POPULATION: OptionNames<PopulationOptions> = { size: true, life: true, burnIn: true, starts: true };
+const PROBE: OptionNames<NonNullable<DataRaterOptions['probe']>> = { rows: true, every: true };
 const PROBE_ROWS = 256;
 /** A fresh Adam divides a gradient by its own size, so that its first steps say next to nothing about weights. */
 const FRESH_BURN_IN = 100;
 
 /** @throws GradfoldError INVALID_ARGUMENT naming the option that is wrong */
 export function resolveDataRater(options: DataRaterOptions): DataRaterSettings {
-  checkCall('options', options);
+  checkOptions('options', options, OPTIONS);
   const { model, rater } = options;
   if (!(rater instanceof SequenceRater)) throw invalid('rater', 'a SequenceRater', rater);
   if (!(model instanceof LanguageModel)) throw invalid('model', 'a LanguageModel', model);
@@ -137,7 +163,7 @@ export function resolveDataRater(options: DataRaterOptions): DataRaterSettings {
 }
 
 function resolvePopulation(model: LanguageModel, options: PopulationOptions): DataRaterSettings['population'] {
-  checkObject('population', options);
+  checkOptions('population', options, POPULATION);
   const given = options.starts ?? [];
   checkList('population.starts', given);
   for (const [i, start] of given.entries()) {
@@ -161,7 +187,7 @@ function resolveProbe(
   options: NonNullable<DataRaterOptions['probe']>,
   seed: number,
 ): DataRaterSettings['probe'] {
-  checkObject('probe', options);
+  checkOptions('probe', options, PROBE);
   const every = checkInteger('probe.every', options.every ?? 25, 1);
   if (PROBE_LAG % every !== 0) throw invalid('probe.every', `a divisor of ${PROBE_LAG}`, every);
   const drawn = () =>

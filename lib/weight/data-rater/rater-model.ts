@@ -1,11 +1,20 @@
 import type { Backend } from '../../backend/types.ts';
 import { checkCall, invalid } from '../../check.ts';
 import { sampleBatches, type TokenSource } from '../../data/token-source.ts';
+import type { Tokenizer } from '../../data/tokenizer.ts';
+import { wordStarts } from '../../data/word-starts.ts';
 import { summarize } from '../../evaluate/statistics.ts';
 import type { ModelConfig, RaterConfig } from '../../model/config.ts';
 import type { LanguageModel } from '../../model/language-model.ts';
 import { isHead } from '../../model/layout.ts';
-import { needReference, rowFeatures, type RowFeature, type RowFeatureName } from '../../model/row-features.ts';
+import {
+  needReference,
+  needWords,
+  rowFeatures,
+  wordFlags,
+  type RowFeature,
+  type RowFeatureName,
+} from '../../model/row-features.ts';
 import { SequenceRater } from '../../model/sequence-rater.ts';
 import { TransformerModel, type CallOptions } from '../../model/transformer-model.ts';
 
@@ -23,8 +32,10 @@ export interface DataRaterInit extends CallOptions {
     names: readonly RowFeatureName[];
     samples: TokenSource;
     rows: ArrayLike<number>;
-    /** For the feature `loss`; copied. */
+    /** For `loss` and `order_gain`; copied. */
     reference?: LanguageModel;
+    /** For `order_gain`: the tokens that begin a word (`wordStarts`); default: each of them does. */
+    wordStarts?: readonly number[];
   };
   /** Whether a token sees those before it only, as in the training of a language model; default false. */
   causal?: boolean;
@@ -39,7 +50,12 @@ export async function initializeDataRater(config: ModelConfig, options: DataRate
   checkCall('options', options);
   const { from, features, causal = DATA_RATER.causal, ...creation } = options;
   if (from !== undefined && !(from instanceof TransformerModel)) throw invalid('from', 'a model', from);
-  const described = { ...config, ...DATA_RATER, causal, ...(features && { features: await standardised(features) }) };
+  const described = {
+    ...config,
+    ...DATA_RATER,
+    causal,
+    ...(features && { features: await standardised(features, config.vocab_size) }),
+  };
   const reference = features?.reference;
   const rater = await SequenceRater.initialize(described as RaterConfig, { ...creation, reference });
   try {
@@ -54,24 +70,55 @@ export async function initializeDataRater(config: ModelConfig, options: DataRate
   return rater;
 }
 
+/**
+ * Features of these names as `initializeDataRater` takes them, with what they need: `model` as the reference, and the
+ * words of a tokenizer (without one each token is a word). Undefined for no names.
+ */
+export function featuresOf(
+  names: readonly RowFeatureName[],
+  from: { samples: TokenSource; rows: ArrayLike<number>; model: LanguageModel; tokenizer?: Tokenizer },
+): DataRaterInit['features'] {
+  if (names.length === 0) return undefined;
+  const { samples, rows, model, tokenizer } = from;
+  return {
+    ...{ names, samples, rows },
+    reference: needReference(names) ? model : undefined,
+    wordStarts: tokenizer && needWords(names) ? wordStarts(tokenizer) : undefined,
+  };
+}
+
 /** Rows that mean and deviation of a feature are taken over, and rows of a pass. */
 const MEASURED_ROWS = 1024;
 const PASS_ROWS = 32;
 
-async function standardised(options: NonNullable<DataRaterInit['features']>): Promise<RowFeature[]> {
-  const { names, samples, reference } = options;
-  if (needReference(names) && !reference) throw invalid('features.reference', 'a LanguageModel, for "loss"', reference);
+async function standardised(
+  options: NonNullable<DataRaterInit['features']>,
+  vocabulary: number,
+): Promise<RowFeature[]> {
+  const { names, samples, reference, wordStarts } = options;
+  const needing = names.find((name) => needReference([name]));
+  if (needing !== undefined && !reference) {
+    throw invalid('features.reference', `a LanguageModel, for "${needing}"`, reference);
+  }
+  if (wordStarts !== undefined && !needWords(names)) {
+    throw invalid('features.wordStarts', 'none (no feature needs it)', wordStarts);
+  }
   const stride = Math.max(1, Math.floor(options.rows.length / MEASURED_ROWS));
   const rows = Uint32Array.from(options.rows).filter((_, i) => i % stride === 0);
+  const described = names.map((name) => ({
+    ...{ name, mean: 0, deviation: 1 },
+    ...(wordStarts && needWords([name]) && { wordStarts: [...wordStarts] }),
+  }));
+  const flags = wordFlags(described, vocabulary);
   const values: number[][] = names.map(() => []);
   for (const batch of sampleBatches(samples, rows, PASS_ROWS)) {
-    const found = await rowFeatures(names, { rows: batch, reference });
+    const found = await rowFeatures(names, { rows: batch, reference, wordStarts: flags });
     found.forEach((of, k) => values[k].push(...of));
   }
-  return names.map((name, k) => {
+  return described.map((feature, k) => {
     const { mean, standardDeviation: deviation } = summarize(values[k]);
-    if (deviation > 0) return { name, mean, deviation };
-    throw invalid(`features: ${name}`, 'one that differs between rows', mean, { code: 'INVALID_DATA' });
+    if (deviation > 0) return { ...feature, mean, deviation };
+    throw invalid(`features: ${feature.name}`, 'one that differs between rows', mean, { code: 'INVALID_DATA' });
   });
 }
 
