@@ -128,32 +128,16 @@ __device__ __forceinline__ uint32_t pack_bf16(float low, float high) {
 #endif
 }
 
-/// A float32 as the tensor cores' tf32: 10 bits of mantissa, nearest, ties away from zero.
-__device__ __forceinline__ uint32_t to_tf32(float x) {
-#ifdef GRADFOLD_CUDA_EMULATION
-  const uint32_t bits = __float_as_uint(x);
-  return (bits & 0x7f800000u) == 0x7f800000u ? bits : (bits + 0x1000u) & 0xffffe000u;
-#else
-  uint32_t bits;
-  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(x));
-  return bits;
-#endif
-}
-
 // ---- tensor cores ---------------------------------------------------------------------------------------------------
 // Fragments of lane k, g = k / 4, q = k % 4, as the PTX manual numbers them:
 //   bf16 16816: a0 (g, 2q..) a1 (g + 8, 2q..) a2 (g, 2q + 8..) a3 (g + 8, 2q + 8..); b0 (2q.., g) b1 (2q + 8.., g)
-//   tf32 1688:  a0 (g, q) a1 (g + 8, q) a2 (g, q + 4) a3 (g + 8, q + 4);             b0 (q, g)    b1 (q + 4, g)
-//   d of both:  d0 d1 (g, 2q..) d2 d3 (g + 8, 2q..)
+//               d0 d1 (g, 2q..) d2 d3 (g + 8, 2q..)
 
 #ifdef GRADFOLD_CUDA_EMULATION
 // Macros, so that the emulation knows the place of the call.
 #define mma_bf16_16816(d, a, b)                                                  \
   ::gradfold::emulation::multiply_tile(GRADFOLD_SITE("mma_bf16_16816"), d, a, b, \
                                        ::gradfold::emulation::combine_bf16_16816)
-#define mma_tf32_1688(d, a, b)                                                  \
-  ::gradfold::emulation::multiply_tile(GRADFOLD_SITE("mma_tf32_1688"), d, a, b, \
-                                       ::gradfold::emulation::combine_tf32_1688)
 #define ldmatrix_x4(to, row) ::gradfold::emulation::load_tiles<4, false>(GRADFOLD_SITE("ldmatrix_x4"), to, row)
 #define ldmatrix_x4_trans(to, row) \
   ::gradfold::emulation::load_tiles<4, true>(GRADFOLD_SITE("ldmatrix_x4_trans"), to, row)
@@ -166,15 +150,6 @@ __device__ __forceinline__ uint32_t to_tf32(float x) {
 __device__ __forceinline__ void mma_bf16_16816(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
   asm volatile(
       "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
-      "{%0, %1, %2, %3};"
-      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
-}
-
-/// d [16 × 8] += a [16 × 8] b [8 × 8], tf32 operands, float32 sums.
-__device__ __forceinline__ void mma_tf32_1688(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
-  asm volatile(
-      "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
       "{%0, %1, %2, %3};"
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));

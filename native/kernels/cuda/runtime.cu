@@ -192,7 +192,12 @@ Machine find_machine() {
   cudaRuntimeGetVersion(&machine.runtime);
   cudaDriverGetVersion(&machine.driver);
   const int count = count_devices(machine.reason);
-  for (int device = 0; device < count; ++device) machine.devices.push_back(facts_of(device));
+  try {
+    for (int device = 0; device < count; ++device) machine.devices.push_back(facts_of(device));
+  } catch (const DeviceError& error) {
+    machine.devices.clear();
+    machine.reason = error.what();
+  }
   return machine;
 }
 

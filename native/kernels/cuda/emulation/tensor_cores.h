@@ -39,26 +39,6 @@ inline void combine_bf16_16816(Slots slots, Results results) {
     }
 }
 
-/// The number that the tensor cores see of a float32: its low 13 bits do not count.
-inline float tf32_at(uint32_t bits) { return __uint_as_float(bits & 0xffffe000u); }
-
-/// d += a b with a [16 × 8], b [8 × 8], d [16 × 8]; a slot holds d[4], a[4], b[2].
-inline void combine_tf32_1688(Slots slots, Results results) {
-  float a[16][8], b[8][8];
-  for (int k = 0; k < kWarp; ++k) {
-    const int group = k / 4, within = k % 4;
-    for (int i = 0; i < 4; ++i) a[group + i % 2 * 8][within + i / 2 * 4] = tf32_at(part_of<uint32_t>(slots[k], 4 + i));
-    for (int i = 0; i < 2; ++i) b[within + i * 4][group] = tf32_at(part_of<uint32_t>(slots[k], 8 + i));
-  }
-  for (int k = 0; k < kWarp; ++k)
-    for (int i = 0; i < 4; ++i) {
-      const int row = k / 4 + i / 2 * 8, col = k % 4 * 2 + i % 2;
-      float sum = part_of<float>(slots[k], i);
-      for (int j = 0; j < 8; ++j) sum += a[row][j] * b[j][col];
-      std::memcpy(results[k] + static_cast<size_t>(i) * sizeof sum, &sum, sizeof sum);
-    }
-}
-
 inline void multiply_tile(const Site& site, float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
                           Block::Combine combine) {
   struct {
