@@ -35,7 +35,7 @@ export interface BackendOptions {
   /**
    * cpu: forces a matrix product; default: the best for the precision (float32: oneDNN when built in; bfloat16: AMX tiles
    * where the processor has them, then oneDNN). Two more multiply float32 on AMX tiles, as products of bfloat16 parts:
-   * 'bf16x6' to float32's own precision, 'bf16x3' to 16 bits of a term (at most 2⁻¹⁵ of it is lost), in half the time.
+   * 'bf16x6' to float32's own precision, 'bf16x3' to 16 bits of a term (at most 2⁻¹⁵ of it is lost), faster.
    */
   gemm?: 'amx' | 'onednn' | 'portable' | 'bf16x3' | 'bf16x6';
   /** cpu: forces an instruction set; default: the widest this processor has. */
