@@ -4,7 +4,9 @@ import { openReferenceBackend } from '../lib/backend/reference/backend.ts';
 import { packDocuments } from '../lib/condition/pack-documents.ts';
 import { collate, type Batch } from '../lib/data/batch.ts';
 import type { Tokenizer } from '../lib/data/tokenizer.ts';
+import { evaluateChoices } from '../lib/evaluate/choice.ts';
 import { evaluateUnderPrefixes } from '../lib/evaluate/harness.ts';
+import { evaluatePerplexity } from '../lib/evaluate/perplexity.ts';
 import { generate } from '../lib/generate/generate.ts';
 import { LanguageModel } from '../lib/model/language-model.ts';
 import { createOptimizer } from '../lib/model/optimizer.ts';
@@ -29,7 +31,11 @@ const scores = Float64Array.of(3, 1, 2);
 const sgd = { kind: 'sgd', lr: 0.1 } as const;
 const linear = { activations: Float32Array.of(1), outputGradients: Float32Array.of(1) };
 const sizes = { batch: 1, time: 1, inFeatures: 1, outFeatures: 1 };
-const tokenizer = { encode: () => Int32Array.of(1), beginOfTextId: 0 } as unknown as Tokenizer;
+const tokenizer = {
+  encode: (text: string) => new Int32Array(text.length).fill(1),
+  beginOfTextId: 0,
+} as unknown as Tokenizer;
+const question = { question: 'a', choices: ['b', 'c'], answer: 0 };
 const rows = { samples: { tokens: () => Int32Array.of(1, 2), domain: () => 'all' }, rows: [0] };
 
 /** Calls with an option whose name is not quite right; `as never`, since the compiler would say so too. */
@@ -55,6 +61,8 @@ const CALLS: Record<string, [slip: string, call: (slip: never) => unknown]> = {
   softmaxWeights: ['temp', (slip) => softmaxWeights(scores, slip)],
   packDocuments: ['strategie', (slip) => packDocuments([[1, 2]], { length: 4, ...(slip as object) })],
   generate: ['topp', (slip) => generate(model, [[1]], slip)],
+  evaluatePerplexity: ['batch', (slip) => evaluatePerplexity(model, rows.samples, rows.rows, slip)],
+  evaluateChoices: ['shot', (slip) => evaluateChoices(model, tokenizer, [question], slip)],
   evaluateUnderPrefixes: ['prefix', (slip) => evaluateUnderPrefixes(model, tokenizer, { perplexity: rows }, slip)],
 };
 

@@ -1,11 +1,11 @@
-import { checkInteger, invalid } from '../check.ts';
+import { checkInteger, checkOptions, invalid, type OptionNames } from '../check.ts';
 import type { Tokenizer } from '../data/tokenizer.ts';
 import { contextWindow } from '../model/context-window.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import { randomPermutation, streamOf } from '../random.ts';
 import { checkQuestions, type ChoiceQuestion } from './choice-questions.ts';
 import { concatenated, logLikelihoods, type Continuation } from './log-likelihood.ts';
-import type { LossOptions } from './losses.ts';
+import { LOSS_OPTIONS, type LossOptions } from './losses.ts';
 
 /** What a choice's log-likelihood is divided by before the largest one is taken as the model's answer. */
 export const NORMALIZATIONS = {
@@ -40,6 +40,15 @@ export interface ChoiceOptions extends LossOptions {
   /** Tokens before everything else, as the metadata of MeCo, of all questions or by a question's index; they get no loss. */
   prefix?: ArrayLike<number> | ((question: number) => ArrayLike<number>);
 }
+
+const OPTIONS: OptionNames<ChoiceOptions> = {
+  ...LOSS_OPTIONS,
+  template: true,
+  shots: true,
+  examples: true,
+  seed: true,
+  prefix: true,
+};
 
 /** One question's outcome. */
 export interface ChoiceResult {
@@ -86,8 +95,9 @@ export async function evaluateChoices(
   questions: readonly ChoiceQuestion[],
   options: ChoiceOptions = {},
 ): Promise<ChoiceReport> {
+  checkOptions('options', options, OPTIONS);
   checkQuestions(questions);
-  const { prefix = [], template = PLACEHOLDER } = options;
+  const { prefix = [], template = PLACEHOLDER, batchSize, signal, onProgress } = options;
   const prefixOf = typeof prefix === 'function' ? prefix : () => prefix;
   if (!template.includes(PLACEHOLDER)) throw invalid('template', `a text with ${PLACEHOLDER}`, template);
   const window = contextWindow(model.config);
@@ -99,7 +109,7 @@ export async function evaluateChoices(
       return fitted(request, prefixOf(i), window, `questions[${i}]`);
     });
   });
-  const values = await logLikelihoods(model, requests, options);
+  const values = await logLikelihoods(model, requests, { batchSize, signal, onProgress });
   let at = 0;
   const results = questions.map(({ choices, answer }): ChoiceResult => {
     const scores = Array.from(values.subarray(at, at + choices.length));

@@ -67,6 +67,7 @@ export async function evaluateUnderPrefixes(
 ): Promise<PrefixEvaluation[]> {
   checkOptions('options', options, OPTIONS);
   const { prefixes = [null], beginId = tokenizer.beginOfTextId, onProgress, ...rest } = options;
+  const { batchSize, signal } = rest;
   checkList('prefixes', prefixes);
   const { perplexity, choices = {} } = tasks;
   const total = prefixes.length * (Number(perplexity !== undefined) + Object.keys(choices).length);
@@ -86,7 +87,9 @@ export async function evaluateUnderPrefixes(
     const evaluation: PrefixEvaluation = { prefix, choices: {} };
     if (perplexity) {
       const samples = new PrefixedSamples(perplexity.samples, begun[i], room);
-      evaluation.perplexity = finished(await evaluatePerplexity(model, samples, perplexity.rows, rest));
+      evaluation.perplexity = finished(
+        await evaluatePerplexity(model, samples, perplexity.rows, { batchSize, signal }),
+      );
     }
     for (const [name, questions] of Object.entries(choices)) {
       evaluation.choices[name] = finished(

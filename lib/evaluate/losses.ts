@@ -1,4 +1,4 @@
-import { checkInteger } from '../check.ts';
+import { checkInteger, checkOptions, type OptionNames } from '../check.ts';
 import { collate } from '../data/batch.ts';
 import { needsNextToken, rowOf, type TokenSource } from '../data/token-source.ts';
 import type { LanguageModel } from '../model/language-model.ts';
@@ -11,10 +11,12 @@ export interface LossOptions {
   onProgress?: (progress: { done: number; total: number }) => void;
 }
 
+export const LOSS_OPTIONS: OptionNames<LossOptions> = { batchSize: true, signal: true, onProgress: true };
+
 /**
  * Mean loss of every row under a model, in nats per predicted token [rows]; 0 for a row that predicts nothing. Batches
  * are formed by length, so that little is spent on padding.
- * @throws GradfoldError UNSUPPORTED for a model of masked tokens on rows without labels; rejects with `signal.reason`
+ * @throws GradfoldError INVALID_ARGUMENT for an option that does not exist; UNSUPPORTED for a model of masked tokens on rows without labels; rejects with `signal.reason`
  *   on abort.
  */
 export async function rowLosses(
@@ -23,6 +25,7 @@ export async function rowLosses(
   rows: ArrayLike<number>,
   options: LossOptions = {},
 ): Promise<Float64Array> {
+  checkOptions('options', options, LOSS_OPTIONS);
   const { signal, onProgress } = options;
   if (needsNextToken(samples)) model.checkPredictsNext('rowLosses');
   const batchSize = checkInteger('batchSize', options.batchSize ?? 32, 1);
