@@ -21,7 +21,7 @@ AttentionShape Attention::shape(const Pass& pass) const {
 
 void Attention::forward(Pass& pass, const AnyDual& qkv, const AnyDual& out, float* lse) const {
   rotary_->turn(pass, g_.heads + g_.kv_heads, qkv, 1);
-  pass.device.attention(shape(pass), qkv.value, out.value, lse);
+  if (!out.known) pass.device.attention(shape(pass), qkv.value, out.value, lse);
   if (pass.dual()) pass.device.attention_tangent(shape(pass), qkv.value, qkv.tangent, lse, out.tangent);
 }
 

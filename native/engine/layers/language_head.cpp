@@ -39,7 +39,7 @@ AnyMat rows_of(const AnyMat& m, int64_t first, int64_t rows) {
 }
 
 AnyDual rows_of(const AnyDual& d, int64_t first, int64_t rows) {
-  return {rows_of(d.value, first, rows), rows_of(d.tangent, first, rows)};
+  return {rows_of(d.value, first, rows), rows_of(d.tangent, first, rows), d.known};
 }
 
 /// Where the gradient of a block of logits goes: onto them in float32, elsewhere as operands of other precision.
@@ -128,8 +128,8 @@ LanguageHead::State LanguageHead::loss_and_backward(Pass& pass, const Dual& x, c
   const State state = take_state(pass, d);
   Arena::Scope scope(pass.arena);
   const Dual selected = select(pass, x), dselected = pass.take(n, d);
-  const AnyDual dhidden = pass.take_stored(n, d);
   const HeadTransform::Saved saved = transform_.take_saved(pass, selected);
+  const AnyDual dhidden = pass.take_stored(n, d, pass.input_gradients);
   transform_.forward(pass, selected, saved, state.hidden);
 
   const bool whole_samples = pass.has_statistics() && !state.deferred;
