@@ -32,8 +32,8 @@ class ParameterMemory {
   void refresh();
   WeightOperand operand(const Weight& w) const;
 
-  /// Numbers that are the same for the same parameters, bit by bit, and hardly for others: sums of the parameters under
-  /// random signs, one for each stretch of them. Resets the arena.
+  /// Numbers that are the same for the same parameters, bit by bit, and hardly for any that differ by more than their
+  /// rounding: sums of the parameters under random signs, one for each stretch of them. Resets the arena.
   std::vector<double> fingerprint(Arena& arena) const;
 
   /// Bytes that the prepared forms take.

@@ -97,6 +97,8 @@ struct Pass {
   std::vector<float*> gradients;      // g_i, whole
 
   bool dual() const { return tangent != nullptr; }
+  /// Whether values are kept in a trace or found there.
+  bool traced() const { return activations.arena != &arena; }
   bool has_statistics() const {
     return statistics.norms2 || statistics.vectors > 0 || statistics.gram || !gradients.empty() ||
            sketch.dimensions > 0;
@@ -123,7 +125,7 @@ struct Pass {
   AnyDual take_stored(int64_t rows, int64_t cols) { return take_stored(rows, cols, scratch); }
   /// d, its value where a trace has that of the activation which it is to hold.
   Dual traced(Dual d) {
-    if (activations.arena == &arena) return d;
+    if (!traced()) return d;
     d.value = activations.arena->matrix(d.value.rows, d.value.cols);
     d.known = activations.known;
     return d;

@@ -14,7 +14,7 @@ AttentionShape Attention::shape(const Pass& pass) const {
           static_cast<float>(1.0 / std::sqrt(static_cast<double>(g_.head_dim))),
           g_.causal,
           g_.window,
-          pass.dual()};
+          pass.dual() || pass.traced()};
 }
 
 // Queries and keys are neighbours: one call turns both.
