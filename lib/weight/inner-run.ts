@@ -90,9 +90,10 @@ export class InnerRun {
     return t === this.#problem.batches.length - 1 ? this.#trace : undefined;
   }
 
-  /** Lets go of the trace. */
-  end(): void {
+  /** Lets go of the trace: its memory is free for the passes of earlier steps. */
+  forgetTrace(): void {
     this.#trace?.dispose();
+    this.#trace = undefined;
   }
 
   /** Puts the model back to θ_0. */

@@ -91,6 +91,7 @@ export async function metaGradient(model: LanguageModel, options: MetaGradientOp
     for (let t = batches.length - 1; t >= 0; t--) {
       const direction = await run.reverse(t, adjoint);
       const { jvp } = await derivatives(t, direction, adjoint);
+      run.forgetTrace();
       vectors.give(direction);
       jvp.forEach((derivative, i) => checkConverged(`derivative by weight ${i} of step ${t}`, derivative));
       weightGradients[t] = jvp;
@@ -106,7 +107,7 @@ export async function metaGradient(model: LanguageModel, options: MetaGradientOp
       ...(moments && options.finalState && { finalState: advanced(problem, vectors, moments) }),
     };
   } finally {
-    run.end();
+    run.forgetTrace();
     run.restore();
     vectors.end();
     if (!options.workspace) pool.dispose();

@@ -162,6 +162,7 @@ HvpResult LanguageModel::hvp(const TokenBatch& batch, const float* v, const std:
   }
   Pass pass = begin(batch, cancelled);
   pass.tangent = v;
+  trace_.lend(pass);
   return this->hvp(pass, weights, hvp);
 }
 

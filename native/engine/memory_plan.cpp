@@ -48,8 +48,8 @@ void reserve_memory(LanguageModel& model, const TokenBatch& batch, Operation ope
   if (!model.grows(kind, extent)) return;
   const MemoryPlan plan = plan_memory(model, batch, operation, request);
   model.reserve(plan.activations);
-  const bool keeps = operation == Operation::backward && request.keep != Keep::nothing;
-  if (keeps) model.trace().reserve(plan.trace);
+  if (operation == Operation::backward && request.keep != Keep::nothing) model.trace().forget();
+  if (plan.trace > 0 && !model.trace().held()) model.trace().reserve(plan.trace);
 }
 
 }  // namespace gradfold

@@ -6,6 +6,12 @@
 
 namespace gradfold {
 
+void Trace::lend(Pass& pass) {
+  if (held()) return;
+  arena_.reset();
+  pass.activations = {&arena_, false};
+}
+
 void Trace::keep(Pass& pass, Keep what) {
   check(!pass.dual(), "a plain pass is traced");
   arena_.reset();

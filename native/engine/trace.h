@@ -29,11 +29,8 @@ class Trace {
 
   explicit Trace(Device& device) : arena_(device) {}
 
-  /// Makes sure of the memory of a trace to come.
-  void reserve(size_t bytes) {
-    forget();
-    arena_.reserve(bytes);
-  }
+  /// Makes sure of the memory of a trace to come; none is held.
+  void reserve(size_t bytes) { arena_.reserve(bytes); }
   /// Largest number of bytes that a trace so far has taken.
   size_t peak() const { return arena_.peak(); }
 
@@ -42,6 +39,12 @@ class Trace {
   void forget(int64_t number) {
     if (number == number_) forget();
   }
+  /// Whether there is one.
+  bool held() const { return of_.has_value(); }
+  /// Lets a dual pass that has no trace take its activations here while none is held: beside both kinds of dual passes
+  /// a model then needs no more memory than for one.
+  void lend(Pass& pass);
+
   /// Has a plain pass keep its values.
   void keep(Pass& pass, Keep what);
   /// Says that this pass came to its end. Returns the trace's number.
