@@ -113,6 +113,7 @@
         'native/engine/sample_linear.cpp',
         'native/engine/sequence_rater.cpp',
         'native/engine/sketch.cpp',
+        'native/engine/trace.cpp',
         'native/order/sort_rows.cpp',
         'native/weight/grouped.cpp',
         'native/weight/groups.cpp',

@@ -60,6 +60,7 @@ export interface NativeBackwardRequest {
   norms: boolean;
   gram: boolean;
   sketch?: SketchRequest;
+  keep?: 'jvp' | 'hvp';
 }
 
 export interface NativeBackwardResult {
@@ -68,6 +69,8 @@ export interface NativeBackwardResult {
   gram?: Float64Array;
   dots: Float64Array[];
   sketch?: Float32Array;
+  /** A number that stands for what was kept. */
+  trace?: number;
 }
 
 export interface NativeAdamwStep {
@@ -96,9 +99,12 @@ export interface NativeModel {
     sum: NativeVector,
     stop?: StopFlag,
   ): Promise<Float64Array>;
+  tracedJvp(trace: number, v: NativeVector, stop?: StopFlag): Promise<Float64Array>;
+  tracedHvp(trace: number, v: NativeVector, sum: NativeVector, stop?: StopFlag): Promise<Float64Array>;
+  forget(trace: number): void;
   memory(
     batch: EngineBatch,
-    request: Required<MemoryRequest>,
+    request: Required<Omit<MemoryRequest, 'keep'>> & Pick<MemoryRequest, 'keep'>,
   ): { parameters: number; activations: number; workspace: number };
   dispose(): void;
 }

@@ -241,6 +241,8 @@ export interface BackwardRequest {
   gram?: boolean;
   gradients?: boolean;
   sketch?: SketchRequest;
+  /** A trace for that pass is wanted; not with per-sample statistics. */
+  keep?: 'jvp' | 'hvp';
 }
 
 export interface BackwardResult {
@@ -254,6 +256,22 @@ export interface BackwardResult {
   gradients?: EngineVector[];
   /** Row-major [samples, dimensions]. */
   sketch?: Float32Array;
+  /** Where `keep` asked for it. */
+  trace?: EngineTrace;
+}
+
+/**
+ * What a backward pass computed, for dual passes over its batch with its weights at its parameters: they need not repeat
+ * its matrix products. A model has one at a time; a backward pass that keeps takes the place of the last one. Kept for
+ * 'jvp', a Hessian product repeats some.
+ */
+export interface EngineTrace {
+  /** As EngineModel.jvp. */
+  jvp(v: EngineVector, signal?: AbortSignal): Promise<Float64Array>;
+  /** As EngineModel.hvp. */
+  hvp(v: EngineVector, sum: EngineVector, signal?: AbortSignal): Promise<Float64Array>;
+  /** The memory waits for the model's next trace. */
+  dispose(): void;
 }
 
 /** A pass whose memory is asked for; as BackwardRequest, with numbers in the place of vectors. */
@@ -266,6 +284,8 @@ export interface MemoryRequest {
   gradients?: boolean;
   /** Dimensions. */
   sketch?: number;
+  /** Of a JVP or Hessian product: that it has a trace of its backward pass. */
+  keep?: 'jvp' | 'hvp';
 }
 
 /** Parameters on a backend, and the vectors beside them. */

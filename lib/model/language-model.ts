@@ -21,6 +21,7 @@ import { transformerShape } from './architectures/index.ts';
 import { readConfig } from './checkpoint.ts';
 import type { ModelConfig } from './config.ts';
 import { modelLayout } from './layout.ts';
+import { GradientTrace, productVectors } from './gradient-trace.ts';
 import { markPositions } from './logit-positions.ts';
 import {
   estimateMemory,
@@ -196,6 +197,22 @@ export class LanguageModel extends TransformerModel<ModelConfig, EngineModel> {
   }
 
   /**
+   * @internal `gradient`, and a trace of it: the same row's derivatives along a vector, at the same parameters and weights, for
+   * fewer matrix products. It is valid until the model makes another.
+   * @param keep what the trace is for: 'jvp' keeps activations, 'hvp' the gradients of some as well
+   */
+  async tracedGradient(
+    batch: Batch,
+    options: GradientOptions & { keep: 'jvp' | 'hvp' },
+  ): Promise<{ perSample: Float64Array; gradient: ParameterVector; trace: GradientTrace }> {
+    const { keep, ...rest } = options;
+    const checked = this.#check(batch, rest, GRADIENT);
+    const { request, gradient } = this.#backwardRequest(checked, rest, true);
+    const { losses, trace } = await this.engine.backward(checked, { ...request, keep }, rest.signal);
+    return { perSample: losses, gradient: gradient!, trace: new GradientTrace(this.space, trace!) };
+  }
+
+  /**
    * Statistics of each sample's own gradient in one forward-backward pass, without holding samples × parameters
    * numbers unless `gradients` asks for them.
    */
@@ -243,10 +260,8 @@ export class LanguageModel extends TransformerModel<ModelConfig, EngineModel> {
   ): Promise<{ jvp: Float64Array; hvp: ParameterVector }> {
     const checked = this.#check(batch, options, HVP);
     const weights = resolveWeights(options.weights, checked.samples);
-    const tangent = ParameterVector.engineOf(v, this.space, 'v');
     const hvp = options.addTo ?? this.vector();
-    const sum = ParameterVector.engineOf(hvp, this.space, 'addTo', { writable: true });
-    if (sum === tangent) throw invalid('addTo', 'a vector other than v', 'v itself');
+    const { tangent, sum } = productVectors(this.space, v, hvp);
     const jvp = await this.engine.hvp(checked, tangent, weights, sum, options.signal);
     return { jvp, hvp };
   }

@@ -3,6 +3,7 @@ import type {
   BackwardResult,
   EngineBatch,
   EngineModel,
+  EngineTrace,
   EngineVector,
   FloatArray,
   MemoryRequest,
@@ -48,11 +49,12 @@ export class ExplainingModel implements EngineModel {
     return this.#explained(batch, { operation: 'loss' }, () => this.#model.logits(batch, signal));
   }
 
-  backward(batch: EngineBatch, request: BackwardRequest, signal?: AbortSignal): Promise<BackwardResult> {
-    const { into, norms, gram, gradients, dots, sketch } = request;
+  async backward(batch: EngineBatch, request: BackwardRequest, signal?: AbortSignal): Promise<BackwardResult> {
+    const { into, norms, gram, gradients, dots, sketch, keep } = request;
     const wanted = { gradient: into !== undefined, norms, gram, gradients };
-    const pass = { operation: 'backward', ...wanted, dots: dots?.length, sketch: sketch?.dimensions } as const;
-    return this.#explained(batch, pass, () => this.#model.backward(batch, request, signal));
+    const pass = { operation: 'backward', ...wanted, dots: dots?.length, sketch: sketch?.dimensions, keep } as const;
+    const result = await this.#explained(batch, pass, () => this.#model.backward(batch, request, signal));
+    return { ...result, trace: result.trace && this.#explainedTrace(batch, result.trace, keep) };
   }
 
   jvp(batch: EngineBatch, v: EngineVector, signal?: AbortSignal): Promise<Float64Array> {
@@ -67,6 +69,14 @@ export class ExplainingModel implements EngineModel {
     signal?: AbortSignal,
   ): Promise<Float64Array> {
     return this.#explained(batch, { operation: 'hvp' }, () => this.#model.hvp(batch, v, weights, sum, signal));
+  }
+
+  #explainedTrace(batch: EngineBatch, trace: EngineTrace, keep: MemoryRequest['keep']): EngineTrace {
+    return {
+      jvp: (v, signal) => this.#explained(batch, { operation: 'jvp', keep }, () => trace.jvp(v, signal)),
+      hvp: (v, sum, signal) => this.#explained(batch, { operation: 'hvp', keep }, () => trace.hvp(v, sum, signal)),
+      dispose: () => trace.dispose(),
+    };
   }
 
   async #explained<T>(batch: EngineBatch, pass: MemoryRequest, call: () => Promise<T>): Promise<T> {

@@ -1,4 +1,5 @@
 import type { Batch } from '../data/batch.ts';
+import type { GradientTrace } from '../model/gradient-trace.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import {
   adjointOfUpdate,
@@ -19,6 +20,8 @@ export interface InnerProblem {
   /** Where the optimizer starts; none: at its first step. */
   state?: OptimizerState;
   signal?: AbortSignal;
+  /** Which pass over the last step's batch is to come, at the parameters that its gradient was taken at. */
+  last: 'jvp' | 'hvp';
 }
 
 /** Derivatives of a scalar by what the optimizer's updates carry from step to step. */
@@ -40,6 +43,7 @@ export class InnerRun {
   readonly #initial: ParameterVector;
   readonly #gradients: ParameterVector[] = [];
   #displaced = false;
+  #trace: GradientTrace | undefined;
 
   constructor(model: LanguageModel, problem: InnerProblem, vectors: VectorLoan) {
     this.#model = model;
@@ -50,14 +54,13 @@ export class InnerRun {
 
   /** Takes the model to θ_T. @returns ℓ_i(θ_t) of each step, and the moments after the last. */
   async forward(): Promise<{ losses: Float64Array[]; moments?: Moments }> {
-    const { batches, weights, signal } = this.#problem;
+    const { batches } = this.#problem;
     const moments = this.#startingMoments();
     const losses: Float64Array[] = [];
     this.#displaced = true;
     for (const [t, batch] of batches.entries()) {
       const into = this.#vectors.take();
-      const { perSample } = await this.#model.gradient(batch, { weights: weights[t], into, signal });
-      losses.push(perSample);
+      losses.push(await this.#gradient(t, batch, into));
       this.#gradients.push(into);
       await this.#update(t, moments);
     }
@@ -82,6 +85,17 @@ export class InnerRun {
     return gradient;
   }
 
+  /** What the gradient of step t computed: of the last step, undefined of others. */
+  traceOf(t: number): GradientTrace | undefined {
+    return t === this.#problem.batches.length - 1 ? this.#trace : undefined;
+  }
+
+  /** Lets go of the trace: its memory is free for the passes of earlier steps. */
+  forgetTrace(): void {
+    this.#trace?.dispose();
+    this.#trace = undefined;
+  }
+
   /** Puts the model back to θ_0. */
   restore(): void {
     if (this.#displaced) this.#model.parameters.copyFrom(this.#initial);
@@ -96,6 +110,15 @@ export class InnerRun {
     this.#displaced = t > 0;
     for (let k = 0; k < t; k++) await this.#update(k, moments);
     return moments;
+  }
+
+  async #gradient(t: number, batch: Batch, into: ParameterVector): Promise<Float64Array> {
+    const { batches, weights, signal, last } = this.#problem;
+    const options = { weights: weights[t], into, signal };
+    if (t < batches.length - 1) return (await this.#model.gradient(batch, options)).perSample;
+    const { perSample, trace } = await this.#model.tracedGradient(batch, { ...options, keep: last });
+    this.#trace = trace;
+    return perSample;
   }
 
   async #update(t: number, moments: Moments | undefined): Promise<void> {

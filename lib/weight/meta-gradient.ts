@@ -66,7 +66,8 @@ export interface MetaGradient {
  *
  * In reverse, step t takes the adjoints of θ and the moments to ḡ = ∂L/∂g_t; one dual pass along ḡ then gives ∂L/∂w_i =
  * ⟨g_i(θ_t), ḡ⟩ and the Hessian product (Σ_i w_i ∇²ℓ_i(θ_t)) ḡ that the adjoint of θ_t lacks. The first step needs the
- * former alone. No graph is kept: memory is one vector a step, a few more, and the activations of one batch.
+ * former alone. The last step's pass finds the activations of its gradient kept. No graph is kept: memory is one vector a
+ * step, a few more, and the activations of one batch.
  *
  * The model is at θ_0 again when the call settles, whatever its outcome.
  * @throws GradfoldError INVALID_ARGUMENT for misuse; INVALID_DATA naming a score that is not finite, or when the run
@@ -74,7 +75,7 @@ export interface MetaGradient {
  */
 export async function metaGradient(model: LanguageModel, options: MetaGradientOptions): Promise<MetaGradient> {
   const problem = checkProblem(model, options);
-  const { temperature, signal } = problem;
+  const { batches, weights, temperature, signal } = problem;
   const pool = options.workspace ?? new VectorPool(model);
   const vectors = new VectorLoan(pool);
   const run = new InnerRun(model, problem, vectors);
@@ -87,17 +88,14 @@ export async function metaGradient(model: LanguageModel, options: MetaGradientOp
     const final = vectors.copyOf(model.parameters);
 
     const weightGradients: Float64Array[] = [];
-    for (let t = problem.batches.length - 1; t >= 0; t--) {
+    for (let t = batches.length - 1; t >= 0; t--) {
       const direction = await run.reverse(t, adjoint);
-      const curved = !options.firstOrder && (t > 0 || options.gradient);
-      const { jvp } = curved
-        ? await model.hvp(problem.batches[t], direction, { weights: problem.weights[t], addTo: adjoint.theta, signal })
-        : await model.jvp(problem.batches[t], direction, { signal });
+      const { jvp } = await derivatives(t, direction, adjoint);
+      run.forgetTrace();
       vectors.give(direction);
       jvp.forEach((derivative, i) => checkConverged(`derivative by weight ${i} of step ${t}`, derivative));
       weightGradients[t] = jvp;
     }
-    const { weights } = problem;
     return {
       outerLoss,
       innerLosses: losses,
@@ -109,10 +107,27 @@ export async function metaGradient(model: LanguageModel, options: MetaGradientOp
       ...(moments && options.finalState && { finalState: advanced(problem, vectors, moments) }),
     };
   } finally {
+    run.forgetTrace();
     run.restore();
     vectors.end();
     if (!options.workspace) pool.dispose();
   }
+
+  /** ∂L/∂w_i of step t, and the Hessian product that the adjoint lacks. */
+  function derivatives(t: number, direction: ParameterVector, { theta }: Adjoint): Promise<{ jvp: Float64Array }> {
+    const trace = run.traceOf(t);
+    if (isCurved(options, t)) {
+      return trace
+        ? trace.hvp(direction, { addTo: theta, signal })
+        : model.hvp(batches[t], direction, { weights: weights[t], addTo: theta, signal });
+    }
+    return trace ? trace.jvp(direction, { signal }) : model.jvp(batches[t], direction, { signal });
+  }
+}
+
+/** Whether the reverse of step t takes a Hessian product. */
+function isCurved({ firstOrder, gradient }: MetaGradientOptions, t: number): boolean {
+  return !firstOrder && (t > 0 || gradient === true);
 }
 
 function checkProblem(model: unknown, options: MetaGradientOptions): InnerProblem & { temperature: number } {
@@ -136,6 +151,7 @@ function checkProblem(model: unknown, options: MetaGradientOptions): InnerProble
     state: state && checkState(model, state),
     signal,
     temperature,
+    last: isCurved(options, batches.length - 1) ? 'hvp' : 'jvp',
   };
 }
 

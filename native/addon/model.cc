@@ -32,6 +32,21 @@ Operation operation_of(const std::string& name) {
   return Operation::backward;
 }
 
+/// Property `keep`: "jvp" or "hvp", the pass that a trace is for; nothing where it is not there.
+Keep keep_of(const Napi::Object& options) {
+  const auto keep = options.Get("keep");
+  if (!keep.IsString()) return Keep::nothing;
+  return keep.As<Napi::String>().Utf8Value() == "hvp" ? Keep::gradients : Keep::activations;
+}
+
+/// The plan of a dual pass over what a trace is of.
+void reserve_traced(LanguageModel& model, const Trace::Of& of, Operation operation) {
+  BackwardRequest request;
+  request.weights = of.weights;
+  request.keep = of.keep;
+  reserve_memory(model, of.batch, operation, request);
+}
+
 }  // namespace
 
 Napi::Function ModelObject::define(Napi::Env env) {
@@ -40,8 +55,9 @@ Napi::Function ModelObject::define(Napi::Env env) {
       {InstanceMethod<&ModelObject::parameters>("parameters"), InstanceMethod<&ModelObject::zeros>("zeros"),
        InstanceMethod<&ModelObject::loss>("loss"), InstanceMethod<&ModelObject::logits>("logits"),
        InstanceMethod<&ModelObject::backward>("backward"), InstanceMethod<&ModelObject::jvp>("jvp"),
-       InstanceMethod<&ModelObject::hvp>("hvp"), InstanceMethod<&ModelObject::memory>("memory"),
-       InstanceMethod<&ModelObject::dispose>("dispose")});
+       InstanceMethod<&ModelObject::hvp>("hvp"), InstanceMethod<&ModelObject::traced_jvp>("tracedJvp"),
+       InstanceMethod<&ModelObject::traced_hvp>("tracedHvp"), InstanceMethod<&ModelObject::forget>("forget"),
+       InstanceMethod<&ModelObject::memory>("memory"), InstanceMethod<&ModelObject::dispose>("dispose")});
 }
 
 ModelObject::ModelObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {}
@@ -89,8 +105,8 @@ Napi::Value ModelObject::logits(const Napi::CallbackInfo& info) {
   });
 }
 
-/// backward(batch, {weights, into, dots, gradients, norms, gram, sketch?}, stop?); gradients: vectors to fill, one a
-/// sample, or none
+/// backward(batch, {weights, into, dots, gradients, norms, gram, sketch?, keep?}, stop?); gradients: vectors to fill,
+/// one a sample, or none; keep: the result has the number of a `trace`
 Napi::Value ModelObject::backward(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto batch = std::make_shared<BatchCopy>(info[0].As<Napi::Object>());
@@ -106,6 +122,7 @@ Napi::Value ModelObject::backward(const Napi::CallbackInfo& info) {
     request.weights = doubles(get(options, "weights"), "weights");
     request.norms = get_flag(options, "norms");
     request.gram = get_flag(options, "gram");
+    request.keep = keep_of(options);
     if (const auto sketch = options.Get("sketch"); sketch.IsObject()) {
       request.sketch = {get_size(sketch.As<Napi::Object>(), "dimensions", 1, kMostDimensions),
                         static_cast<uint64_t>(get_size(sketch.As<Napi::Object>(), "seed", 0, kMostExact))};
@@ -130,6 +147,7 @@ Napi::Value ModelObject::backward(const Napi::CallbackInfo& info) {
             object.Set("losses", float64_array(env, result.losses));
             if (norms) object.Set("norms", float64_array(env, result.norms));
             if (gram) object.Set("gram", float64_array(env, result.gram));
+            if (result.trace > 0) object.Set("trace", static_cast<double>(result.trace));
             if (!result.sketch.empty()) object.Set("sketch", float32_array(env, result.sketch));
             auto dots = Napi::Array::New(env);
             for (size_t k = 0; samples && k < result.dots.size() / samples; k++) {
@@ -176,8 +194,52 @@ Napi::Value ModelObject::hvp(const Napi::CallbackInfo& info) {
   });
 }
 
-/// memory(batch, {operation, dots, gradient, gradients, norms, gram, sketch}) → {parameters, activations, workspace} in
-/// bytes; operation: "loss", "backward", "jvp" or "hvp"; dots: how many. Nothing is computed.
+/// tracedJvp(trace, v, stop?): jvp of the batch of a trace
+Napi::Value ModelObject::traced_jvp(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const int64_t trace = integer_of(info[0], "trace", 1, kMostExact);
+    const auto v = handle_.vector(info[1]);
+    const auto model = handle_.alive<LanguageModel>();
+    return enqueue(info.Env(), *handle_.runtime, info[2], [model, trace, v](const StopFlag& stop) -> Result {
+      reserve_traced(*model, model->trace().of(trace), Operation::jvp);
+      auto jvp = model->traced_jvp(trace, v->data, stop.get());
+      return [jvp = std::move(jvp)](Napi::Env env) { return float64_array(env, jvp); };
+    });
+  });
+}
+
+/// tracedHvp(trace, v, sum, stop?): hvp of the batch of a trace with its weights
+Napi::Value ModelObject::traced_hvp(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const int64_t trace = integer_of(info[0], "trace", 1, kMostExact);
+    const auto v = handle_.vector(info[1]), sum = handle_.vector(info[2]);
+    const auto model = handle_.alive<LanguageModel>();
+    check(v != sum, "the product is not added to its own vector");
+    return enqueue(info.Env(), *handle_.runtime, info[3], [model, trace, v, sum](const StopFlag& stop) -> Result {
+      reserve_traced(*model, model->trace().of(trace), Operation::hvp);
+      auto result = model->traced_hvp(trace, v->data, sum->data, stop.get());
+      return [jvp = std::move(result.jvp)](Napi::Env env) { return float64_array(env, jvp); };
+    });
+  });
+}
+
+/// forget(trace): its batch is let go, its memory waits for the next trace. No error where it is gone already.
+void ModelObject::forget(const Napi::CallbackInfo& info) {
+  guarded(info.Env(), [&] {
+    const int64_t trace = integer_of(info[0], "trace", 1, kMostExact);
+    if (!handle_.network) return;
+    const auto model = handle_.alive<LanguageModel>();
+    try {
+      handle_.runtime->send([model, trace] { model->trace().forget(trace); });
+    } catch (const Error&) {
+      // The backend was disposed, and the trace with it.
+    }
+  });
+}
+
+/// memory(batch, {operation, dots, gradient, gradients, norms, gram, sketch, keep?}) → {parameters, activations,
+/// workspace} in bytes; operation: "loss", "backward", "jvp" or "hvp"; dots: how many; keep, of "jvp" and "hvp": that
+/// there is a trace. Nothing is computed.
 Napi::Value ModelObject::memory(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const BatchCopy batch(info[0].As<Napi::Object>());
@@ -194,10 +256,11 @@ Napi::Value ModelObject::memory(const Napi::CallbackInfo& info) {
     if (get_flag(options, "gradient")) request.gradient = anywhere;
     if (get_flag(options, "gradients")) request.gradients.assign(samples, anywhere);
     request.sketch.dimensions = get_size(options, "sketch", 0, kMostDimensions);
+    request.keep = keep_of(options);
     const MemoryPlan plan = plan_memory(*model, model->tokens(batch.view()), operation, request);
     auto object = Napi::Object::New(info.Env());
     object.Set("parameters", static_cast<double>(plan.parameters));
-    object.Set("activations", static_cast<double>(plan.activations));
+    object.Set("activations", static_cast<double>(plan.activations + plan.trace));
     object.Set("workspace", static_cast<double>(plan.workspace));
     return object;
   });

@@ -129,6 +129,9 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
   Napi::Value backward(const Napi::CallbackInfo& info);
   Napi::Value jvp(const Napi::CallbackInfo& info);
   Napi::Value hvp(const Napi::CallbackInfo& info);
+  Napi::Value traced_jvp(const Napi::CallbackInfo& info);
+  Napi::Value traced_hvp(const Napi::CallbackInfo& info);
+  void forget(const Napi::CallbackInfo& info);
   Napi::Value memory(const Napi::CallbackInfo& info);
   void dispose(const Napi::CallbackInfo& info);
 

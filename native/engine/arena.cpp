@@ -21,6 +21,10 @@ void Arena::reset() {
     release_blocks();
     blocks_.push_back({static_cast<char*>(device_.allocate(peak_)), peak_});
   }
+  rewind();
+}
+
+void Arena::rewind() {
   block_ = 0;
   used_ = 0;
   handed_out_ = 0;

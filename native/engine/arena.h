@@ -19,10 +19,14 @@ class Arena {
   /// Forgets everything handed out. After a pass that had to grow, one block as large as was needed takes the place of
   /// its blocks.
   void reset();
+  /// Forgets as well, but what is there stays: who takes the same again in the same order finds it.
+  void rewind();
   /// Forgets everything and makes sure of one block of at least this size.
   void reserve(size_t bytes);
   /// Largest number of bytes handed out at one time.
   size_t peak() const { return peak_; }
+  /// Bytes handed out now.
+  size_t handed_out() const { return handed_out_; }
 
   template <typename T>
   T* take(int64_t count) {

@@ -88,36 +88,40 @@ Dual Backbone::forward(Pass& pass) const {
   Dual x = pass.take(n, hidden_), next = pass.take(n, hidden_);
   {
     Arena::Scope scope(pass.arena);
-    embedding_.forward(pass, embedding_.take_saved(pass), x);
+    const Embedding::Saved saved = embedding_.take_saved(pass);
+    x = pass.traced(x);
+    embedding_.forward(pass, saved, x);
   }
   for (const auto& block : blocks_) {
     pass.stop_if_cancelled();
     Arena::Scope scope(pass.arena);
-    block->forward(pass, block->take_saved(pass, x), next);
+    const Block::Saved saved = block->take_saved(pass, x);
+    next = pass.traced(next);
+    block->forward(pass, saved, next);
     std::swap(x, next);
   }
   return x;
 }
 
-Backbone::Trace Backbone::forward_keeping(Pass& pass) const {
+Backbone::Saved Backbone::forward_keeping(Pass& pass) const {
   const int64_t n = pass.batch.tokens();
-  Trace trace{embedding_.take_saved(pass), {}, pass.take(n, hidden_)};
-  embedding_.forward(pass, trace.embedding, trace.output);
+  Saved saved{embedding_.take_saved(pass), {}, pass.take(n, hidden_, pass.activations)};
+  embedding_.forward(pass, saved.embedding, saved.output);
   for (const auto& block : blocks_) {
     pass.stop_if_cancelled();
-    trace.blocks.push_back(block->take_saved(pass, trace.output));
-    trace.output = pass.take(n, hidden_);
-    block->forward(pass, trace.blocks.back(), trace.output);
+    saved.blocks.push_back(block->take_saved(pass, saved.output));
+    saved.output = pass.take(n, hidden_, pass.activations);
+    block->forward(pass, saved.blocks.back(), saved.output);
   }
-  return trace;
+  return saved;
 }
 
-void Backbone::backward(Pass& pass, const Trace& trace, const Dual& dx) const {
+void Backbone::backward(Pass& pass, const Saved& saved, const Dual& dx) const {
   for (size_t l = blocks_.size(); l-- > 0;) {
     pass.stop_if_cancelled();
-    blocks_[l]->backward(pass, trace.blocks[l], dx);
+    blocks_[l]->backward(pass, saved.blocks[l], dx);
   }
-  embedding_.backward_norm(pass, trace.embedding, dx);
+  embedding_.backward_norm(pass, saved.embedding, dx);
 }
 
 }  // namespace gradfold

@@ -21,7 +21,7 @@ std::unique_ptr<Activation> make_activation(const TransformerConfig& config);
 class Backbone {
  public:
   /// What backward needs of a forward sweep.
-  struct Trace {
+  struct Saved {
     Embedding::Saved embedding;
     std::vector<Block::Saved> blocks;
     Dual output;  // [N × hidden]
@@ -38,9 +38,9 @@ class Backbone {
 
   /// The residual stream alone: nothing is kept, two streams take turns and one block's scratch serves all.
   Dual forward(Pass& pass) const;
-  Trace forward_keeping(Pass& pass) const;
+  Saved forward_keeping(Pass& pass) const;
   /// dx [N × hidden]: gradient of the output on entry, of the embedding's sum of rows on return.
-  void backward(Pass& pass, const Trace& trace, const Dual& dx) const;
+  void backward(Pass& pass, const Saved& saved, const Dual& dx) const;
   /// The tables' gradients, to be called last; with_tokens: unless a tied head accounts for the token table.
   void backward_tables(Pass& pass, const Dual& dx, bool with_tokens) const {
     embedding_.backward_tables(pass, dx, with_tokens);

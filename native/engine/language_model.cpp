@@ -1,6 +1,8 @@
 #include "language_model.h"
 
 #include <cmath>
+#include <cstring>
+#include <utility>
 
 namespace gradfold {
 
@@ -37,14 +39,14 @@ LanguageHead make_head(const TransformerConfig& config, const Layout& layout, Pa
 }  // namespace
 
 LanguageModel::LanguageModel(Device& device, const TransformerConfig& config, const std::vector<Slot>& slots)
-    : Network(device, config, slots), head_(make_head(config, layout_, parameters_)) {}
+    : Network(device, config, slots), head_(make_head(config, layout_, parameters_)), trace_(device) {}
 
 /// Forward and backward through the whole model.
 LanguageHead::State LanguageModel::sweep(Pass& pass) {
-  const Backbone::Trace trace = backbone_.forward_keeping(pass);
+  const Backbone::Saved saved = backbone_.forward_keeping(pass);
   const Dual dx = pass.take(pass.batch.tokens(), config_.hidden);
-  const LanguageHead::State state = head_.loss_and_backward(pass, trace.output, dx);
-  backbone_.backward(pass, trace, dx);
+  const LanguageHead::State state = head_.loss_and_backward(pass, saved.output, dx);
+  backbone_.backward(pass, saved, dx);
   if (state.deferred) head_.deferred_gradient(pass, state, dx.value);
   backbone_.backward_tables(pass, dx, !head_.covers_embedding(state));
   return state;
@@ -94,6 +96,8 @@ void LanguageModel::ask(Pass& pass, const BackwardRequest& request) const {
 
 BackwardResult LanguageModel::backward(const TokenBatch& batch, const BackwardRequest& request, const Flag* cancelled) {
   const int64_t samples = batch.samples(), vectors = static_cast<int64_t>(request.vectors.size());
+  const bool traced = request.keep != Keep::nothing;
+  check(!traced || !request.per_sample(), "a traced pass takes no per-sample statistics");
   if (request.gradient) device_.fill(request.gradient, 0, parameters_.length());
   for (float* g : request.gradients) device_.fill(g, 0, parameters_.length());
   BackwardResult result;
@@ -102,11 +106,21 @@ BackwardResult LanguageModel::backward(const TokenBatch& batch, const BackwardRe
   result.dots.assign(vectors * samples, 0.0);
   result.gram.assign(request.gram ? samples * samples : 0, 0.0);
   result.sketch.assign(samples * request.sketch.dimensions, 0.0f);
-  if (batch.predictions() == 0) return result;
+  Trace::Of of{batch, request.weights, {}, request.keep};
+  if (traced) {
+    trace_.forget();
+    of.parameters = parameters_.fingerprint(arena_);
+  }
+  if (batch.predictions() == 0) {
+    if (traced) result.trace = trace_.complete(std::move(of));
+    return result;
+  }
 
   Pass pass = begin(batch, cancelled);
+  if (traced) trace_.keep(pass, request.keep);
   ask(pass, request);
   const LanguageHead::State state = sweep(pass);
+  if (traced) result.trace = trace_.complete(std::move(of));
 
   result.losses = batch.sample_means(download(device_, state.loss, batch.predictions()));
   if (request.norms) {
@@ -119,12 +133,26 @@ BackwardResult LanguageModel::backward(const TokenBatch& batch, const BackwardRe
   return result;
 }
 
+std::vector<double> LanguageModel::jvp(Pass& pass) {
+  const LanguageHead::State state = head_.loss(pass, backbone_.forward(pass));
+  return pass.batch.sample_means(download(device_, state.loss_tangent, pass.batch.predictions()));
+}
+
 std::vector<double> LanguageModel::jvp(const TokenBatch& batch, const float* v, const Flag* cancelled) {
   if (batch.predictions() == 0) return std::vector<double>(batch.samples(), 0.0);
   Pass pass = begin(batch, cancelled);
   pass.tangent = v;
-  const LanguageHead::State state = head_.loss(pass, backbone_.forward(pass));
-  return batch.sample_means(download(device_, state.loss_tangent, batch.predictions()));
+  return jvp(pass);
+}
+
+HvpResult LanguageModel::hvp(Pass& pass, const std::vector<double>& weights, float* hvp) {
+  const TokenBatch& batch = pass.batch;
+  pass.gradient = hvp;
+  pass.scale = pass.arena.table(prediction_scale(batch, weights));
+  one_sample(pass);
+  const LanguageHead::State state = sweep(pass);
+  return {batch.sample_means(download(device_, state.loss, batch.predictions())),
+          batch.sample_means(download(device_, state.loss_tangent, batch.predictions()))};
 }
 
 HvpResult LanguageModel::hvp(const TokenBatch& batch, const float* v, const std::vector<double>& weights, float* hvp,
@@ -134,12 +162,38 @@ HvpResult LanguageModel::hvp(const TokenBatch& batch, const float* v, const std:
   }
   Pass pass = begin(batch, cancelled);
   pass.tangent = v;
-  pass.gradient = hvp;
-  pass.scale = pass.arena.table(prediction_scale(batch, weights));
-  one_sample(pass);
-  const LanguageHead::State state = sweep(pass);
-  return {batch.sample_means(download(device_, state.loss, batch.predictions())),
-          batch.sample_means(download(device_, state.loss_tangent, batch.predictions()))};
+  trace_.lend(pass);
+  return this->hvp(pass, weights, hvp);
+}
+
+Pass LanguageModel::begin_traced(const Trace::Of& of, const float* v, const Flag* cancelled) {
+  const std::vector<double> now = parameters_.fingerprint(arena_);
+  // Compared bit by bit: parameters that are not numbers are equal to themselves.
+  if (std::memcmp(now.data(), of.parameters.data(), now.size() * sizeof(double)) != 0) {
+    throw Error(
+        "INVALID_ARGUMENT",
+        "trace: expected the parameters that the traced gradient was taken at, got others; put them back first");
+  }
+  Pass pass = begin(of.batch, cancelled);
+  pass.tangent = v;
+  trace_.recall(pass);
+  return pass;
+}
+
+std::vector<double> LanguageModel::traced_jvp(int64_t trace, const float* v, const Flag* cancelled) {
+  const Trace::Of& of = trace_.of(trace);
+  if (of.batch.predictions() == 0) return jvp(of.batch, v, cancelled);
+  Pass pass = begin_traced(of, v, cancelled);
+  return jvp(pass);
+}
+
+HvpResult LanguageModel::traced_hvp(int64_t trace, const float* v, float* hvp, const Flag* cancelled) {
+  const Trace::Of& of = trace_.of(trace);
+  if (of.batch.predictions() == 0) return this->hvp(of.batch, v, of.weights, hvp, cancelled);
+  Pass pass = begin_traced(of, v, cancelled);
+  const HvpResult result = this->hvp(pass, of.weights, hvp);
+  if (of.keep == Keep::gradients) trace_.check_recalled();
+  return result;
 }
 
 }  // namespace gradfold

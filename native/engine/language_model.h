@@ -6,6 +6,7 @@
 
 #include "layers/language_head.h"
 #include "network.h"
+#include "trace.h"
 
 namespace gradfold {
 
@@ -22,6 +23,7 @@ struct BackwardRequest {
   std::vector<float*> gradients;      // overwritten with g_i, one a sample
   bool norms = false, gram = false;
   SketchRequest sketch;
+  Keep keep = Keep::nothing;  // not with per-sample statistics, whose pass leaves the weights out
 
   bool per_sample() const { return norms || gram || !vectors.empty() || !gradients.empty() || sketch.dimensions > 0; }
 };
@@ -31,6 +33,7 @@ struct BackwardResult {
   std::vector<double> dots;           // [vectors × samples]
   std::vector<double> gram;           // [samples × samples]
   std::vector<float> sketch;          // [samples × dimensions]
+  int64_t trace = 0;                  // number of what was kept; 0: nothing
 };
 
 struct HvpResult {
@@ -54,11 +57,23 @@ class LanguageModel : public Network {
   HvpResult hvp(const TokenBatch& batch, const float* v, const std::vector<double>& weights, float* hvp,
                 const Flag* cancelled);
 
+  /// What the last pass that was to keep has kept.
+  Trace& trace() { return trace_; }
+  /// jvp and hvp of the batch (and weights) of a trace. Throws DISPOSED where the trace is not there any more,
+  /// INVALID_ARGUMENT where the parameters are not those that it was made at.
+  std::vector<double> traced_jvp(int64_t trace, const float* v, const Flag* cancelled);
+  HvpResult traced_hvp(int64_t trace, const float* v, float* hvp, const Flag* cancelled);
+
  private:
+  /// A dual pass that finds the values of a trace.
+  Pass begin_traced(const Trace::Of& of, const float* v, const Flag* cancelled);
+  std::vector<double> jvp(Pass& pass);
+  HvpResult hvp(Pass& pass, const std::vector<double>& weights, float* hvp);
   void ask(Pass& pass, const BackwardRequest& request) const;
   LanguageHead::State sweep(Pass& pass);
 
   LanguageHead head_;
+  Trace trace_;
 };
 
 }  // namespace gradfold

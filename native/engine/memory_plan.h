@@ -13,10 +13,12 @@ enum class Operation { loss, logits, backward, jvp, hvp };
 struct MemoryPlan {
   size_t parameters;   // the model's own, and their forms prepared for products
   size_t activations;  // everything of one pass
+  size_t trace;        // what it keeps or finds kept
   size_t workspace;    // the threads' scratch, about
 };
 
-/// The request's pointers say what is wanted, but nothing is read or written through them.
+/// The request's pointers say what is wanted, but nothing is read or written through them. Of a JVP or Hessian product
+/// only `keep` and weights are looked at: whether a trace of its gradient pass is there.
 MemoryPlan plan_memory(const LanguageModel& model, const TokenBatch& batch, Operation operation,
                        const BackwardRequest& request);
 

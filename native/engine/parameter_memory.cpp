@@ -1,5 +1,7 @@
 #include "parameter_memory.h"
 
+#include <algorithm>
+
 #include "error.h"
 
 namespace gradfold {
@@ -40,6 +42,19 @@ WeightOperand ParameterMemory::operand(const Weight& w) const {
   }
   check(found->second.weight.rows == w.rows && found->second.weight.cols == w.cols, "an operand is a whole weight");
   return {matrix, found->second.memory};
+}
+
+std::vector<double> ParameterMemory::fingerprint(Arena& arena) const {
+  constexpr int64_t kStretch = int64_t{1} << 18;
+  arena.reset();
+  const Mat signs = arena.matrix(1, std::min(kStretch, length_));
+  device_.random_signs(0, 0, signs);
+  std::vector<double> sums;
+  for (int64_t begin = 0; begin < length_; begin += kStretch) {
+    sums.push_back(device_.dot(data_ + begin, signs.data, std::min(kStretch, length_ - begin)));
+  }
+  device_.flush();  // a step that repeats begins after what waits for results
+  return sums;
 }
 
 size_t ParameterMemory::prepared_bytes() const {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "../kernels/kernels.h"
+#include "arena.h"
 #include "parameters.h"
 
 namespace gradfold {
@@ -30,6 +31,10 @@ class ParameterMemory {
   /// Prepares all operands anew if numbers were written since.
   void refresh();
   WeightOperand operand(const Weight& w) const;
+
+  /// Numbers that are the same for the same parameters, bit by bit, and hardly for any that differ by more than their
+  /// rounding: sums of the parameters under random signs, one for each stretch of them. Resets the arena.
+  std::vector<double> fingerprint(Arena& arena) const;
 
   /// Bytes that the prepared forms take.
   size_t prepared_bytes() const;

@@ -18,15 +18,18 @@ namespace gradfold {
 /// and its gradient.
 struct Dual {
   Mat value;
-  Mat tangent;  // data is null in a plain pass
+  Mat tangent;         // data is null in a plain pass
+  bool known = false;  // the value is there already (trace.h): who would write it does not
 };
 
 /// The same in the device's precision, or in float32: stored activations and operands of products.
 struct AnyDual {
   AnyMat value;
   AnyMat tangent;
-  AnyDual(const AnyMat& value_, const AnyMat& tangent_) : value(value_), tangent(tangent_) {}
-  AnyDual(const Dual& d) : value(d.value), tangent(d.tangent) {}
+  bool known;
+  AnyDual(const AnyMat& value_, const AnyMat& tangent_, bool known_ = false)
+      : value(value_), tangent(tangent_), known(known_) {}
+  AnyDual(const Dual& d) : value(d.value), tangent(d.tangent), known(d.known) {}
 };
 
 /// How the tokens (or the predictions) of a batch divide into the samples of the statistics.
@@ -49,9 +52,21 @@ struct TableIndex {
   EmbeddingGroups groups{};
 };
 
+/// Where values are taken from, and whether they are there already.
+struct Place {
+  Arena* arena;
+  bool known;
+};
+
 struct Pass {
   Pass(Device& device_, Arena& arena_, const TokenBatch& batch_, ParameterMemory& parameters_)
-      : device(device_), arena(arena_), batch(batch_), parameters(parameters_) {}
+      : device(device_),
+        arena(arena_),
+        batch(batch_),
+        parameters(parameters_),
+        scratch{&arena_, false},
+        activations(scratch),
+        input_gradients(scratch) {}
 
   Device& device;
   Arena& arena;
@@ -60,6 +75,11 @@ struct Pass {
   const std::atomic<bool>* cancelled = nullptr;
 
   const float* tangent = nullptr;  // of the parameters: makes this a dual pass
+
+  // A trace is a place of its own for what costs products: activations that a backward pass reads, and gradients that
+  // come out of a linear layer.
+  const Place scratch;
+  Place activations, input_gradients;
 
   // Tables on the device.
   TableIndex tokens, positions, types;
@@ -77,6 +97,8 @@ struct Pass {
   std::vector<float*> gradients;      // g_i, whole
 
   bool dual() const { return tangent != nullptr; }
+  /// Whether values are kept in a trace or found there.
+  bool traced() const { return activations.arena != &arena; }
   bool has_statistics() const {
     return statistics.norms2 || statistics.vectors > 0 || statistics.gram || !gradients.empty() ||
            sketch.dimensions > 0;
@@ -86,18 +108,27 @@ struct Pass {
   ConstMat value_matrix(const Weight& w) const { return {value_of(w), w.rows, w.cols, w.cols}; }
   ConstMat tangent_matrix(const Weight& w) const { return {tangent_of(w), w.rows, w.cols, w.cols}; }
 
-  /// Float32.
-  Dual take(int64_t rows, int64_t cols) {
-    Dual taken{arena.matrix(rows, cols), {nullptr, rows, cols, cols}};
+  /// Float32; the value at a place, the tangent always scratch.
+  Dual take(int64_t rows, int64_t cols, const Place& place) {
+    Dual taken{place.arena->matrix(rows, cols), {nullptr, rows, cols, cols}, place.known};
     if (dual()) taken.tangent = arena.matrix(rows, cols);
     return taken;
   }
+  Dual take(int64_t rows, int64_t cols) { return take(rows, cols, scratch); }
   /// In the device's precision.
-  AnyDual take_stored(int64_t rows, int64_t cols) {
+  AnyDual take_stored(int64_t rows, int64_t cols, const Place& place) {
     const Type type = device.precision();
-    AnyDual taken{arena.matrix(rows, cols, type), {nullptr, rows, cols, cols, type}};
+    AnyDual taken{place.arena->matrix(rows, cols, type), {nullptr, rows, cols, cols, type}, place.known};
     if (dual()) taken.tangent = arena.matrix(rows, cols, type);
     return taken;
+  }
+  AnyDual take_stored(int64_t rows, int64_t cols) { return take_stored(rows, cols, scratch); }
+  /// d, its value where a trace has that of the activation which it is to hold.
+  Dual traced(Dual d) {
+    if (!traced()) return d;
+    d.value = activations.arena->matrix(d.value.rows, d.value.cols);
+    d.known = activations.known;
+    return d;
   }
   /// A matrix as an operand of products: itself, or its copy in the device's precision.
   ConstAnyMat stored(const ConstAnyMat& m) {
@@ -118,8 +149,13 @@ struct Pass {
     if (dual()) device.fill(d.tangent.data, value, d.value.rows * d.value.cols);
   }
   void copy(const Dual& from, const Dual& to) {
-    device.copy(to.value.data, from.value.data, from.value.rows * from.value.cols);
+    if (!to.known) device.copy(to.value.data, from.value.data, from.value.rows * from.value.cols);
     if (dual()) device.copy(to.tangent.data, from.tangent.data, from.value.rows * from.value.cols);
+  }
+  /// to += from
+  void add(const Dual& from, const Dual& to) {
+    device.axpy(to.value.data, 1, from.value.data, from.value.rows * from.value.cols);
+    if (dual()) device.axpy(to.tangent.data, 1, from.tangent.data, from.value.rows * from.value.cols);
   }
 
   SampleStatistics statistics_over(const Ranges& ranges) const {

@@ -34,13 +34,13 @@ std::vector<double> SequenceRater::backward(const TokenBatch& batch, const std::
   Pass pass = begin(batch, cancelled);
   pass.gradient = gradient;
   one_sample(pass);
-  const Backbone::Trace trace = backbone_.forward_keeping(pass);
-  const ScoreHead::State state = head_.forward(pass, trace.output);
+  const Backbone::Saved saved = backbone_.forward_keeping(pass);
+  const ScoreHead::State state = head_.forward(pass, saved.output);
   const std::vector<float> seeds(score_gradients.begin(), score_gradients.end());
   const Mat c{arena_.table(seeds), batch.samples(), 1, 1};
   const Dual dx = pass.take(batch.tokens(), config_.hidden);
-  head_.backward(pass, state, trace.output, c, dx);
-  backbone_.backward(pass, trace, dx);
+  head_.backward(pass, state, saved.output, c, dx);
+  backbone_.backward(pass, saved, dx);
   backbone_.backward_tables(pass, dx, true);
   return scores_of(device_, state);
 }

@@ -117,6 +117,22 @@ describe.skipIf(addon === null)('the addon refuses', () => {
     expect(() => model.memory({ ...batch, samples: 5 }, { ...plan, dots: 0, sketch: 0 })).toThrow(invalid);
   });
 
+  it('traces that are not there', async () => {
+    const gone = { code: 'DISPOSED' };
+    const [v, sum] = [model.zeros(), model.zeros()];
+    await expect(model.tracedJvp(77, v)).rejects.toMatchObject(gone);
+    await expect(model.tracedHvp(77, v, sum)).rejects.toMatchObject(gone);
+    model.forget(77);
+    for (const number of [0, -1, 0.5, NaN, 2 ** 60]) {
+      expect(() => model.tracedJvp(number, v)).toThrow(invalid);
+      expect(() => model.tracedHvp(number, v, sum)).toThrow(invalid);
+      expect(() => model.forget(number)).toThrow(invalid);
+    }
+    expect(() => model.tracedHvp(77, v, v)).toThrow(invalid);
+    const statistics = { ...request, norms: true, keep: 'hvp' as const };
+    await expect(model.backward(batch, statistics)).rejects.toThrow(invalid);
+  });
+
   it('objects that were made by their constructor alone', () => {
     const disposed = expect.objectContaining({ code: 'DISPOSED' });
     const bare = new (model.constructor as new () => NativeModel)();

@@ -9,7 +9,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 
 const [library, mode, ...rest] = isMainThread ? process.argv.slice(2) : workerData;
-const { collate, createOptimizer, foldOrderAsync, LanguageModel, openBackend } = await import(
+const { collate, createOptimizer, foldOrderAsync, LanguageModel, metaGradient, openBackend } = await import(
   pathToFileURL(join(library, 'index.js')).href
 );
 
@@ -69,6 +69,19 @@ const CYCLES = {
       if (!dispose) return;
       optimizer.dispose();
       for (const vector of vectors) vector.dispose();
+    };
+  },
+  metaGradients: async (backend) => {
+    const model = await LanguageModel.initialize(SMALL, { backend, seed: 1 });
+    const problem = {
+      batches: [smallBatch, smallBatch],
+      scores: [Float64Array.of(0), Float64Array.of(0)],
+      outer: smallBatch,
+      optimizer: { kind: 'sgd', lr: 0.1 },
+    };
+    return async (dispose) => {
+      const { final } = await metaGradient(model, problem);
+      if (dispose) final.dispose();
     };
   },
   backends: () => async (dispose) => {

@@ -7,7 +7,7 @@ import { loadAddon } from '../../lib/backend/addon.ts';
 import { compileLibrary, type CompiledLibrary } from '../support/compile-library.ts';
 
 interface Growth {
-  kind: 'models' | 'vectors' | 'backends';
+  kind: 'models' | 'vectors' | 'metaGradients' | 'backends';
   /** Whether the cycles dispose of what they make, or leave it to the collector. */
   way: 'dispose' | 'collect';
   cycles: number;
@@ -18,6 +18,7 @@ interface Growth {
 const GROWTH: Growth[] = [
   { kind: 'models', way: 'dispose', cycles: 12_000, least: 2800 },
   { kind: 'vectors', way: 'dispose', cycles: 12_000, least: 2800 },
+  { kind: 'metaGradients', way: 'dispose', cycles: 6000, least: 2800 },
   { kind: 'backends', way: 'dispose', cycles: 12_000, least: 20_000 },
   { kind: 'models', way: 'collect', cycles: 6000, least: 2800 },
   { kind: 'vectors', way: 'collect', cycles: 12_000, least: 2800 },

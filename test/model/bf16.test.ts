@@ -58,6 +58,11 @@ describeUnless(products.length === 0 ? 'the CPU addon is not built' : undefined,
       const { hvp } = await model.hvp(toBatch(raw), v, { weights: raw.sample_weights });
       const exact = model.vector(await fixture.tensors('expected', 'hvp_v0'));
       expect(relativeDistance(hvp, exact)).toBeLessThan(VECTOR);
+
+      const { trace } = await model.tracedGradient(toBatch(raw), { weights: raw.sample_weights, keep: 'hvp' });
+      const traced = model.vector();
+      await trace.hvp(v, { addTo: traced });
+      expect(traced.toRecord()).toEqual(hvp.toRecord());
     });
 
     it.each(Object.entries(ARCHITECTURES))('%s ranks samples as float32 does', async (_, architecture) => {

@@ -1,10 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { addonReason } from '../../lib/backend/addon.ts';
 import { openBackend } from '../../lib/backend/open.ts';
 import { openReferenceBackend } from '../../lib/backend/reference/backend.ts';
 import type { Backend, BackendName } from '../../lib/backend/types.ts';
 import { collate, type Batch } from '../../lib/data/batch.ts';
 import type { ModelConfig } from '../../lib/model/config.ts';
+import type { GradientTrace } from '../../lib/model/gradient-trace.ts';
 import { LanguageModel } from '../../lib/model/language-model.ts';
 import type { OptimizerConfig } from '../../lib/model/optimizer.ts';
 import { resolveOptimizer, updateParameters, type OptimizerState } from '../../lib/model/optimizer-update.ts';
@@ -210,6 +211,55 @@ describe('finite differences in float64', () => {
       });
       expect(Math.abs(gradient!.dot(direction) - slope)).toBeLessThan(1e-6 * gradient!.norm() * direction.norm());
     }
+  });
+});
+
+describeUnless(addonReason(), 'the trace of the last step on the CPU engine', () => {
+  let backend: Backend;
+  beforeAll(async () => {
+    backend = await openBackend('cpu');
+  });
+  afterEach(() => vi.restoreAllMocks());
+  afterAll(() => backend.dispose());
+
+  const models: Record<string, ModelConfig> = {
+    ...ARCHITECTURES,
+    'llama, tied': { ...SMALL, tie_word_embeddings: true },
+  };
+  const optimizers: OptimizerConfig[] = [{ kind: 'sgd', lr: 0.3 }, ADAMW];
+  const cases = Object.keys(models).flatMap((name) =>
+    optimizers.flatMap((optimizer) => [1, 2, 3].map((steps) => ({ name, optimizer, kind: optimizer.kind, steps }))),
+  );
+  it.each(cases)('$name, $kind, T = $steps: the same bits as without', async ({ name, optimizer, steps }) => {
+    const sizes = ([[3, 7], [2, 9], [4, 8]] as [number, number][]).slice(0, steps); // prettier-ignore
+    const problem: Problem = { title: name, config: models[name], optimizer, sizes, kind: 'packed' };
+    const model = await LanguageModel.initialize(problem.config, { backend, seed: 3 });
+    const options = optionsOf(model, problem);
+    const variants = [{}, { gradient: true }, { firstOrder: true }];
+    const results = async () => {
+      const all: object[] = [];
+      for (const variant of variants) {
+        const { final, gradient, ...rest } = await metaGradient(model, { ...options, ...variant });
+        all.push({ ...rest, final: final.toRecord(), gradient: gradient?.toRecord() });
+      }
+      return all;
+    };
+    const traced = vi.spyOn(LanguageModel.prototype, 'tracedGradient');
+    const expected = await results();
+    const kept = traced.mock.calls.map(([batch, { keep }]) => [batch, keep]);
+    const last = options.batches[steps - 1];
+    expect(kept).toEqual([[last, steps > 1 ? 'hvp' : 'jvp'], [last, 'hvp'], [last, 'jvp']]); // prettier-ignore
+    traced.mockImplementation(async (batch, { keep, ...rest }) => {
+      const { weights } = rest;
+      const trace = {
+        jvp: (v: ParameterVector) => model.jvp(batch, v),
+        hvp: (v: ParameterVector, { addTo }: { addTo: ParameterVector }) => model.hvp(batch, v, { weights, addTo }),
+        dispose: () => expect(keep).toBeDefined(),
+      };
+      return { ...(await model.gradient(batch, rest)), trace: trace as unknown as GradientTrace };
+    });
+    expect(await results()).toEqual(expected);
+    model.dispose();
   });
 });
 

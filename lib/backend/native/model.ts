@@ -4,6 +4,7 @@ import type {
   BackwardResult,
   EngineBatch,
   EngineModel,
+  EngineTrace,
   EngineVector,
   MemoryRequest,
 } from '../types.ts';
@@ -34,6 +35,7 @@ export class AddonModel extends AddonNetwork<NativeModel> implements EngineModel
           norms: request.norms ?? false,
           gram: request.gram ?? false,
           sketch: request.sketch,
+          keep: request.keep,
         },
         stop,
       ),
@@ -45,6 +47,7 @@ export class AddonModel extends AddonNetwork<NativeModel> implements EngineModel
       sketch: result.sketch,
       dots: request.dots && result.dots,
       gradients: request.gradients ? gradients : undefined,
+      trace: result.trace === undefined ? undefined : this.#trace(result.trace),
     };
   }
 
@@ -71,7 +74,19 @@ export class AddonModel extends AddonNetwork<NativeModel> implements EngineModel
       gradients = false,
       dots = 0,
       sketch = 0,
+      keep,
     } = request;
-    return rethrowing(() => this.native.memory(batch, { operation, gradient, norms, gram, gradients, dots, sketch }));
+    return rethrowing(() =>
+      this.native.memory(batch, { operation, gradient, norms, gram, gradients, dots, sketch, keep }),
+    );
+  }
+
+  #trace(number: number): EngineTrace {
+    return {
+      jvp: (v, signal) => this.job(signal, (stop) => this.native.tracedJvp(number, nativeOf(v), stop)),
+      hvp: (v, sum, signal) =>
+        this.job(signal, (stop) => this.native.tracedHvp(number, nativeOf(v), nativeOf(sum), stop)),
+      dispose: () => rethrowing(() => this.native.forget(number)),
+    };
   }
 }

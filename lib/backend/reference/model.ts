@@ -1,6 +1,6 @@
 import type { ParameterLayout } from '../../model/layout.ts';
 import type { TransformerShape } from '../../model/shape.ts';
-import type { BackwardRequest, BackwardResult, EngineBatch, EngineModel, EngineVector } from '../types.ts';
+import type { BackwardRequest, BackwardResult, EngineBatch, EngineModel, EngineTrace, EngineVector } from '../types.ts';
 import { addScaled, innerProduct } from './dense.ts';
 import { gradient } from './gradient.ts';
 import { sampleLoss } from './loss.ts';
@@ -107,6 +107,16 @@ export class ReferenceModel extends ReferenceNetwork implements EngineModel {
       gram: request.gram ? Float64Array.from(kept.flatMap((a) => kept.map((b) => innerProduct(a, b)))) : undefined,
       gradients: request.gradients ? kept.map((g) => this.vector(g)) : undefined,
       sketch: sketcher && Float32Array.from(sketches.flatMap((sketch) => [...sketch])),
+      trace: request.keep && this.#trace(batch, request.weights),
+    };
+  }
+
+  /** Nothing is kept: the passes are the ordinary ones. */
+  #trace(batch: EngineBatch, weights: Float64Array): EngineTrace {
+    return {
+      jvp: (v, signal) => this.jvp(batch, v, signal),
+      hvp: (v, sum, signal) => this.hvp(batch, v, weights, sum, signal),
+      dispose: () => undefined,
     };
   }
 

@@ -14,14 +14,14 @@ AttentionShape Attention::shape(const Pass& pass) const {
           static_cast<float>(1.0 / std::sqrt(static_cast<double>(g_.head_dim))),
           g_.causal,
           g_.window,
-          pass.dual()};
+          pass.dual() || pass.traced()};
 }
 
 // Queries and keys are neighbours: one call turns both.
 
 void Attention::forward(Pass& pass, const AnyDual& qkv, const AnyDual& out, float* lse) const {
   rotary_->turn(pass, g_.heads + g_.kv_heads, qkv, 1);
-  pass.device.attention(shape(pass), qkv.value, out.value, lse);
+  if (!out.known) pass.device.attention(shape(pass), qkv.value, out.value, lse);
   if (pass.dual()) pass.device.attention_tangent(shape(pass), qkv.value, qkv.tangent, lse, out.tangent);
 }
 

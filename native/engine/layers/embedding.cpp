@@ -7,17 +7,17 @@ namespace gradfold {
 Embedding::Saved Embedding::take_saved(Pass& pass) const {
   if (!tables_.norm) return {};
   const int64_t n = pass.batch.tokens();
-  return {pass.take(n, tables_.tokens.cols), tables_.norm->take_saved(pass, n)};
+  return {pass.take(n, tables_.tokens.cols, pass.activations), tables_.norm->take_saved(pass, n)};
 }
 
 void Embedding::forward(Pass& pass, const Saved& saved, const Dual& x) const {
   const Dual& sum = tables_.norm ? saved.sum : x;
   const auto add = [&](const std::optional<Weight>& table, const TableIndex& index) {
     if (!table) return;
-    pass.device.add_gathered_rows(pass.value_matrix(*table), index.row, sum.value);
+    if (!sum.known) pass.device.add_gathered_rows(pass.value_matrix(*table), index.row, sum.value);
     if (pass.dual()) pass.device.add_gathered_rows(pass.tangent_matrix(*table), index.row, sum.tangent);
   };
-  pass.device.gather_rows(pass.value_matrix(tables_.tokens), pass.tokens.row, sum.value);
+  if (!sum.known) pass.device.gather_rows(pass.value_matrix(tables_.tokens), pass.tokens.row, sum.value);
   if (pass.dual()) pass.device.gather_rows(pass.tangent_matrix(tables_.tokens), pass.tokens.row, sum.tangent);
   add(tables_.positions, pass.positions);
   add(tables_.types, pass.types);

@@ -5,7 +5,7 @@ namespace gradfold {
 HeadTransform::Saved HeadTransform::take_saved(Pass& pass, const Dual& x) const {
   const int64_t n = x.value.rows, d = x.value.cols;
   if (!dense_) return {x, x, norm_->take_saved(pass, n)};
-  return {pass.take_stored(n, d), pass.take(n, d), norm_->take_saved(pass, n)};
+  return {pass.take_stored(n, d, pass.activations), pass.take(n, d), norm_->take_saved(pass, n)};
 }
 
 void HeadTransform::forward(Pass& pass, const Dual& x, const Saved& saved, const AnyDual& y) const {

@@ -8,12 +8,20 @@ namespace gradfold {
 
 namespace {
 
-/// Bytes of float32 logits held at a time: large enough that the projection's products run at full rate, small enough
-/// that the block stays in a server's last-level cache.
+/// Bytes of float32 logits, tangents included, held at a time: large enough that the projection's products run at full
+/// rate, small enough that the block stays in a server's last-level cache.
 constexpr int64_t kLogitBytes = int64_t{64} << 20;
 
 int64_t rows_of_block(int64_t vocabulary) {
   return std::max<int64_t>(1, kLogitBytes / (vocabulary * static_cast<int64_t>(sizeof(float))));
+}
+
+/// The same of a pass; half of it in a dual pass, in whole tiles of products where it has one.
+int64_t rows_of_block(const Pass& pass, int64_t vocabulary) {
+  constexpr int64_t kTile = 128;
+  if (!pass.dual()) return rows_of_block(vocabulary);
+  const int64_t rows = rows_of_block(2 * vocabulary);
+  return rows < kTile ? rows : rows / kTile * kTile;
 }
 
 /// The first prediction after the block that starts at `first`: whole samples while statistics are taken.
@@ -39,7 +47,7 @@ AnyMat rows_of(const AnyMat& m, int64_t first, int64_t rows) {
 }
 
 AnyDual rows_of(const AnyDual& d, int64_t first, int64_t rows) {
-  return {rows_of(d.value, first, rows), rows_of(d.tangent, first, rows)};
+  return {rows_of(d.value, first, rows), rows_of(d.tangent, first, rows), d.known};
 }
 
 /// Where the gradient of a block of logits goes: onto them in float32, elsewhere as operands of other precision.
@@ -99,7 +107,7 @@ LanguageHead::State LanguageHead::loss(Pass& pass, const Dual& x) const {
   Arena::Scope scope(pass.arena);
   const Dual selected = select(pass, x);
   transform_.forward(pass, selected, transform_.take_saved(pass, selected), state.hidden);
-  const int64_t rows = rows_of_block(projection_.weight().rows);
+  const int64_t rows = rows_of_block(pass, projection_.weight().rows);
   for (int64_t first = 0; first < n; first += rows) {
     pass.stop_if_cancelled();
     block(pass, state, first, std::min(rows, n - first), nullptr);
@@ -128,12 +136,12 @@ LanguageHead::State LanguageHead::loss_and_backward(Pass& pass, const Dual& x, c
   const State state = take_state(pass, d);
   Arena::Scope scope(pass.arena);
   const Dual selected = select(pass, x), dselected = pass.take(n, d);
-  const AnyDual dhidden = pass.take_stored(n, d);
   const HeadTransform::Saved saved = transform_.take_saved(pass, selected);
+  const AnyDual dhidden = pass.take_stored(n, d, pass.input_gradients);
   transform_.forward(pass, selected, saved, state.hidden);
 
   const bool whole_samples = pass.has_statistics() && !state.deferred;
-  const int64_t rows = rows_of_block(projection_.weight().rows);
+  const int64_t rows = rows_of_block(pass, projection_.weight().rows);
   for (int64_t first = 0; first < n;) {
     pass.stop_if_cancelled();
     const int64_t end = end_of_block(pass, first, rows, whole_samples);

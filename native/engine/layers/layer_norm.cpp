@@ -11,11 +11,12 @@ class LayerNorm final : public Norm {
 
   Saved take_saved(Pass& pass, int64_t rows) const override {
     const auto tangent = [&] { return pass.dual() ? pass.arena.take<float>(rows) : nullptr; };
-    return {pass.arena.take<float>(rows), pass.arena.take<float>(rows), tangent(), tangent()};
+    Arena& values = *pass.activations.arena;
+    return {values.take<float>(rows), values.take<float>(rows), tangent(), tangent()};
   }
 
   void forward(Pass& pass, const Dual& x, const AnyDual& y, const Saved& saved) const override {
-    pass.device.layer_norm(x.value, pass.value_of(wb_), eps_, y.value, saved.mean, saved.rstd);
+    if (!y.known) pass.device.layer_norm(x.value, pass.value_of(wb_), eps_, y.value, saved.mean, saved.rstd);
     if (!pass.dual()) return;
     pass.device.layer_norm_tangent(x.value, x.tangent, pass.value_of(wb_), pass.tangent_of(wb_), saved.mean, saved.rstd,
                                    y.tangent, saved.mean_tangent, saved.rstd_tangent);

@@ -22,20 +22,22 @@ void Linear::apply_tangent(Pass& pass, const AnyMat& x, bool transpose, const An
 void Linear::forward(Pass& pass, const AnyDual& x, const AnyDual& y, float beta) const {
   Device& device = pass.device;
   const WeightOperand w = pass.parameters.operand(w_);
-  device.apply_weight(x.value, w, !input_major_, y.value, beta);
-  if (bias_) device.add_bias(pass.value_of(*bias_), y.value);
+  if (!y.known) {
+    device.apply_weight(x.value, w, !input_major_, y.value, beta);
+    if (bias_) device.add_bias(pass.value_of(*bias_), y.value);
+  }
   if (!pass.dual()) return;
   device.apply_weight(x.tangent, w, !input_major_, y.tangent, beta);
   apply_tangent(pass, x.value, !input_major_, y.tangent);
   if (bias_) device.add_bias(pass.tangent_of(*bias_), y.tangent);
 }
 
-void Linear::backward(Pass& pass, const AnyDual& dy, const AnyDual& dx, float beta) const {
+void Linear::backward(Pass& pass, const AnyDual& dy, const AnyDual& dx) const {
   Device& device = pass.device;
   const WeightOperand w = pass.parameters.operand(w_);
-  device.apply_weight(dy.value, w, input_major_, dx.value, beta);
+  if (!dx.known) device.apply_weight(dy.value, w, input_major_, dx.value, 0);
   if (!pass.dual()) return;
-  device.apply_weight(dy.tangent, w, input_major_, dx.tangent, beta);
+  device.apply_weight(dy.tangent, w, input_major_, dx.tangent, 0);
   apply_tangent(pass, dy.value, input_major_, dx.tangent);
 }
 

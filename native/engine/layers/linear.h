@@ -22,8 +22,8 @@ class Linear {
   /// y = x Wᵀ + b + beta y;  ẏ = ẋWᵀ + xẆᵀ + ḃ + beta ẏ. x in the device's precision.
   void forward(Pass& pass, const AnyDual& x, const AnyDual& y, float beta = 0) const;
 
-  /// dx = dy W + beta dx;  ḋx = ḋy W + dy Ẇ + beta ḋx. dy in the device's precision.
-  void backward(Pass& pass, const AnyDual& dy, const AnyDual& dx, float beta = 0) const;
+  /// dx = dy W;  ḋx = ḋy W + dy Ẇ. dy in the device's precision.
+  void backward(Pass& pass, const AnyDual& dy, const AnyDual& dx) const;
 
   /// The parameters' share: per sample G_iᵀX_i and Σ G_t with their statistics, or of the Hessian product ḋyᵀx + dyᵀẋ
   /// and Σ ḋy. The rows of x and dy are those that `ranges` divides.

@@ -14,8 +14,8 @@ class PostNormBlock final : public Block {
   Saved take_saved(Pass& pass, const Dual& input) const override {
     const int64_t n = input.value.rows, d = input.value.cols;
     return {input,
-            pass.take(n, d),
-            pass.take(n, d),
+            pass.take(n, d, pass.activations),
+            pass.take(n, d, pass.activations),
             parts_.attention.take_saved(pass),
             parts_.mlp.take_saved(pass),
             parts_.attention_norm->take_saved(pass, n),
@@ -38,19 +38,21 @@ class PostNormBlock final : public Block {
     const int64_t n = dx.value.rows, d = dx.value.cols;
     const AnyDual middle = pass.take_stored(n, d);
     const Dual dsum = pass.take(n, d);
+    // The stream goes around a sublayer as well as through it: its gradient gains the share that came through.
+    const auto through = [&](const auto& sublayer, const AnyDual& x, const auto& kept, const Dual& gradient) {
+      Arena::Scope inner(pass.arena);
+      const Dual share = pass.take(n, d, pass.input_gradients);
+      sublayer.backward(pass, x, kept, pass.stored(gradient), share);
+      pass.add(share, gradient);
+    };
     pass.fill(dsum, 0);
     parts_.mlp_norm->backward(pass, dx, saved.second, saved.mlp_norm, pass.token_ranges, dsum);
     parts_.attention_norm->forward(pass, saved.first, middle, saved.attention_norm);
-    {
-      // The stream goes around the sublayer as well as through it: dsum gains the share that came through.
-      Arena::Scope inner(pass.arena);
-      parts_.mlp.backward(pass, middle, saved.mlp, pass.stored(dsum), dsum, 1);
-    }
+    through(parts_.mlp, middle, saved.mlp, dsum);
     pass.stop_if_cancelled();
     pass.fill(dx, 0);
     parts_.attention_norm->backward(pass, dsum, saved.first, saved.attention_norm, pass.token_ranges, dx);
-    Arena::Scope inner(pass.arena);
-    parts_.attention.backward(pass, pass.stored(saved.input), saved.attention, pass.stored(dx), dx, 1);
+    through(parts_.attention, pass.stored(saved.input), saved.attention, dx);
   }
 
  private:

@@ -14,7 +14,7 @@ class PreNormBlock final : public Block {
   Saved take_saved(Pass& pass, const Dual& input) const override {
     const int64_t n = input.value.rows;
     return {input,
-            pass.take(n, input.value.cols),
+            pass.take(n, input.value.cols, pass.activations),
             {},
             parts_.attention.take_saved(pass),
             parts_.mlp.take_saved(pass),
@@ -36,21 +36,20 @@ class PreNormBlock final : public Block {
 
   void backward(Pass& pass, const Saved& saved, const Dual& dx) const override {
     Arena::Scope scope(pass.arena);
-    const AnyDual normed = pass.take_stored(dx.value.rows, dx.value.cols);
-    const AnyDual dnormed = pass.take_stored(dx.value.rows, dx.value.cols);
+    const int64_t n = dx.value.rows, d = dx.value.cols;
+    const AnyDual normed = pass.take_stored(n, d);
     const Dual& middle = saved.first;
     parts_.mlp_norm->forward(pass, middle, normed, saved.mlp_norm);
     {
       Arena::Scope inner(pass.arena);
-      parts_.mlp.backward(pass, normed, saved.mlp, pass.stored(dx), dnormed, 0);
+      const AnyDual dnormed = pass.take_stored(n, d, pass.input_gradients);
+      parts_.mlp.backward(pass, normed, saved.mlp, pass.stored(dx), dnormed);
+      parts_.mlp_norm->backward(pass, dnormed, middle, saved.mlp_norm, pass.token_ranges, dx);
     }
-    parts_.mlp_norm->backward(pass, dnormed, middle, saved.mlp_norm, pass.token_ranges, dx);
     pass.stop_if_cancelled();
     parts_.attention_norm->forward(pass, saved.input, normed, saved.attention_norm);
-    {
-      Arena::Scope inner(pass.arena);
-      parts_.attention.backward(pass, normed, saved.attention, pass.stored(dx), dnormed, 0);
-    }
+    const AnyDual dnormed = pass.take_stored(n, d, pass.input_gradients);
+    parts_.attention.backward(pass, normed, saved.attention, pass.stored(dx), dnormed);
     parts_.attention_norm->backward(pass, dnormed, saved.input, saved.attention_norm, pass.token_ranges, dx);
   }
 

@@ -10,11 +10,12 @@ class RmsNorm final : public Norm {
   RmsNorm(const Weight& w, double eps) : w_(w), eps_(eps) {}
 
   Saved take_saved(Pass& pass, int64_t rows) const override {
-    return {nullptr, pass.arena.take<float>(rows), nullptr, pass.dual() ? pass.arena.take<float>(rows) : nullptr};
+    return {nullptr, pass.activations.arena->take<float>(rows), nullptr,
+            pass.dual() ? pass.arena.take<float>(rows) : nullptr};
   }
 
   void forward(Pass& pass, const Dual& x, const AnyDual& y, const Saved& saved) const override {
-    pass.device.rms_norm(x.value, pass.value_of(w_), eps_, y.value, saved.rstd);
+    if (!y.known) pass.device.rms_norm(x.value, pass.value_of(w_), eps_, y.value, saved.rstd);
     if (!pass.dual()) return;
     pass.device.rms_norm_tangent(x.value, x.tangent, pass.value_of(w_), pass.tangent_of(w_), saved.rstd, y.tangent,
                                  saved.rstd_tangent);

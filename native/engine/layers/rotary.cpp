@@ -31,7 +31,7 @@ void Rotary::reach(int64_t positions) {
 void Rotary::turn(Pass& pass, int64_t heads, const AnyDual& x, int direction) const {
   if (inverse_frequencies_.empty()) return;
   const auto head_dim = static_cast<int64_t>(2 * inverse_frequencies_.size());
-  pass.device.rotary(x.value, heads, head_dim, cos_sin_, pass.positions.row, direction);
+  if (!x.known) pass.device.rotary(x.value, heads, head_dim, cos_sin_, pass.positions.row, direction);
   if (pass.dual()) pass.device.rotary(x.tangent, heads, head_dim, cos_sin_, pass.positions.row, direction);
 }
 

@@ -20,10 +20,8 @@ class AttentionSublayer {
   Saved take_saved(Pass& pass) const;
   /// residual += out(attention(qkv(x)))
   void forward(Pass& pass, const AnyDual& x, const Saved& saved, const Dual& residual) const;
-  /// dx = the input gradient + beta dx, from the residual's gradient dy as an operand; parameter gradients on the way.
-  /// dy is read before dx is written.
-  void backward(Pass& pass, const AnyDual& x, const Saved& saved, const AnyDual& dy, const AnyDual& dx,
-                float beta) const;
+  /// dx = the input gradient, from the residual's gradient dy as an operand; parameter gradients on the way.
+  void backward(Pass& pass, const AnyDual& x, const Saved& saved, const AnyDual& dy, const AnyDual& dx) const;
 
  private:
   Linear qkv_, out_;
@@ -45,8 +43,7 @@ class MlpSublayer {
   void forward(Pass& pass, const AnyDual& x, const Saved& saved, const Dual& residual) const;
   /// As AttentionSublayer::backward. Activations are computed again: they cost no product and would be half of what is
   /// kept.
-  void backward(Pass& pass, const AnyDual& x, const Saved& saved, const AnyDual& dy, const AnyDual& dx,
-                float beta) const;
+  void backward(Pass& pass, const AnyDual& x, const Saved& saved, const AnyDual& dy, const AnyDual& dx) const;
 
  private:
   Linear up_, down_;
