@@ -9,9 +9,6 @@
 
 namespace gradfold::weight {
 
-/// 32 MiB: more than the share of a last cache that a few threads have.
-constexpr int64_t kStreamedRows = int64_t{1} << 22;
-
 inline Inverse inverse_of(double temperature) {
   const double high = 1 / temperature;
   return {high, std::fma(-high, temperature, 1.0) * high};
@@ -43,10 +40,6 @@ void for_blocks_of_lines(const double* out, int64_t n, int team, const Body& bod
     body(first, place + rows - before - first);
   });
 }
-
-/// Whether a result of n float64 is so much larger than caches that it goes past them. A smaller one is likely to be
-/// read from them.
-inline bool is_streamed(int64_t n) { return n >= kStreamedRows; }
 
 /// What softmax_weights_backward returns for these. Only worth asking where a sum of products is not finite: it is not
 /// when any factor is not.
