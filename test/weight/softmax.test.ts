@@ -76,7 +76,7 @@ describeForms('exact weights', (run) => {
 
   test.each(Object.keys(cases))('%s', (name) => {
     const { scores, temperature = 1, slack = 0 } = cases[name];
-    const highest = scores.reduce((a, b) => Math.max(a, b));
+    const highest = Math.max(...scores);
     const argumentsOf = [...scores].map((s) => ((fixed(s) - fixed(highest)) << bits) / fixed(temperature));
     const exponentials = argumentsOf.map(fixedExp);
     const total = exponentials.reduce((a, b) => a + b);
