@@ -20,7 +20,7 @@ export interface SoftmaxOptions {
   groups?: Int32Array;
   /**
    * Float64Array [n] to receive the result, which is then this array; it may be one of the inputs. Default: a new one,
-   * whose fresh memory costs as much time as the arithmetic when there are millions of rows.
+   * whose fresh memory costs more time than the arithmetic when there are millions of rows.
    */
   into?: Float64Array;
 }

@@ -1,5 +1,6 @@
 #include "weight.h"
 
+#include "../order/parallel.h"
 #include "../weight/softmax.h"
 #include "array_call.h"
 
@@ -14,6 +15,16 @@ struct Options {
   double temperature;
   int threads;
   Napi::Value into;
+
+  /// A call whose result is n numbers written by body(out).
+  template <typename Body>
+  WeightCall call(int64_t n, Body body) const {
+    const bool makes_pages = into.IsUndefined() && groups == nullptr && weight::is_streamed(n);
+    return {size_t(n), into, [=, team = order::team_size(n, threads)](double* out) {
+              if (makes_pages) order::make_pages(out, size_t(n) * sizeof(double), team);
+              return body(out);
+            }};
+  }
 };
 
 Options read_options(const Napi::CallbackInfo& info, size_t first, int64_t n) {
@@ -30,9 +41,9 @@ Options read_options(const Napi::CallbackInfo& info, size_t first, int64_t n) {
 WeightCall read_softmax_weights(const Napi::CallbackInfo& info) {
   return with_floats(info[0], "scores", [&](auto* scores, int64_t n) {
     const Options o = read_options(info, 1, n);
-    return WeightCall{size_t(n), o.into, [=, groups = o.groups, t = o.temperature, threads = o.threads](double* out) {
-                        return weight::softmax_weights(scores, n, groups, t, threads, out);
-                      }};
+    return o.call(n, [=, groups = o.groups, t = o.temperature, threads = o.threads](double* out) {
+      return weight::softmax_weights(scores, n, groups, t, threads, out);
+    });
   });
 }
 
@@ -42,10 +53,9 @@ WeightCall read_softmax_weights_backward(const Napi::CallbackInfo& info) {
   const auto n = static_cast<int64_t>(weights.ElementLength());
   if (gradients.ElementLength() != weights.ElementLength()) throw Napi::RangeError::New(info.Env(), "lengths differ");
   const Options o = read_options(info, 2, n);
-  return WeightCall{
-      size_t(n), o.into,
-      [=, w = weights.Data(), dw = gradients.Data(), groups = o.groups, t = o.temperature, threads = o.threads](
-          double* out) { return weight::softmax_weights_backward(w, dw, n, groups, t, threads, out); }};
+  return o.call(
+      n, [=, w = weights.Data(), dw = gradients.Data(), groups = o.groups, t = o.temperature, threads = o.threads](
+             double* out) { return weight::softmax_weights_backward(w, dw, n, groups, t, threads, out); });
 }
 
 }  // namespace

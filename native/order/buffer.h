@@ -2,7 +2,9 @@
 #pragma once
 
 #include <sys/mman.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -30,6 +32,26 @@ inline void ask_for_huge_pages(void* memory, size_t bytes) {
   if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
 #else
   (void)memory, (void)bytes;
+#endif
+}
+
+/// Has the pages of memory that was not touched yet made by `threads` threads, where the system can do that on request.
+/// A page made between writes that go past the caches costs more: its zeros lie in them.
+inline void make_pages(void* memory, size_t bytes, int threads) {
+#ifdef MADV_POPULATE_WRITE
+  const uintptr_t page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const uintptr_t first = reinterpret_cast<uintptr_t>(memory), end = (first + bytes + page - 1) / page * page;
+  // Parts that end where huge pages do.
+  const auto parts = static_cast<int64_t>((end - 1) / kHugePage - first / kHugePage + 1);
+#pragma omp parallel for num_threads(threads) schedule(static)
+  for (int64_t part = 0; part < parts; ++part) {
+    const uintptr_t boundary = (first / kHugePage + static_cast<uintptr_t>(part)) * kHugePage;
+    const uintptr_t from = std::max(boundary, first / page * page), to = std::min(boundary + kHugePage, end);
+    // Refusal changes nothing: the first write makes the page.
+    madvise(reinterpret_cast<void*>(from), to - from, MADV_POPULATE_WRITE);
+  }
+#else
+  (void)memory, (void)bytes, (void)threads;
 #endif
 }
 

@@ -20,29 +20,32 @@ struct Inverse {
   double high, low;
 };
 
-/// Below this argument the exponential leaves the normal numbers.
-constexpr double kDeep = -690.0;
+/// Below this argument a weight may leave the normal numbers, whatever the number of rows.
+constexpr double kDeep = -660.0;
 
 /// Of float or double scores; n ≥ 1.
 template <typename Score>
 struct ScoreBlocks {
   /// The range of scores [n].
   Range (*range)(const Score* scores, int64_t n);
-  /// out [n] receives exp((s − greatest) / τ) within 1.1 ulp of that argument's exponential, subnormal results
-  /// included; returns their sum. No score is above `greatest`; where `deep` is false, no argument is below kDeep.
-  double (*exponentials)(const Score* scores, int64_t n, double greatest, Inverse temperature, bool deep, double* out);
+  /// Σ exp((s − greatest) / τ). No score is above `greatest`; where `deep` is false, no argument is below kDeep.
+  double (*sum)(const Score* scores, int64_t n, double greatest, Inverse temperature, bool deep);
+  /// out [n] receives factor · exp((s − greatest) / τ), 2⁻⁶³ ≤ factor ≤ 1, for a factor of 1 within 1.1 ulp of that
+  /// argument's exponential, subnormal results included. Equal scores give equal results wherever they stand.
+  /// `streamed`: past the caches, for results far larger than those.
+  void (*exponentials)(const Score* scores, int64_t n, double greatest, Inverse temperature, bool deep, double factor,
+                       bool streamed, double* out);
 };
 
 struct Blocks {
   const char* isa;
   ScoreBlocks<float> f32;
   ScoreBlocks<double> f64;
-  /// x [n] *= factor
-  void (*scale)(double* x, int64_t n, double factor);
   /// Σ x y
   double (*dot)(const double* x, const double* y, int64_t n);
-  /// out[i] = w[i] (dw[i] − mean) / τ
-  void (*backward)(const double* w, const double* dw, int64_t n, double mean, Inverse temperature, double* out);
+  /// out[i] = w[i] (dw[i] − mean) / τ; `streamed` as above
+  void (*backward)(const double* w, const double* dw, int64_t n, double mean, Inverse temperature, bool streamed,
+                   double* out);
 };
 
 /// Those of the widest instruction set of this processor.

@@ -72,7 +72,7 @@ void grouped_weights(const Score* scores, int64_t n, const int32_t* ids, Inverse
             const double difference = scores[first + i] - greatest[size_t(groups.of(first + i))];
             differences[i] = std::max(difference, -std::numeric_limits<double>::max());
           }
-          kernels.exponentials(differences, rows, 0, inverse, deep, weights + first);
+          kernels.exponentials(differences, rows, 0, inverse, deep, 1, false, weights + first);
           for (int64_t i = first; i < first + rows; ++i) table[groups.of(i)].add(weights[i]);
         }
       },

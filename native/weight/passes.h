@@ -1,6 +1,7 @@
 // What the plain and the grouped form share.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 
@@ -16,6 +17,28 @@ inline Inverse inverse_of(double temperature) {
 /// Whether the argument of any exponential may lie below kDeep.
 inline bool is_deep(const Range& range, const Inverse& inverse) {
   return (range.least - range.greatest) * inverse.high < kDeep;
+}
+
+inline int64_t block_count(int64_t n) { return (n + kBlockRows - 1) / kBlockRows; }
+
+/// Calls body(block, first row, rows) for every block of n rows. Blocks do not depend on the team.
+template <typename Body>
+void for_blocks(int64_t n, int team, const Body& body) {
+#pragma omp parallel for num_threads(team) schedule(static)
+  for (int64_t block = 0; block < block_count(n); ++block)
+    body(block, block * kBlockRows, std::min(kBlockRows, n - block * kBlockRows));
+}
+
+/// Calls body(first row, rows) for blocks of n rows that together are all, and that end, but for the last, where a
+/// cache line of `out` [n] does: for results that do not depend on the block.
+template <typename Body>
+void for_blocks_of_lines(const double* out, int64_t n, int team, const Body& body) {
+  constexpr uintptr_t line = 64;
+  const auto before = static_cast<int64_t>(reinterpret_cast<uintptr_t>(out) % line / sizeof(double));
+  for_blocks(before + n, team, [&](int64_t, int64_t place, int64_t rows) {
+    const int64_t first = std::max<int64_t>(0, place - before);
+    body(first, place + rows - before - first);
+  });
 }
 
 /// What softmax_weights_backward returns for these. Only worth asking where a sum of products is not finite: it is not

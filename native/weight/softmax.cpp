@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <vector>
 
 #include "../order/parallel.h"
@@ -12,32 +13,21 @@
 namespace gradfold::weight {
 namespace {
 
-int64_t block_count(int64_t n) { return (n + kBlockRows - 1) / kBlockRows; }
-
-int64_t rows_of_block(int64_t n, int64_t block) { return std::min(kBlockRows, n - block * kBlockRows); }
-
-/// Calls body(block, first row, rows) for every block of n rows. Blocks do not depend on the team.
-template <typename Body>
-void for_blocks(int64_t n, int team, const Body& body) {
-#pragma omp parallel for num_threads(team) schedule(static)
-  for (int64_t block = 0; block < block_count(n); ++block) body(block, block * kBlockRows, rows_of_block(n, block));
+/// The range of what has these ranges, at least one.
+Range joined(const std::vector<Range>& ranges) {
+  Range all = ranges[0];
+  for (const Range& range : ranges) {
+    all.least = std::min(all.least, range.least);
+    all.greatest = std::max(all.greatest, range.greatest);
+    all.finite = all.finite && range.finite;
+  }
+  return all;
 }
 
-/// The range of scores [n], n ≥ 1.
-template <typename Score>
-Range range_of(const Score* scores, int64_t n, int team) {
-  const ScoreBlocks<Score>& kernels = blocks_of(blocks(), scores);
-  double least = scores[0], greatest = least;
-  int64_t odd = 0;  // blocks with something that is not finite
-#pragma omp parallel for num_threads(team) schedule(static) reduction(min : least) reduction(max : greatest) \
-    reduction(+ : odd)
-  for (int64_t block = 0; block < block_count(n); ++block) {
-    const Range range = kernels.range(scores + block * kBlockRows, rows_of_block(n, block));
-    least = std::min(least, range.least);
-    greatest = std::max(greatest, range.greatest);
-    odd += !range.finite;
-  }
-  return {least, greatest, odd == 0};
+/// The index of the first NaN or infinite value, or n.
+template <typename Value>
+int64_t place_not_finite(const Value* values, int64_t n) {
+  return std::find_if(values, values + n, [](Value value) { return !std::isfinite(value); }) - values;
 }
 
 double total_of(const std::vector<double>& block_sums) {
@@ -46,19 +36,33 @@ double total_of(const std::vector<double>& block_sums) {
   return total.value();
 }
 
-/// Three passes: the range, the exponentials with their sums, the division. Exponentials are stored rather than
-/// computed twice: reading them back costs less. Equal scores have equal weights wherever they stand.
+/// Two passes over the scores: every block's range and its sum of exponentials below its own greatest score; then the
+/// exponentials once more, times the reciprocal of the sum of all. Computing them twice costs less than writing,
+/// reading and writing the result. Equal scores have equal weights wherever they stand.
 template <typename Score>
-void plain_weights(const Score* scores, int64_t n, double greatest, Inverse inverse, bool deep, int team,
-                   double* weights) {
-  const Blocks& all = blocks();
-  std::vector<double> sums(static_cast<size_t>(block_count(n)));
+int64_t plain_weights(const Score* scores, int64_t n, Inverse inverse, int team, double* weights) {
+  const ScoreBlocks<Score>& kernels = blocks_of(blocks(), scores);
+  const int64_t count = block_count(n);
+  std::vector<Range> ranges(static_cast<size_t>(count));
+  std::vector<double> sums(ranges.size()), shares(ranges.size());
   for_blocks(n, team, [&](int64_t block, int64_t first, int64_t rows) {
-    sums[size_t(block)] =
-        blocks_of(all, scores).exponentials(scores + first, rows, greatest, inverse, deep, weights + first);
+    const Range range = kernels.range(scores + first, rows);
+    ranges[size_t(block)] = range;
+    if (!range.finite) return;
+    sums[size_t(block)] = kernels.sum(scores + first, rows, range.greatest, inverse, is_deep(range, inverse));
   });
+  const Range range = joined(ranges);
+  if (!range.finite) return place_not_finite(scores, n);
+  const bool deep = is_deep(range, inverse);
+
+  std::transform(ranges.begin(), ranges.end(), shares.begin(), [](const Range& block) { return block.greatest; });
+  blocks().f64.exponentials(shares.data(), count, range.greatest, inverse, deep, 1, false, shares.data());
+  std::transform(sums.begin(), sums.end(), shares.begin(), sums.begin(), std::multiplies<double>());
   const double factor = 1 / total_of(sums);
-  for_blocks(n, team, [&](int64_t, int64_t first, int64_t rows) { all.scale(weights + first, rows, factor); });
+  for_blocks_of_lines(weights, n, team, [&](int64_t first, int64_t rows) {
+    kernels.exponentials(scores + first, rows, range.greatest, inverse, deep, factor, is_streamed(n), weights + first);
+  });
+  return kAllFinite;
 }
 
 /// Returns as softmax_weights_backward.
@@ -74,35 +78,41 @@ int64_t plain_backward(const double* weights, const double* weight_gradients, in
     const int64_t refused = first_not_finite(weights, weight_gradients, n);
     if (refused != kAllFinite) return refused;
   }
-  for_blocks(n, team, [&](int64_t, int64_t first, int64_t rows) {
-    all.backward(weights + first, weight_gradients + first, rows, mean, inverse, score_gradients + first);
+  for_blocks_of_lines(score_gradients, n, team, [&](int64_t first, int64_t rows) {
+    all.backward(weights + first, weight_gradients + first, rows, mean, inverse, is_streamed(n),
+                 score_gradients + first);
   });
   return kAllFinite;
+}
+
+template <typename Score>
+Range range_of(const Score* scores, int64_t n, int team) {
+  const ScoreBlocks<Score>& kernels = blocks_of(blocks(), scores);
+  std::vector<Range> ranges(static_cast<size_t>(block_count(n)));
+  for_blocks(n, team, [&](int64_t block, int64_t first, int64_t rows) {
+    ranges[size_t(block)] = kernels.range(scores + first, rows);
+  });
+  return joined(ranges);
 }
 
 template <typename Score>
 int64_t weigh(const Score* scores, int64_t n, const int32_t* groups, double temperature, int threads, double* weights) {
   if (n == 0) return kAllFinite;
   const int team = order::team_size(n, threads);
-  const Range range = range_of(scores, n, team);
-  if (!range.finite) return std::find_if(scores, scores + n, [](Score s) { return !std::isfinite(s); }) - scores;
   const Inverse inverse = inverse_of(temperature);
-  const bool deep = is_deep(range, inverse);
-  if (groups == nullptr) {
-    plain_weights(scores, n, range.greatest, inverse, deep, team, weights);
-  } else {
-    grouped_weights(scores, n, groups, inverse, deep, team, weights);
-  }
+  if (groups == nullptr) return plain_weights(scores, n, inverse, team, weights);
+  const Range range = range_of(scores, n, team);
+  if (!range.finite) return place_not_finite(scores, n);
+  grouped_weights(scores, n, groups, inverse, is_deep(range, inverse), team, weights);
   return kAllFinite;
 }
 
 }  // namespace
 
 int64_t first_not_finite(const double* weights, const double* weight_gradients, int64_t n) {
-  const auto odd = [](double x) { return !std::isfinite(x); };
-  const int64_t weight = std::find_if(weights, weights + n, odd) - weights;
+  const int64_t weight = place_not_finite(weights, n);
   if (weight < n) return weight;
-  const int64_t gradient = std::find_if(weight_gradients, weight_gradients + n, odd) - weight_gradients;
+  const int64_t gradient = place_not_finite(weight_gradients, n);
   return gradient < n ? n + gradient : kAllFinite;
 }
 

@@ -8,6 +8,10 @@ namespace gradfold::weight {
 /// What softmax_weights found: everything finite, or the index of the first score that is not.
 constexpr int64_t kAllFinite = -1;
 
+/// Whether a result of n rows is so much larger than caches (32 MiB and more) that, without groups, it is written past
+/// them; a smaller one is likely to be read from them. Fresh memory for it is better made before (order::make_pages).
+inline bool is_streamed(int64_t n) { return n >= int64_t{1} << 22; }
+
 /// weights[i] = exp(s_i / τ) / Σ_j exp(s_j / τ), over all j, or over those with groups[j] = groups[i] where groups [n]
 /// is given. The greatest score is subtracted first; sums are float64 over short blocks, which are added with
 /// compensation. τ > 0 with a finite 1/τ. Returns kAllFinite, or the index of the first NaN or infinite score, with

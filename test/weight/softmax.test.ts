@@ -33,6 +33,64 @@ const sum = (values: Float64Array): number => {
   return total;
 };
 
+/** Fixed-point numbers of so many bits after the point: enough for 100 of exp(-200) to count. */
+const EXACT_BITS = 400;
+
+/** A float64 as it is. */
+const fixed = (x: number): bigint => {
+  // Powers of two are exact, and so is a mantissa of 53 bits as an integer.
+  const exponent = x === 0 ? 0 : Math.max(-1000, Math.floor(Math.log2(Math.abs(x))) - 53);
+  const mantissa = BigInt(x * 2 ** -exponent);
+  return exponent < 0
+    ? (mantissa << BigInt(EXACT_BITS)) >> BigInt(-exponent)
+    : mantissa << BigInt(EXACT_BITS + exponent);
+};
+
+/** exp of a fixed-point number, by the series of its 1024th part, squared ten times. */
+const fixedExp = (x: bigint): bigint => {
+  const bits = BigInt(EXACT_BITS);
+  const part = x >> 10n;
+  let term = 1n << bits;
+  let total = term;
+  for (let k = 1n; term > 1n || term < -1n; k++) {
+    term = (term * part) / (k << bits);
+    total += term;
+  }
+  for (let square = 0; square < 10; square++) total = (total * total) >> bits;
+  return total;
+};
+
+describeForms('exact weights', (run) => {
+  const bits = BigInt(EXACT_BITS);
+  const cases: Record<string, { scores: FloatArray; temperature?: number; slack?: number }> = {
+    'float32, normal': { scores: Float32Array.from(normals(3001, 20)) },
+    'float32, nearly equal': { scores: Float32Array.from(normals(3001, 21), (x) => 1 + 1e-6 * x) },
+    'float32, two values': { scores: Float32Array.from(normals(3001, 22), (x) => (x > 0 ? 0.7 : -0.3)) },
+    'float32, wide': { scores: Float32Array.from(normals(3001, 23), (x) => 20 * x) },
+    // The quotient by τ is rounded where the addon multiplies by two words of 1 / τ.
+    'float32, temperature': { scores: Float32Array.from(normals(3001, 24)), temperature: 0.37, slack: 1.2e-16 },
+    // And so is the difference of float64.
+    float64: { scores: normals(3001, 25), slack: 1.2e-16 },
+    'float64, wide': { scores: normals(3001, 26).map((x) => 20 * x), slack: 1.2e-16 },
+  };
+
+  test.each(Object.keys(cases))('%s', (name) => {
+    const { scores, temperature = 1, slack = 0 } = cases[name];
+    const highest = Math.max(...scores);
+    const argumentsOf = [...scores].map((s) => ((fixed(s) - fixed(highest)) << bits) / fixed(temperature));
+    const exponentials = argumentsOf.map(fixedExp);
+    const total = exponentials.reduce((a, b) => a + b);
+    const weights = run(softmaxKernel(scores, { temperature }));
+    weights.forEach((weight, i) => {
+      const exact = (exponentials[i] << bits) / total;
+      const error = Number(fixed(weight) - exact) / 2 ** EXACT_BITS;
+      const argument = Number(argumentsOf[i]) / 2 ** EXACT_BITS;
+      const allowed = (6e-16 + slack * Math.abs(argument)) * (Number(exact) / 2 ** EXACT_BITS);
+      expect(Math.abs(error)).toBeLessThanOrEqual(allowed);
+    });
+  });
+});
+
 describeForms('fixture', (run) => {
   test.each(input.softmax)('$name', ({ name, scores, tau, d_weights }) => {
     const { weights, d_scores } = expected.softmax[name];
@@ -197,6 +255,57 @@ describe.skipIf(addonReason())('the compiled form beside the TypeScript one', ()
       });
       for (const bits of forThreads) expect(bits.equals(forThreads[0])).toBe(true);
     }
+  });
+});
+
+describe.skipIf(addonReason())('on both sides of the size from which results go past the caches', () => {
+  const PERIOD = 70_001;
+  test.each([2 ** 22 - 3, 2 ** 22 + 3])('%i rows', (rows) => {
+    const addon = loadAddon()!;
+    const repeated = normals(PERIOD, 14);
+    const scores = Float32Array.from({ length: rows }, (_, i) => repeated[i % PERIOD]);
+    const gradients = new Float64Array(scores);
+    const weights = addon.softmaxWeights(scores, undefined, 0.7, 2, undefined) as Float64Array;
+    const back = addon.softmaxWeightsBackward(weights, gradients, undefined, 0.7, 2, undefined) as Float64Array;
+    const portable = runPortable(softmaxKernel(scores, { temperature: 0.7 }));
+    let worst = 0;
+    let different = 0;
+    for (let i = 0; i < rows; i++) {
+      worst = Math.max(worst, Math.abs(weights[i] / portable[i] - 1));
+      if (weights[i] !== weights[i % PERIOD] || back[i] !== back[i % PERIOD]) different++;
+    }
+    expect(worst).toBeLessThan(5e-15);
+    expect(different).toBe(0);
+    expect(Math.abs(sum(weights) - 1)).toBeLessThan(1e-14);
+    expect(Math.abs(sum(back))).toBeLessThan(1e-14);
+
+    // Whatever the threads, and wherever in a cache line the result begins; what is around it stays.
+    for (const [threads, begin] of [
+      [1, 1],
+      [5, 6],
+    ]) {
+      const room = new Float64Array(rows + 8).fill(-1);
+      const into = room.subarray(begin, begin + rows);
+      addon.softmaxWeights(scores, undefined, 0.7, threads, into);
+      expect(firstDifference(into, weights)).toBe(-1);
+      addon.softmaxWeightsBackward(weights, gradients, undefined, 0.7, threads, into);
+      expect(firstDifference(into, back)).toBe(-1);
+      expect([room[begin - 1], room[begin + rows]]).toEqual([-1, -1]);
+    }
+    // In place.
+    const both = gradients.slice();
+    addon.softmaxWeights(both, undefined, 0.7, 2, both);
+    expect(firstDifference(both, weights)).toBe(-1);
+    addon.softmaxWeightsBackward(both, gradients, undefined, 0.7, 2, both);
+    expect(firstDifference(both, back)).toBe(-1);
+  });
+
+  test('a score that is not finite leaves the result as it was', () => {
+    const scores = new Float32Array(2 ** 22 + 3);
+    scores[3_000_000] = NaN;
+    const into = new Float64Array(scores.length).fill(-1);
+    expect(() => softmaxWeights(scores, { into })).toThrow('scores[3000000]');
+    expect(into.every((x) => x === -1)).toBe(true);
   });
 });
 
