@@ -36,6 +36,16 @@ class Arena {
   AnyMat matrix(int64_t rows, int64_t cols, Type type) {
     return {take<char>(rows * cols * size_of(type)), rows, cols, cols, type};
   }
+  /// An operand of products. Rows whose bytes are a multiple of 1 KiB lie a cache line further apart: their columns,
+  /// which the product for a weight's gradient reads, would else compete for the same few places of the caches.
+  AnyMat operand(int64_t rows, int64_t cols, Type type) {
+    const int64_t stride = cols * size_of(type) % 1024 == 0 ? cols + 64 / size_of(type) : cols;
+    return {take<char>(rows * stride * size_of(type)), rows, cols, stride, type};
+  }
+  Mat operand(int64_t rows, int64_t cols) {
+    const AnyMat taken = operand(rows, cols, Type::f32);
+    return {static_cast<float*>(taken.data), rows, cols, taken.stride};
+  }
   /// A table copied from ordinary memory.
   template <typename T>
   T* table(const std::vector<T>& values) {

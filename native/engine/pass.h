@@ -115,11 +115,17 @@ struct Pass {
     return taken;
   }
   Dual take(int64_t rows, int64_t cols) { return take(rows, cols, scratch); }
+  /// Float32, laid out as an operand of products: a block of logits becomes their gradient where it lies.
+  Dual take_logits(int64_t rows, int64_t cols) {
+    Dual taken{arena.operand(rows, cols), {nullptr, rows, cols, cols}};
+    if (dual()) taken.tangent = arena.operand(rows, cols);
+    return taken;
+  }
   /// In the device's precision.
   AnyDual take_stored(int64_t rows, int64_t cols, const Place& place) {
     const Type type = device.precision();
-    AnyDual taken{place.arena->matrix(rows, cols, type), {nullptr, rows, cols, cols, type}, place.known};
-    if (dual()) taken.tangent = arena.matrix(rows, cols, type);
+    AnyDual taken{place.arena->operand(rows, cols, type), {nullptr, rows, cols, cols, type}, place.known};
+    if (dual()) taken.tangent = arena.operand(rows, cols, type);
     return taken;
   }
   AnyDual take_stored(int64_t rows, int64_t cols) { return take_stored(rows, cols, scratch); }
@@ -133,7 +139,7 @@ struct Pass {
   /// A matrix as an operand of products: itself, or its copy in the device's precision.
   ConstAnyMat stored(const ConstAnyMat& m) {
     if (m.type == device.precision()) return m;
-    const AnyMat copy = arena.matrix(m.rows, m.cols, device.precision());
+    const AnyMat copy = arena.operand(m.rows, m.cols, device.precision());
     device.convert(m, copy);
     return copy;
   }

@@ -85,7 +85,7 @@ Dual LanguageHead::select(Pass& pass, const Dual& x) const {
 void LanguageHead::block(Pass& pass, const State& state, int64_t first, int64_t rows, const AnyDual* dhidden) const {
   Arena::Scope scope(pass.arena);
   const AnyDual hidden = rows_of(state.hidden, first, rows);
-  const Dual logits = pass.take(rows, projection_.weight().rows);
+  const Dual logits = pass.take_logits(rows, projection_.weight().rows);
   projection_.forward(pass, hidden, logits);
   const int32_t* labels = pass.labels + first;
   const double* scale = dhidden ? pass.scale + first : nullptr;
