@@ -28,7 +28,7 @@ export async function ceiling(backend: Backend, options: RaterBenchOptions): Pro
 async function learnLabels(
   rater: SequenceRater,
   data: PlantedNoise,
-  { steps, window, batch: batchSize, lr, evaluateEvery, onProgress }: RaterBenchOptions,
+  { steps, window, batch: batchSize, lr, finalLr, evaluateEvery, onProgress }: RaterBenchOptions,
   seed: number,
 ): Promise<void> {
   const { samples, rows } = data;
@@ -38,7 +38,8 @@ async function learnLabels(
   const count = window * batchSize;
   const started = processorSeconds();
   for (let step = 0; step < steps; step++) {
-    optimizer.lr = lr * (0.55 + 0.45 * Math.cos((Math.PI * step) / steps)); // down to a tenth, as in meta-training
+    const cosine = Math.cos((Math.PI * step) / steps);
+    optimizer.lr = (lr * (1 + finalLr + (1 - finalLr) * cosine)) / 2; // as in meta-training
     const chosen = Array.from({ length: count }, (_, i) => rows.train[order[(step * count + i) % order.length]]);
     const batch = collate(chosen.map((row) => ({ inputIds: samples.tokens(row) })));
     const scores = await rater.score(batch);

@@ -43,6 +43,7 @@ export async function learnRater(
   const corruptions = Array.from(rows.evaluation, data.corruption);
   const readings: Reading[] = [];
   const started = processorSeconds();
+  const judged = withFeaturesKept(rater);
   let measuring = 0;
   const trained = await trainDataRater({
     rater,
@@ -57,13 +58,14 @@ export async function learnRater(
     modelsPerStep: options.perStep,
     innerOptimizer: { kind: 'adamw', lr: options.innerLr, betas: ADAM.betas },
     optimizer: { kind: 'adamw', lr: options.lr, betas: [0.9, 0.99], weightDecay: options.weightDecay },
+    schedule: { kind: 'cosine', finalRatio: options.finalLr },
     sharedOptimizer: options.shared,
     firstOrder: options.firstOrder,
     seed,
     async onStep({ step, outerLoss, effectiveSamples }) {
       if (step % options.evaluateEvery !== 0 && step !== options.steps) return;
       const seconds = processorSeconds() - started - measuring;
-      const report = discrimination(await scoreRows(rater, samples, rows.evaluation), corruptions);
+      const report = discrimination(await scoreRows(judged, samples, rows.evaluation), corruptions);
       measuring = processorSeconds() - started - seconds;
       readings.push({ step, seconds, report });
       options.onProgress(
@@ -74,4 +76,17 @@ export async function learnRater(
   });
   disposeOf(starts);
   return { rater, model, trained, readings };
+}
+
+/** The rater, which takes the features of a batch of rows once: they are those of its reference, which does not learn. */
+function withFeaturesKept(rater: SequenceRater): Pick<SequenceRater, 'score'> {
+  const kept = new Map<string, Float64Array[]>();
+  return {
+    async score(batch, options) {
+      const key = Array.from(batch.inputIds).join();
+      const features = kept.get(key) ?? (await rater.features(batch, options));
+      kept.set(key, features);
+      return rater.score(batch, { ...options, features });
+    },
+  };
 }

@@ -22,6 +22,7 @@ export interface RaterBenchOptions {
   outerBatch: number;
   innerLr: number;
   lr: number;
+  finalLr: number;
   weightDecay: number;
   temperature: number;
   hidden: number;
@@ -57,6 +58,7 @@ const NUMBERS = {
   'outer-batch': [WHOLE, 'rows of the outer loss', '64'],
   'inner-lr': [DECIMAL, 'learning rate of inner steps', '1e-3'],
   lr: [DECIMAL, 'peak learning rate of the rater', '3e-3'],
+  'final-lr': [DECIMAL, 'last learning rate as a fraction of the peak', '0.1'],
   'weight-decay': [DECIMAL, "weight decay of the rater's optimizer", '0'],
   temperature: [DECIMAL, 'of the weights', '1'],
   hidden: [WHOLE, 'width of the rater', '64'],
@@ -123,6 +125,7 @@ export function parseRequest(args: string[], experiments: readonly string[]): Re
       outerBatch: number('outer-batch'),
       innerLr: number('inner-lr'),
       lr: number('lr'),
+      finalLr: number('final-lr'),
       weightDecay: number('weight-decay'),
       temperature: number('temperature'),
       hidden: number('hidden'),
