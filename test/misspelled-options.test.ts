@@ -15,6 +15,7 @@ import { foldOrder } from '../lib/order/fold.ts';
 import { perSampleLinear } from '../lib/score/per-sample-linear.ts';
 import { topRatio } from '../lib/select/top-ratio.ts';
 import { resolveSchedule } from '../lib/train/schedule.ts';
+import { metaGradient } from '../lib/weight/meta-gradient.ts';
 import { softmaxWeights } from '../lib/weight/softmax.ts';
 import { TINY } from './support/models.ts';
 
@@ -44,6 +45,14 @@ const CALLS: Record<string, [slip: string, call: (slip: never) => unknown]> = {
   collate: ['padding', (slip) => collate([{ inputIds: [1] }], slip)],
   'model.loss': ['abort', (slip) => model.loss(batch, slip)],
   'model.gradient': ['weight', (slip) => model.gradient(batch, slip)],
+  metaGradient: [
+    'temprature',
+    (slip) =>
+      metaGradient(model, {
+        ...{ batches: [batch], scores: [scores.subarray(0, 2)], outer: batch, optimizer: sgd },
+        ...(slip as object),
+      }),
+  ],
   'model.perSample': ['norm', (slip) => model.perSample(batch, slip)],
   'model.perSample, sketch': [
     'dimension',

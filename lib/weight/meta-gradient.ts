@@ -1,5 +1,14 @@
 import type { FloatArray } from '../backend/types.ts';
-import { checkCall, checkFinite, checkFiniteArray, checkInteger, checkLength, checkObject, invalid } from '../check.ts';
+import {
+  checkFinite,
+  checkFiniteArray,
+  checkInteger,
+  checkLength,
+  checkObject,
+  checkOptions,
+  invalid,
+  type OptionNames,
+} from '../check.ts';
 import { checkBatch, type Batch } from '../data/batch.ts';
 import { transformerShape } from '../model/architectures/index.ts';
 import { LanguageModel } from '../model/language-model.ts';
@@ -39,6 +48,21 @@ export interface MetaGradientOptions extends CallOptions {
   /** Where vectors come from and go to, for callers in a loop; default: they are freed in the end. */
   workspace?: VectorPool;
 }
+
+const OPTIONS: OptionNames<MetaGradientOptions> = {
+  batches: true,
+  scores: true,
+  masks: true,
+  outer: true,
+  temperature: true,
+  optimizer: true,
+  state: true,
+  gradient: true,
+  finalState: true,
+  firstOrder: true,
+  workspace: true,
+  signal: true,
+};
 
 export interface MetaGradient {
   /** L, the mean loss of the outer rows at θ_T. */
@@ -132,7 +156,7 @@ function isCurved({ firstOrder, gradient }: MetaGradientOptions, t: number): boo
 
 function checkProblem(model: unknown, options: MetaGradientOptions): InnerProblem & { temperature: number } {
   if (!(model instanceof LanguageModel)) throw invalid('model', 'a LanguageModel', model);
-  checkCall('options', options);
+  checkOptions('options', options, OPTIONS);
   const { batches, scores, masks = [], outer, state, signal } = options;
   if (!Array.isArray(batches) || batches.length === 0) throw invalid('batches', 'at least one batch', batches);
   if (!Array.isArray(scores) || scores.length !== batches.length) {

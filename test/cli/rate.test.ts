@@ -4,14 +4,19 @@ import { join } from 'node:path';
 import { tableFromArrays, tableToIPC } from 'apache-arrow';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openBackend } from '../../lib/backend/open.ts';
+import { openCorpus } from '../../lib/data/corpus.ts';
 import { openSamples, type Split } from '../../lib/data/samples.ts';
+import { uniformOf } from '../../lib/data/splits.ts';
 import { forwardFlops, metaTrainingFlops, raterFlops } from '../../lib/evaluate/compute.ts';
 import type { RaterConfig } from '../../lib/model/config.ts';
 import { SequenceRater } from '../../lib/model/sequence-rater.ts';
 import { planInOrder, readPlan, writePlan } from '../../lib/order/plan.ts';
 import { writeScores } from '../../lib/score/columns.ts';
 import { readScoreTable, writeScoreTable } from '../../lib/score/table.ts';
+import { ratioFor } from '../../lib/select/discard.ts';
+import { PointFilter } from '../../lib/select/point-filter.ts';
 import { recordOf } from '../../lib/select/plan-record.ts';
+import { rowNames } from '../../lib/select/row-names.ts';
 import { gradfold } from '../support/cli.ts';
 import { tinyDocuments } from '../support/tiny-run.ts';
 
@@ -283,6 +288,39 @@ test.each(['point', 'batch'])('rate filter --method %s makes a plan that says wh
   expect(Math.abs(rows.length / all.length - 0.5)).toBeLessThan(0.2);
   expect(new Set(rows).size).toBe(rows.length);
   expect(recordOf('plan', metadata).from).toContain(`by the ${method} filter: 4 of 8 by rater`);
+});
+
+test('rate filter decides by the ids of documents, wherever they are in a corpus', async () => {
+  // The same documents the other way round: other row numbers, and the same scores for the same pieces.
+  const lines = (await readFile(at('docs.jsonl'), 'utf8')).trimEnd().split('\n');
+  await writeFile(at('turned.jsonl'), lines.reverse().join('\n'));
+  await run('ingest', at('turned.jsonl'), '-o', at('turned.arrow'));
+  const tokenizer = ['--tokenizer', at('tokens/tokenizer.json'), '--length', '8'];
+  await run('tokenize', at('turned.arrow'), '-o', at('turned'), ...tokenizer);
+  const keptOf = async (tokens: string, corpusFile: string) => {
+    const [samples, corpus] = await Promise.all([
+      openSamples(at(`${tokens}/samples.arrow`)),
+      openCorpus(at(corpusFile)),
+    ]);
+    const rows = Uint32Array.from({ length: samples.count }, (_, row) => row);
+    const names = rowNames(samples, corpus, rows);
+    expect(new Set(names).size).toBe(rows.length);
+    const scores = Float64Array.from(names, (name) => uniformOf(`score/${name}`, 0));
+    await writeScoreTable(at(`${tokens}-scores.arrow`), rows, { rater: scores });
+    const files = ['--samples', at(`${tokens}/samples.arrow`), '--corpus', at(corpusFile)];
+    const argv = ['rate', 'filter', at(`${tokens}-scores.arrow`), '--seed', '3', '--discard', '0.5'];
+    await run(...argv, ...files, '-o', at(`${tokens}-kept.arrow`));
+    const { rows: kept } = await readPlan(at(`${tokens}-kept.arrow`));
+    const { batch, keep } = ratioFor(32, 0.5);
+    const filter = new PointFilter({ reference: scores, batch, keep, seed: 3 });
+    expect([...kept].sort((a, b) => a - b)).toEqual([...rows.filter((row) => filter.keeps(names[row], scores[row]))]);
+    return Array.from(kept, (row) => names[row]).sort();
+  };
+  const [straight, turned] = [await keptOf('tokens', 'corpus.arrow'), await keptOf('turned', 'turned.arrow')];
+  expect(turned).toEqual(straight);
+  const alone = ['rate', 'filter', at('scores.arrow'), '-o', at('no.arrow'), '--samples', at('tokens/samples.arrow')];
+  expect(await gradfold(alone)).toMatchObject({ status: 2 });
+  expect(await gradfold([...alone, '--corpus', at('corpus.arrow'), '--method', 'batch'])).toMatchObject({ status: 2 });
 });
 
 test('train takes a rater as its filter', async () => {

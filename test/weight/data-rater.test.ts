@@ -239,6 +239,11 @@ describeBackends('trainDataRater', (tested) => {
       'rated.rows: expected no row of inner.rows, got "row 20"; give rated: "inner"',
     );
     await expect(refused({ rated: set(range(30, 45)) })).rejects.toThrow('heldOut.rows: expected no row of rated.rows');
+    const inner = (rows: number[], count?: number) => ({ samples: { ...samples, count }, rows, batchSize: 2 });
+    await expect(refused({ inner: inner([0, -1]) })).rejects.toThrow('inner.rows[1]: expected an integer');
+    await expect(refused({ inner: inner([0, 10], 10) })).rejects.toThrow(
+      'inner.rows[1]: expected an integer in [0, 9], got 10',
+    );
     // The same table once more is another object; a table with other rows under these numbers is no problem.
     await expect(refused({ heldOut: set(range(25, 50), { ...samples }) })).rejects.toThrow('"row 25"');
     const others = { tokens: (row: number) => samples.tokens(row).map((token) => (token + 1) % 11) };

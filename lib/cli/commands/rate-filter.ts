@@ -1,4 +1,6 @@
 import { Option } from 'commander';
+import { openCorpus } from '../../data/corpus.ts';
+import { openSamples } from '../../data/samples.ts';
 import { shuffleOrder } from '../../order/shuffle.ts';
 import { planInOrder, writePlan } from '../../order/plan.ts';
 import { readScoreTable } from '../../score/table.ts';
@@ -6,6 +8,7 @@ import { bestOfWindows } from '../../select/batch-windows.ts';
 import { recordMetadata } from '../../select/plan-record.ts';
 import { PointFilter } from '../../select/point-filter.ts';
 import { candidatesFor, ratioFor } from '../../select/discard.ts';
+import { rowNames } from '../../select/row-names.ts';
 import { invalid } from '../../check.ts';
 import { UsageError } from '../io.ts';
 import { claimOutput, defineCommand, forceOption, option, outOption, positiveInteger, numberIn } from '../command.ts';
@@ -17,12 +20,16 @@ interface Flags {
   discard: number;
   batch: number;
   reference?: string;
+  samples?: string;
+  corpus?: string;
   force: boolean;
 }
 
 interface FilterTask {
   rows: Uint32Array;
   scores: Float64Array;
+  /** What the point filter draws by: row numbers, or names that hold in any table. */
+  ids: Uint32Array | string[];
   /** Of the point filter's distribution of scores. */
   reference: Float64Array;
   candidates: number;
@@ -32,8 +39,8 @@ interface FilterTask {
 
 /** Rows that are kept, in training order. */
 const METHODS: Record<Flags['method'], (task: FilterTask) => Uint32Array> = {
-  point({ rows, scores, reference, candidates, keep, seed }) {
-    const kept = new PointFilter({ reference, batch: candidates, keep, seed }).places(rows, scores);
+  point({ rows, scores, ids, reference, candidates, keep, seed }) {
+    const kept = new PointFilter({ reference, batch: candidates, keep, seed }).places(ids, scores);
     return shuffleOrder(kept.length, seed).map((i) => rows[kept[i]]);
   },
   batch: ({ rows, scores, candidates, keep, seed }) =>
@@ -66,6 +73,8 @@ export const rateFilter = defineCommand<Flags>({
       '--reference <scores>',
       'point: table whose scores the rows compete with, for parts of a corpus (default: the table itself)',
     ),
+    option('--samples <path>', 'point, with --corpus: the scored rows, to be decided by the ids of their documents'),
+    option('--corpus <path>', 'the corpus that the samples were made from'),
     forceOption,
   ],
   async run({ args, options, progress }) {
@@ -73,13 +82,21 @@ export const rateFilter = defineCommand<Flags>({
     if (options.reference !== undefined && method !== 'point') {
       throw new UsageError(`rate filter: --reference is for --method point; --method ${method} has none`);
     }
+    if ((options.samples === undefined) !== (options.corpus === undefined)) {
+      throw new UsageError('rate filter: --samples and --corpus go together: ids of the documents of rows take both');
+    }
+    if (options.samples !== undefined && method !== 'point') {
+      throw new UsageError(`rate filter: --samples and --corpus are for --method point; --method ${method} has none`);
+    }
     const file = args[0] as string;
-    const { rows, scores, byPlace } = await readScoreTable(file, column);
+    const samples = options.samples === undefined ? undefined : await openSamples(options.samples);
+    const { rows, scores, byPlace } = await readScoreTable(file, column, samples);
+    const ids = samples ? rowNames(samples, await openCorpus(options.corpus!), rows) : rows;
     if (byPlace) progress.line(`${file} has no column "row": taken as the scores of rows 0 to ${rows.length - 1}`);
     const reference =
       options.reference === undefined ? scores : (await readScoreTable(options.reference, column)).scores;
     const { batch: candidates, keep } = SHAPES[method](options.batch, discard);
-    const kept = METHODS[method]({ rows, scores, reference, candidates, keep, seed }).slice(0, limit);
+    const kept = METHODS[method]({ rows, scores, ids, reference, candidates, keep, seed }).slice(0, limit);
     if (kept.length === 0) {
       throw invalid('discard', `a share that keeps something of ${rows.length} rows`, discard);
     }

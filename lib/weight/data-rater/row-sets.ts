@@ -4,7 +4,7 @@ import { randomPermutation, streamOf } from '../../random.ts';
 import { digest, rowParts } from '../../train/fingerprint.ts';
 
 export interface RowsOptions {
-  samples: TokenSource & { domain?(row: number): string };
+  samples: TokenSource & { domain?(row: number): string; readonly count?: number };
   rows: ArrayLike<number>;
   /** Rows a batch; default 32, of the held-out rows 64, of the rated ones as of the inner ones. */
   batchSize?: number;
@@ -43,6 +43,7 @@ export interface RowSets {
 export type RowsTrainedOn = Pick<RowSet, 'samples' | 'rows'>;
 
 const RATED_SHARE = 0.5;
+const MAX_ROWS = 2 ** 32;
 
 /**
  * Divides rows at random into those for inner training (starts and burn-in) and those that are rated, each ascending.
@@ -109,7 +110,10 @@ function resolveRows(name: string, options: RowsOptions, batchSize: number): Row
   checkObject(name, options);
   checkObject(`${name}.samples`, options.samples);
   checkList(`${name}.rows`, options.rows);
-  const rows = Uint32Array.from(options.rows);
+  // A Uint32Array would make another row of −1 or 1.5.
+  const rows = Uint32Array.from(options.rows, (row, i) =>
+    checkInteger(`${name}.rows[${i}]`, row, 0, (options.samples.count ?? MAX_ROWS) - 1),
+  );
   const size = checkInteger(`${name}.batchSize`, options.batchSize ?? batchSize, 1);
   if (rows.length < size) throw invalid(`${name}.rows`, `at least a batch of ${size} rows`, rows.length);
   return { samples: options.samples, rows, batchSize: size };
