@@ -21,12 +21,18 @@ export const SHARD_KEYS = { fingerprint: 'fingerprint', index: 'shard', count: '
 /** Rows scored between two saves. */
 const CHUNK_ROWS = 256;
 
-/** A part's rows: part i of n has rows ⌊i·N/n⌋ … ⌊(i+1)·N/n⌋ − 1 of the N given ones. */
-export function shardRows(rows: Uint32Array, shard?: ScoreShard): Uint32Array {
+/**
+ * A part's rows: part i of n begins at row ⌊i·N/n⌋ of the N given ones or, where there are n chunks and more, at the nearest
+ * multiple of `chunk`. Rows are then scored beside the same ones as without parts, so that scores have the same bits.
+ */
+export function shardRows(rows: Uint32Array, shard?: ScoreShard, chunk: number = CHUNK_ROWS): Uint32Array {
   if (!shard) return rows;
   const count = checkInteger('shard.count', shard.count, 1);
   const index = checkInteger('shard.index', shard.index, 0, count - 1);
-  return rows.subarray(Math.floor((index * rows.length) / count), Math.floor(((index + 1) * rows.length) / count));
+  const unit = rows.length >= count * chunk ? chunk : 1;
+  const round = unit === 1 ? Math.floor : Math.round;
+  const beginOf = (part: number) => (part === count ? rows.length : round((part * rows.length) / count / unit) * unit);
+  return rows.subarray(beginOf(index), beginOf(index + 1));
 }
 
 /** Where a part goes: `scores-00003-of-00016.arrow` of `scores.arrow`. */
@@ -72,8 +78,8 @@ export interface ScoredShard {
 export async function scoreShard(options: ShardScoring): Promise<ScoredShard> {
   const { columns, signal, onProgress } = options;
   const path = shardPath(options.out, options.shard);
-  const rows = shardRows(options.rows, options.shard);
   const chunk = checkInteger('chunk', options.chunk ?? CHUNK_ROWS, 1);
+  const rows = shardRows(options.rows, options.shard, chunk);
   const fingerprint = digest([
     ...Object.entries(options.fingerprint).map(([name, value]) => `${name}=${value}`),
     ...columns,

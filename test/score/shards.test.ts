@@ -38,6 +38,15 @@ describe('shardRows', () => {
     expect(Math.max(...lengths) - Math.min(...lengths)).toBeLessThanOrEqual(1);
   });
 
+  it.each([1, 2, 3])('begins each of %i parts with a chunk where there are enough', (count) => {
+    const parts = Array.from({ length: count }, (_, index) => shardRows(rows, { index, count }, 3));
+    expect(parts.flatMap((part) => [...part])).toEqual([...rows]);
+    const begins = parts.map((part) => rows.indexOf(part[0]));
+    expect(begins.map((begin) => begin % 3)).toEqual(parts.map(() => 0));
+    const lengths = parts.map(({ length }) => length);
+    expect(Math.max(...lengths) - Math.min(...lengths)).toBeLessThanOrEqual(3);
+  });
+
   it('is all rows without a shard', () => expect(shardRows(rows)).toBe(rows));
 
   it('refuses an index that is not there', () => {
@@ -58,13 +67,13 @@ describe('scoreShard', () => {
     const { path, computed } = await scoreShard(one);
     expect([path, computed]).toEqual([at('scores-00001-of-00002.arrow'), true]);
     expect(one.calls).toEqual([
-      [16, 19, 22],
-      [25, 28, 31],
+      [19, 22, 25],
+      [28, 31],
     ]);
-    expect(progress).toEqual([3, 6]);
+    expect(progress).toEqual([3, 5]);
     const table = await readScoreTable(path, 'root');
-    expect([...table.rows]).toEqual([16, 19, 22, 25, 28, 31]);
-    expect([...table.scores]).toEqual([16, 19, 22, 25, 28, 31].map(Math.sqrt));
+    expect([...table.rows]).toEqual([19, 22, 25, 28, 31]);
+    expect([...table.scores]).toEqual([19, 22, 25, 28, 31].map(Math.sqrt));
     expect(await readdir(directory())).toEqual(['scores-00001-of-00002.arrow']);
   });
 
