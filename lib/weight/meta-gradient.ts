@@ -9,7 +9,8 @@ import {
   invalid,
   type OptionNames,
 } from '../check.ts';
-import { checkBatch, type Batch } from '../data/batch.ts';
+import { checkBatch, type Batch, type BatchLimits } from '../data/batch.ts';
+import { GradfoldError } from '../errors.ts';
 import { transformerShape } from '../model/architectures/index.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import {
@@ -165,7 +166,8 @@ function checkProblem(model: unknown, options: MetaGradientOptions): InnerProble
   if (!Array.isArray(masks)) throw invalid('masks', 'an array with one entry a batch', masks);
   const temperature = checkFinite('temperature', options.temperature ?? 1, { above: 0 });
   const shape = transformerShape(model.config);
-  for (const batch of [...batches, outer]) checkBatch(batch, shape);
+  batches.forEach((batch, t) => checkNamed(`batches[${t}]`, batch, shape));
+  checkNamed('outer', outer, shape);
   const settings = resolveOptimizer(options.optimizer);
   if (state !== undefined && settings.kind === 'sgd') throw invalid('state', 'none, since SGD has no state', state);
   return {
@@ -177,6 +179,16 @@ function checkProblem(model: unknown, options: MetaGradientOptions): InnerProble
     temperature,
     last: isCurved(options, batches.length - 1) ? 'hvp' : 'jvp',
   };
+}
+
+/** Several batches come at once: an error says which. */
+function checkNamed(name: string, batch: Batch, shape: BatchLimits): void {
+  try {
+    checkBatch(batch, shape);
+  } catch (error) {
+    if (!(error instanceof GradfoldError)) throw error;
+    throw new GradfoldError(error.code, error.message.replace(/^batch\b/, name));
+  }
 }
 
 /** softmax(s / τ) over the rows that take part. */

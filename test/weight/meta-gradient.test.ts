@@ -416,7 +416,8 @@ describeBackends('metaGradient', (tested) => {
     [{ temperature: 0 }, /temperature: expected a finite number > 0/],
     [{ optimizer: { kind: 'adam', lr: 1 } }, /kind/],
     [{ optimizer: { kind: 'sgd', lr: 1 } }, /state: expected none/],
-    [{ outer: { batch: 0 } }, /batch\.batch/],
+    [{ outer: { batch: 0 } }, /^outer\.batch/],
+    [{ batches: [{ batch: 0 }], scores: [[]] }, /^batches\[0\]\.batch/],
     [{ state: { step: -1 } }, /state\.step/],
     [{ state: { step: 1, m: 1, v: 1 } }, /state\.m: expected a vector/],
   ])('names what is wrong: %o', async (part, message) => {
