@@ -9,7 +9,10 @@ interface ConfigFields {
   vocab_size: number;
   /** Standard deviation of `initialize`; default 0.02. */
   initializer_range?: number;
-  /** The embedding row of this id starts as zeros where transformers does so (not in GPT-2). */
+  /**
+   * The embedding row of this id starts as zeros where transformers does so (not in GPT-2). Where the id stands as a
+   * token its row has its gradient like any other; PyTorch leaves out what comes through the lookup (`padding_idx`).
+   */
   pad_token_id?: number | null;
   /** Default false for llama and mistral, true for gpt2 and bert. */
   tie_word_embeddings?: boolean;

@@ -93,6 +93,11 @@ describe('transformerShape', () => {
     );
   });
 
+  it('passes over dropout, which is never applied', () => {
+    const config = ARCHITECTURES.llama;
+    expect(transformerShape({ ...config, attention_dropout: 0.1 })).toEqual(transformerShape(config));
+  });
+
   it('names a width that does not divide into heads', () => {
     expect(() => transformerShape({ ...GPT2, n_head: 5 })).toThrow(/n_embd \/ n_head: expected an integer.*got 2\.4/);
     const llama = {
