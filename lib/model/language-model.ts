@@ -228,14 +228,18 @@ export class LanguageModel extends TransformerModel<ModelConfig, EngineModel> {
     }
     const { norms, gram, gradients: wantGradients } = request;
     const sketch = request.sketch === undefined ? undefined : checkSketch(request.sketch);
-    const { gradients, ...result } = await this.engine.backward(
+    const result = await this.engine.backward(
       checked,
       { ...backward, norms, dots, gram, gradients: wantGradients, sketch },
       request.signal,
     );
     return {
-      ...result,
-      ...(gradients && { gradients: gradients.map((g) => new ParameterVector(this.space, g)) }),
+      losses: result.losses,
+      ...(result.norms && { norms: result.norms }),
+      ...(result.dots && { dots: result.dots }),
+      ...(result.gram && { gram: result.gram }),
+      ...(result.sketch && { sketch: result.sketch }),
+      ...(result.gradients && { gradients: result.gradients.map((g) => new ParameterVector(this.space, g)) }),
       ...(gradient && { gradient }),
     };
   }
