@@ -334,3 +334,13 @@ test('train takes a rater as its filter', async () => {
     expect(stderr).toContain('--discard and --rater-weights say how --rater is used');
   }
 });
+
+test('a configuration that lacks something is named with its file', async () => {
+  await writeFile(at('sizeless.json'), JSON.stringify({ model_type: 'llama', ...SHAPE }));
+  const message = `gradfold: ${at('sizeless.json')}: vocab_size: expected an integer >= 1, got undefined`;
+  const config = ['--config', at('sizeless.json'), '-o', at('no'), ...BACKEND];
+  for (const argv of [rate('no', ...config), ['train', '--samples', at('tokens/samples.arrow'), ...config]]) {
+    const { status, stderr } = await gradfold(argv);
+    expect([status, stderr]).toEqual([1, expect.stringContaining(message)]);
+  }
+});

@@ -4,7 +4,6 @@ import { openSamples } from '../../data/samples.ts';
 import { loadTokenizer } from '../../data/tokenizer.ts';
 import { featureFlops, forwardFlops, metaTrainingFlops, raterFlops } from '../../evaluate/compute.ts';
 import { readJsonObject } from '../../files.ts';
-import type { ModelConfig } from '../../model/config.ts';
 import { LanguageModel } from '../../model/language-model.ts';
 import { needReference, ROW_FEATURES, type RowFeatureName } from '../../model/row-features.ts';
 import type { SequenceRater } from '../../model/sequence-rater.ts';
@@ -33,6 +32,7 @@ import {
   share,
 } from '../command.ts';
 import { UsageError } from '../io.ts';
+import { readModelConfig } from '../model-config.ts';
 import { claimRun } from '../run-folder.ts';
 import { targetOptions, targetRows, type TargetFlags, type TargetRows } from '../target-rows.ts';
 import { tokenizerBeside } from '../tokenizers.ts';
@@ -156,8 +156,8 @@ export const rateTrain = defineCommand<Flags>({
     const tokenizer = tokenizerPath === undefined ? undefined : await loadTokenizer(tokenizerPath);
     const steps = Math.min(options.steps, options.limit ?? Infinity);
     const { inner, rated } = divideRows(training.rows, { seed, ratedShare: options.rated });
-    const config = await configAt(options.config);
-    const raterConfig = options.raterConfig === undefined ? config : await configAt(options.raterConfig);
+    const config = await readModelConfig(options.config);
+    const raterConfig = options.raterConfig === undefined ? config : await readModelConfig(options.raterConfig);
     const { finished, record } = await withBackend(options, async (backend) => {
       const usesModel = fromModel !== undefined && fromModel !== INNER;
       const from = usesModel ? await LanguageModel.fromPretrained(fromModel, { backend, signal }) : undefined;
@@ -312,8 +312,4 @@ function featureList(text: string): RowFeatureName[] {
     if (found) return found;
     throw new UsageError(`--features: expected some of ${ROW_FEATURES.join(', ')}, got ${JSON.stringify(name)}`);
   });
-}
-
-async function configAt(path: string): Promise<ModelConfig> {
-  return (await readJsonObject(path)) as unknown as ModelConfig;
 }

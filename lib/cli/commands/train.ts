@@ -4,8 +4,6 @@ import type { Backend } from '../../backend/types.ts';
 import { CONDITION_FILES } from '../../condition/condition-work.ts';
 import { invalid } from '../../check.ts';
 import { openSamples, type Samples } from '../../data/samples.ts';
-import { readJsonObject } from '../../files.ts';
-import type { ModelConfig } from '../../model/config.ts';
 import { LanguageModel } from '../../model/language-model.ts';
 import { withoutHeldOut } from '../../order/held-out.ts';
 import { planOf, readPlan, type Plan } from '../../order/plan.ts';
@@ -42,6 +40,7 @@ import {
 } from '../command.ts';
 import { UsageError } from '../io.ts';
 import { maskOptions, samplesFor, type MaskFlags } from '../masked-samples.ts';
+import { readModelConfig } from '../model-config.ts';
 
 /** Share of the rows read that a rater leaves out, where nothing else is asked for. */
 const DISCARD = 0.5;
@@ -153,11 +152,7 @@ export const train = defineCommand<
     const result = await withBackend(options, async (backend) => {
       const model = options.model
         ? await LanguageModel.fromPretrained(options.model, { backend, signal })
-        : await LanguageModel.initialize((await readJsonObject(options.config!)) as unknown as ModelConfig, {
-            backend,
-            seed,
-            signal,
-          });
+        : await LanguageModel.initialize(await readModelConfig(options.config!), { backend, seed, signal });
       const read = await samplesFor(model, samples, { path: options.samples, flags: options, seed });
       if (read !== samples && options.cooldown !== undefined) {
         throw new UsageError('train: --cooldown is for models that predict the next token');
