@@ -7,6 +7,7 @@ import { measureCeilings } from './peers/ceilings.ts';
 import { deviceComparisons, deviceScoreComparisons, modelComparisons, scoreComparisons } from './peers/comparisons.ts';
 import { Inputs } from './peers/inputs.ts';
 import { parsePeersOptions, PEERS_HELP, type PeersOptions } from './peers/options.ts';
+import { WorkerEnded } from './peers/process.ts';
 import { pythonVersions } from './peers/python.ts';
 import { measurePair, type Pair, type Sides } from './peers/measure.ts';
 import { ceilingLines, disagreements, HEADINGS, tableLine } from './peers/table.ts';
@@ -57,6 +58,7 @@ const sides: Sides = {
   threads: options.threads,
   gemm: options.gemm,
   rounds: options.quick ? 1 : options.rounds,
+  apart: options.apart,
 };
 const onProcessor = () => [
   ...modelComparisons(workload),
@@ -86,14 +88,21 @@ try {
       say(tableLine(pair));
     }
   }
-  const ceilings = await measureCeilings(sides, workload);
-  say(`\n${ceilingLines(workload.name, ceilings).join('\n')}`);
+  const ceilings = await measureCeilings(sides, workload).catch(noCeilings);
+  if (ceilings) say(`\n${ceilingLines(workload.name, ceilings).join('\n')}`);
   if (options.json) console.log(JSON.stringify({ machine, options, pairs, ceilings }, null, 2));
 } finally {
   inputs.remove();
 }
-const apart = disagreements(pairs);
-for (const { what, peer, difference } of apart) {
+const differing = disagreements(pairs);
+for (const { what, peer, difference } of differing) {
   console.error(`bench:peers: ${what} beside ${peer.name}: the results differ by ${difference?.toExponential(1)}`);
 }
-if (apart.length) process.exit(1);
+if (differing.length || pairs.some(({ ended }) => ended)) process.exitCode = 1;
+
+/** The rows stand without them. */
+function noCeilings(error: unknown): void {
+  if (!(error instanceof WorkerEnded)) throw error;
+  console.error(`bench:peers: ceilings: ${error.message}`);
+  process.exitCode = 1;
+}

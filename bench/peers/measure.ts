@@ -1,7 +1,7 @@
 import type { Comparison, Peer } from './comparisons.ts';
 import type { Inputs } from './inputs.ts';
 import { median, relativeDifference } from '../statistics.ts';
-import { Worker, type Side } from './process.ts';
+import { Worker, WorkerEnded, type Side } from './process.ts';
 import type { Job } from './protocol.ts';
 
 /** One side's part of a measured pair. */
@@ -18,6 +18,8 @@ export interface Pair {
   peer: Peer;
   /** Why there are no figures. */
   unavailable?: string;
+  /** A process ended before its time. */
+  ended?: boolean;
   ours?: Figures;
   theirs?: Figures;
   /** The largest difference between what the two sides computed, over the largest of the peer's values. */
@@ -31,49 +33,95 @@ export interface Sides {
   threads: number;
   gemm: Job['gemm'];
   rounds: number;
+  /** One process at a time. */
+  apart: boolean;
 }
+
+/** A side's program and what it is to do. */
+type Part = readonly [Side, Job];
+
+/** What the two sides answered and took, or why there is nothing. */
+type Measured = { answers: number[][]; figures: Figures[] } | { unavailable: string };
 
 /**
  * Runs one job of ours and one of a peer in turn, A B A B …, each in a process of its own, so that a disturbance falls on
- * both alike and each has its own peak memory. No more than two processes live at a time.
+ * both alike and each has its own peak memory. No more than two processes live at a time, with `apart` one.
  */
 export async function measurePair(sides: Sides, comparison: Comparison, peer: Peer, inputs: Inputs): Promise<Pair> {
   const pair: Pair = { row: comparison.row, what: comparison.what, peer };
   const input = await inputs.of(comparison.input);
-  const { device, threads, gemm } = sides;
+  const { device, threads, gemm, rounds } = sides;
   const job = (name: string): Job => ({ name, device, threads, gemm, ...input });
+  const parts: Part[] = [
+    [sides.ours, job(comparison.ours)],
+    [peer.own ? sides.ours : sides.peers, job(peer.job)],
+  ];
+  const measured = await (sides.apart ? oneAfterTheOther : sideBySide)(parts, rounds).catch((error: unknown) => {
+    // The table goes on: the other rows take their time too.
+    if (error instanceof WorkerEnded) return { unavailable: error.message, ended: true };
+    throw error;
+  });
+  if ('unavailable' in measured) return { ...pair, ...measured };
+  const { figures, answers } = measured;
+  for (const side of figures) side.seconds = median(side.samples);
+  return {
+    ...pair,
+    ours: figures[0],
+    theirs: figures[1],
+    difference: peer.own ? undefined : relativeDifference(answers[0], answers[1]),
+  };
+}
+
+async function sideBySide(parts: Part[], rounds: number): Promise<Measured> {
   const started: Worker[] = [];
   try {
     const answers: number[][] = [];
-    for (const [side, name] of [
-      [sides.ours, comparison.ours],
-      [peer.own ? sides.ours : sides.peers, peer.job],
-    ] as const) {
-      const { worker, prepared } = await Worker.start(side, job(name));
+    for (const part of parts) {
+      const { worker, prepared } = await Worker.start(...part);
       started.push(worker);
-      if ('unavailable' in prepared) return { ...pair, unavailable: prepared.unavailable };
+      if ('unavailable' in prepared) return prepared;
       answers.push(prepared.answer);
     }
-    const [a, b] = started;
-    for (const worker of [a, b]) await worker.run(); // compilers and allocators settle in the second run
-    const figures = [newFigures(), newFigures()];
-    for (let round = 0; round < sides.rounds; round++) {
-      for (const [i, worker] of [a, b].entries()) {
-        const { seconds, peakBytes } = await worker.run();
-        figures[i].samples.push(seconds);
-        figures[i].peakBytes = peakBytes;
-      }
+    for (const worker of started) await settle(worker);
+    const figures = parts.map(newFigures);
+    for (let round = 0; round < rounds; round++) {
+      for (const [i, worker] of started.entries()) await repeat(worker, figures[i]);
     }
-    for (const side of figures) side.seconds = median(side.samples);
-    return {
-      ...pair,
-      ours: figures[0],
-      theirs: figures[1],
-      difference: peer.own ? undefined : relativeDifference(answers[0], answers[1]),
-    };
+    return { answers, figures };
   } finally {
     for (const worker of started) await worker.close();
   }
+}
+
+/** Each repetition in a process of its own, for jobs that do not fit into memory beside each other. */
+async function oneAfterTheOther(parts: Part[], rounds: number): Promise<Measured> {
+  const answers: number[][] = [];
+  const figures = parts.map(newFigures);
+  for (let round = 0; round < rounds; round++) {
+    for (const [i, part] of parts.entries()) {
+      const { worker, prepared } = await Worker.start(...part);
+      try {
+        if ('unavailable' in prepared) return prepared;
+        answers[i] = prepared.answer;
+        await settle(worker);
+        await repeat(worker, figures[i]);
+      } finally {
+        await worker.close();
+      }
+    }
+  }
+  return { answers, figures };
+}
+
+/** Compilers and allocators settle in the second run. */
+async function settle(worker: Worker): Promise<void> {
+  await worker.run();
+}
+
+async function repeat(worker: Worker, figures: Figures): Promise<void> {
+  const { seconds, peakBytes } = await worker.run();
+  figures.samples.push(seconds);
+  figures.peakBytes = peakBytes;
 }
 
 const newFigures = (): Figures => ({ samples: [], seconds: 0, peakBytes: 0 });

@@ -17,6 +17,8 @@ export interface PeersOptions {
   gemm?: (typeof GEMMS)[number];
   /** The Python that has PyTorch. */
   python: string;
+  /** One process at a time. */
+  apart: boolean;
   quick: boolean;
   json: boolean;
   help: boolean;
@@ -34,6 +36,7 @@ options:
   --device name     ${DEVICES.join(' or ')} (default: cpu)
   --gemm name       of our float32 jobs on the processor: ${GEMMS.join(', ')} (default: the best)
   --python path     a Python with PyTorch and NumPy (default: $PYTHON, else python3)
+  --apart           one process at a time, each repetition in its own: for jobs that do not fit beside each other
   --quick           does it run? its figures say nothing
   --json            machine, options and rows as JSON
   --help            this text`;
@@ -64,6 +67,7 @@ function parsed(args: string[]) {
         device: { type: 'string', default: 'cpu' },
         gemm: { type: 'string' },
         python: { type: 'string', default: process.env.PYTHON ?? 'python3' },
+        apart: { type: 'boolean', default: false },
         quick: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },

@@ -20,6 +20,9 @@ const ENVIRONMENT = {
   GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1',
 };
 
+/** A worker's process is gone, as one is that asked for more memory than there is. */
+export class WorkerEnded extends Error {}
+
 /** A process with one job, run as often as it is asked to. */
 export class Worker {
   readonly side: Side;
@@ -60,7 +63,7 @@ export class Worker {
   async #ask<Reply>(line: string): Promise<Reply> {
     this.#process.stdin.write(`${line}\n`);
     const { value, done } = await this.#lines.next();
-    if (done) throw new Error(`${this.side.name}: the process of ${this.job.name} ended; its message stands above`);
+    if (done) throw new WorkerEnded(`${this.side.name}: the process of ${this.job.name} ended, as for want of memory`);
     return JSON.parse(value) as Reply;
   }
 }
