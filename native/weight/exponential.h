@@ -76,15 +76,15 @@ class Exponential {
   Vec of(Vec s) const {
     Vec d = s - greatest_;
     if (deep) d = d > lowest_ ? d : lowest_;
-    const Vec shifted = d * high_ + kRoundShift;
+    const Vec shifted = fused(d, high_, Vec{} + kRoundShift);
     const Vec t = shifted - kRoundShift;
-    Vec r = d * high_ - t;
-    r += d * low_;
-    Vec q = 1.271612053756534e-09 + r * 9.181084955460772e-12;
-    q = 1.4676100331333002e-07 + r * q;
-    q = 1.3550807776390235e-05 + r * q;
-    q = 0.0009383847928089782 + r * q;
-    q = 0.04332169878499668 + r * q;
+    const Vec r = fused(d, low_, fused(d, high_, -t));
+    Vec q = Vec{} + 9.181084955460772e-12;
+    q = fused(r, q, Vec{} + 1.271612053756534e-09);
+    q = fused(r, q, Vec{} + 1.4676100331333002e-07);
+    q = fused(r, q, Vec{} + 1.3550807776390235e-05);
+    q = fused(r, q, Vec{} + 0.0009383847928089782);
+    q = fused(r, q, Vec{} + 0.04332169878499668);
     const Vec small = r * q;
     const Bits index = reinterpret_cast<Bits>(shifted), exponent = index << kShift;
     const Vec root = _mm512_permutex2var_pd(roots_[0], reinterpret_cast<__m512i>(index), roots_[1]);
@@ -92,7 +92,7 @@ class Exponential {
     const Bits below = t < 16 * kBelow;
     if (deep) bits += (below & kLift) << 52;
     const Vec scaled = reinterpret_cast<Vec>(bits);
-    const Vec value = scaled + scaled * small;
+    const Vec value = fused(scaled, small, scaled);
     if (!deep) return value;
     return below ? value * kDrop : value;
   }
@@ -125,19 +125,19 @@ class Exponential {
   Vec of(Vec s) const {
     Vec d = s - greatest_;
     if (deep) d = d > lowest_ ? d : lowest_;
-    const Vec shifted = d * high_log2e_ + kRoundShift;
+    const Vec shifted = fused(d, high_log2e_, Vec{} + kRoundShift);
     const Vec n = shifted - kRoundShift;
-    Vec r = d * high_ - n * 0x1.62e42fefa3800p-1;
-    r += d * low_;
-    r -= n * 0x1.ef35793c76730p-45;
+    Vec r = fused(-n, Vec{} + 0x1.62e42fefa3800p-1, d * high_);
+    r = fused(d, low_, r);
+    r = fused(-n, Vec{} + 0x1.ef35793c76730p-45, r);
     const Vec r2 = r * r, r4 = r2 * r2;
-    const Vec q01 = 0.5000000000000011 + r * 0.1666666666666641;
-    const Vec q23 = 0.041666666666529725 + r * 0.008333333333494976;
-    const Vec q45 = 0.0013888888943759965 + r * 0.00019841269505773776;
-    const Vec q67 = 2.480149294963387e-05 + r * 2.7557586803895326e-06;
-    const Vec q89 = 2.76303062502936e-07 + r * 2.5000018833187374e-08;
-    const Vec q = q01 + r2 * q23 + r4 * (q45 + r2 * q67 + r4 * q89);
-    const Vec power = factor_ * (1.0 + (r + r2 * q));
+    const Vec q01 = line(r, 0.5000000000000011, 0.1666666666666641);
+    const Vec q23 = line(r, 0.041666666666529725, 0.008333333333494976);
+    const Vec q45 = line(r, 0.0013888888943759965, 0.00019841269505773776);
+    const Vec q67 = line(r, 2.480149294963387e-05, 2.7557586803895326e-06);
+    const Vec q89 = line(r, 2.76303062502936e-07, 2.5000018833187374e-08);
+    const Vec q = fused(r4, fused(r4, q89, fused(r2, q67, q45)), fused(r2, q23, q01));
+    const Vec power = factor_ * (1.0 + fused(r2, q, r));
     // The low bits of `shifted` hold n; the others leave by the shift.
     const Bits exponent = reinterpret_cast<Bits>(shifted);
     Bits bits = reinterpret_cast<Bits>(power) + (exponent << 52);
@@ -149,6 +149,8 @@ class Exponential {
   }
 
  private:
+  static Vec line(Vec r, double constant, double slope) { return fused(r, Vec{} + slope, Vec{} + constant); }
+
   Vec greatest_, high_, low_, high_log2e_, lowest_, factor_;
 };
 

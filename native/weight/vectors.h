@@ -33,6 +33,16 @@ inline Vec load(const float* from) {
   return __builtin_convertvector(narrow, Vec);
 #endif
 }
+/// a b + c, rounded once where the instruction set can: said, since a compiler that does not optimize does not see it.
+inline Vec fused(Vec a, Vec b, Vec c) {
+#if defined(__AVX512F__)
+  return _mm512_fmadd_pd(a, b, c);
+#elif defined(__FMA__)
+  return _mm256_fmadd_pd(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
 inline void store(double* to, Vec v) { *reinterpret_cast<UnalignedVec*>(to) = v; }
 
 /// As store, past the caches where the processor can: nothing is read for it, and nothing else has to leave them. `to`
