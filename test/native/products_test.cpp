@@ -227,6 +227,7 @@ void test_device(Device& device, const std::string& name) {
 #ifndef GRADFOLD_TEST_CUDA
   test_matmul(device, name, 520, 33, 1024);  // several blocks of the operand that stays in cache, left and right
   test_matmul(device, name, 33, 520, 1024);
+  test_matmul(device, name, 600, 2048, 5);  // two panels of what oneDNN keeps in float32 first
 #endif
   test_types<float, float>(device, name);
   if (device.precision() == Type::f32) return test_weights<float, float>(device, name);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <string>
+#include <string_view>
 
 #include "cpu_features.h"
 #include "product.h"
@@ -36,26 +37,54 @@ memory::desc described(int64_t rows, int64_t cols, int64_t stride, bool transpos
                     : memory::desc({rows, cols}, number, memory::dims{stride, 1});
 }
 
-/// c = op(a) op(b) + beta c of bfloat16 operands; false when the library declines.
-bool multiply_bf16(const ConstAnyMat& a, bool transpose_a, const ConstAnyMat& b, bool transpose_b, const AnyMat& c,
-                   float beta) noexcept try {
-  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
-  thread_local const dnnl::stream stream(engine);
-  const memory::desc left = described(a.rows, a.cols, a.stride, transpose_a, a.type);
-  const memory::desc right = described(b.rows, b.cols, b.stride, transpose_b, b.type);
-  const memory::desc out = described(c.rows, c.cols, c.stride, false, c.type);
+dnnl::matmul::primitive_desc planned(const ConstAnyMat& a, bool transpose_a, const ConstAnyMat& b, bool transpose_b,
+                                     const AnyMat& c, float beta, const dnnl::engine& engine) {
   dnnl::primitive_attr attributes;
   if (beta != 0.0f) {
     dnnl::post_ops sum;
     sum.append_sum(1.0f);
     attributes.set_post_ops(sum);
   }
-  // Creation is cheap the second time: the library keeps compiled primitives by their description.
-  const dnnl::matmul product(dnnl::matmul::primitive_desc(dnnl::matmul::desc(left, right, out), attributes, engine));
-  product.execute(stream, {{DNNL_ARG_SRC, memory(left, engine, const_cast<void*>(a.data))},
-                           {DNNL_ARG_WEIGHTS, memory(right, engine, const_cast<void*>(b.data))},
-                           {DNNL_ARG_DST, memory(out, engine, c.data)}});
-  return true;
+  // Cheap the second time, as is the primitive: the library keeps what it compiled by its description.
+  return {{described(a.rows, a.cols, a.stride, transpose_a, a.type),
+           described(b.rows, b.cols, b.stride, transpose_b, b.type),
+           described(c.rows, c.cols, c.stride, false, c.type)},
+          attributes,
+          engine};
+}
+
+/// Numbers of a bfloat16 result that the library's plain way is given at once: it keeps all of them in float32 first.
+constexpr int64_t kPanelNumbers = 1 << 20;
+
+/// Rows of c that are multiplied at once.
+int64_t panel_rows(const dnnl::matmul::primitive_desc& plan, const AnyMat& c) {
+  const bool plain = std::string_view(plan.impl_info_str()).rfind("gemm", 0) == 0;
+  if (!plain || c.type == Type::f32) return c.rows;
+  return std::min(c.rows, std::max<int64_t>(64, kPanelNumbers / c.cols / 64 * 64));
+}
+
+/// c = op(a) op(b) + beta c of bfloat16 operands; false when the library declines.
+bool multiply_bf16(const ConstAnyMat& a, bool transpose_a, const ConstAnyMat& b, bool transpose_b, const AnyMat& c,
+                   float beta) noexcept try {
+  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  thread_local const dnnl::stream stream(engine);
+  const auto plan = planned(a, transpose_a, b, transpose_b, c, beta, engine);
+  const int64_t panel = panel_rows(plan, c);
+  if (panel == c.rows) {
+    dnnl::matmul(plan).execute(stream,
+                               {{DNNL_ARG_SRC, memory(plan.src_desc(), engine, const_cast<void*>(a.data))},
+                                {DNNL_ARG_WEIGHTS, memory(plan.weights_desc(), engine, const_cast<void*>(b.data))},
+                                {DNNL_ARG_DST, memory(plan.dst_desc(), engine, c.data)}});
+    return true;
+  }
+  bool done = true;
+  for (int64_t i = 0; done && i < c.rows; i += panel) {
+    const int64_t rows = std::min(panel, c.rows - i);
+    const ConstAnyMat left = transpose_a ? block(a, 0, a.rows, i, rows) : block(a, i, rows, 0, a.cols);
+    const AnyMat out(static_cast<char*>(c.data) + i * c.stride * size_of(c.type), rows, c.cols, c.stride, c.type);
+    done = multiply_bf16(left, transpose_a, b, transpose_b, out, beta);
+  }
+  return done;
 } catch (const dnnl::error&) {
   return false;
 }

@@ -6,6 +6,11 @@
 
 namespace gradfold {
 
+/// Rows and columns of a matrix, as a view.
+inline ConstAnyMat block(const ConstAnyMat& m, int64_t row, int64_t rows, int64_t col, int64_t cols) {
+  return {static_cast<const char*>(m.data) + (row * m.stride + col) * size_of(m.type), rows, cols, m.stride, m.type};
+}
+
 /// c = op(a) op(b) + beta c on the calling thread's share of the machine: outside a parallel region on
 /// omp_get_max_threads() threads, inside one on a single thread. a and b are of one type; c is float32, or bfloat16
 /// where they are. Sums are float32 throughout and round to bfloat16 once. beta is 0 (c is not read) or 1. Outside a

@@ -46,9 +46,4 @@ int64_t multiply_numbers(int64_t lines);
 /// in `scratch`, a piece of the inner dimension at a time.
 void multiply(Product product, ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool transpose_b, Mat c, float* scratch);
 
-/// Rows and columns of a matrix, as a view.
-inline ConstAnyMat block(const ConstAnyMat& m, int64_t row, int64_t rows, int64_t col, int64_t cols) {
-  return {static_cast<const char*>(m.data) + (row * m.stride + col) * size_of(m.type), rows, cols, m.stride, m.type};
-}
-
 }  // namespace gradfold::GRADFOLD_ISA
