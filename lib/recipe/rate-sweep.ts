@@ -14,7 +14,7 @@ import { DROPPED_SHARES, rowsKept } from '../score/explain-domains.ts';
 import { scoresByRow, type ScoreTable } from '../score/table.ts';
 import { topK } from '../select/top-k.ts';
 import { digest, digestRows } from '../train/fingerprint.ts';
-import { packageVersion } from './run.ts';
+import { packageVersion } from '../version.ts';
 import { validationRows } from './rows.ts';
 import type { Optimization } from './schema.ts';
 import { runStages, type RunEvent, type Stage } from './stage.ts';

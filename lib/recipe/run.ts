@@ -1,8 +1,8 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { writeTextAtomically } from '../atomic-file.ts';
+import { packageVersion } from '../version.ts';
 import { FILES, RunContext } from './context.ts';
 import type { BaseData, BaseRecipe, RunFacts } from './method.ts';
 import { methodOf, recipeMethod, type AnyRecipe } from './methods.ts';
@@ -68,12 +68,6 @@ export async function runRecipe(
 export async function writeReport(dir: string, data: BaseData, path = join(dir, FILES.report)): Promise<string> {
   await writeTextAtomically(path, await recipeMethod(data.method).render(data));
   return path;
-}
-
-/** The version in gradfold's own package.json. */
-export async function packageVersion(): Promise<string> {
-  const path = fileURLToPath(new URL('../../package.json', import.meta.url));
-  return (JSON.parse(await readFile(path, 'utf8')) as { version: string }).version;
 }
 
 async function describeEnvironment(context: RunContext<BaseRecipe>, version: string): Promise<RunFacts['environment']> {

@@ -1,5 +1,4 @@
-import { Error as ErrorLevel, parse, View } from 'vega';
-import { compile, type TopLevelSpec } from 'vega-lite';
+import type { TopLevelSpec } from 'vega-lite';
 import type { PlanRow, ReportData, ScoringRow } from './data.ts';
 import { familyOf, familiesOf } from './families.ts';
 
@@ -25,6 +24,8 @@ const CONFIG = {
 
 /** A Vega-Lite drawing in the page's style, as inline SVG. */
 export async function draw(spec: object): Promise<string> {
+  const { Error: ErrorLevel, parse, View } = await import('vega');
+  const { compile } = await import('vega-lite');
   const { spec: vega } = compile({ ...spec, config: CONFIG } as TopLevelSpec);
   const view = new View(parse(vega), { renderer: 'none', logLevel: ErrorLevel });
   try {

@@ -1,7 +1,7 @@
 import { arch, cpus, freemem, platform, totalmem } from 'node:os';
 import { availableBackends } from '../../backend/open.ts';
 import type { BackendInfo } from '../../backend/types.ts';
-import { packageVersion } from '../../recipe/run.ts';
+import { packageVersion } from '../../version.ts';
 import { defineCommand } from '../command.ts';
 import { formatTable } from '../table.ts';
 

@@ -1,5 +1,3 @@
-import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
-import { compressors } from 'hyparquet-compressors';
 import { GradfoldError } from '../../errors.ts';
 import { fileError } from '../../files.ts';
 import type { SourceFile, SourceRow } from './source.ts';
@@ -23,6 +21,8 @@ export async function* readParquet(file: SourceFile, onBytes: (bytes: number) =>
 }
 
 async function* rowGroups(path: string): AsyncGenerator<{ rows: Record<string, unknown>[]; share: number }> {
+  const { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } = await import('hyparquet');
+  const { compressors } = await import('hyparquet-compressors');
   const buffer = await asyncBufferFromFile(path);
   const metadata = await parquetMetadataAsync(buffer);
   const total = Number(metadata.num_rows);
