@@ -8,20 +8,35 @@ namespace gradfold {
 
 namespace {
 
-/// Bytes of float32 logits, tangents included, held at a time: large enough that the projection's products run at full
-/// rate, small enough that the block stays in a server's last-level cache.
+/// Bytes of float32 logits, tangents included, held at most at a time.
 constexpr int64_t kLogitBytes = int64_t{64} << 20;
+/// Rows of them with which the projection's products run at full rate; more only cost memory.
+constexpr int64_t kLogitRows = 1024;
 
-int64_t rows_of_block(int64_t vocabulary) {
+int64_t rows_that_fit(int64_t vocabulary) {
   return std::max<int64_t>(1, kLogitBytes / (vocabulary * static_cast<int64_t>(sizeof(float))));
 }
 
-/// The same of a pass; half of it in a dual pass, in whole tiles of products where it has one.
+/// Predictions of the sample that has most.
+int64_t longest_sample(const Pass& pass) {
+  const auto& begin = pass.prediction_ranges.begin;
+  int64_t longest = 0;
+  for (size_t i = 0; i + 1 < begin.size(); i++) longest = std::max<int64_t>(longest, begin[i + 1] - begin[i]);
+  return longest;
+}
+
+int64_t rows_of_block(int64_t vocabulary) { return std::min(kLogitRows, rows_that_fit(vocabulary)); }
+
+/// The same of a pass: a whole sample where statistics are taken, and in a dual pass whole tiles of products, where
+/// so much fits.
 int64_t rows_of_block(const Pass& pass, int64_t vocabulary) {
   constexpr int64_t kTile = 128;
-  if (!pass.dual()) return rows_of_block(vocabulary);
-  const int64_t rows = rows_of_block(2 * vocabulary);
-  return rows < kTile ? rows : rows / kTile * kTile;
+  if (pass.dual()) {
+    const int64_t rows = rows_of_block(2 * vocabulary);
+    return rows < kTile ? rows : rows / kTile * kTile;
+  }
+  const int64_t sample = pass.has_statistics() ? longest_sample(pass) : 0;
+  return std::min(std::max(kLogitRows, sample), rows_that_fit(vocabulary));
 }
 
 /// The first prediction after the block that starts at `first`: whole samples while statistics are taken.
@@ -62,11 +77,8 @@ bool LanguageHead::defers(const Pass& pass) const {
   if (pass.dual() || !pass.has_statistics()) return false;
   if (pass.statistics.gram) return true;  // pairs of samples of different blocks
   if (tied_ && (pass.statistics.norms2 || !pass.gradients.empty())) return true;  // both uses add up first
-  const auto& begin = pass.prediction_ranges.begin;
-  int64_t longest = 0;
-  for (size_t i = 0; i + 1 < begin.size(); i++) longest = std::max<int64_t>(longest, begin[i + 1] - begin[i]);
-  const int64_t rows = rows_of_block(projection_.weight().rows);
-  return longest > rows || (projection_.bias() && pass.prediction_ranges.samples() > rows);
+  const int64_t rows = rows_that_fit(projection_.weight().rows);
+  return longest_sample(pass) > rows || (projection_.bias() && pass.prediction_ranges.samples() > rows);
 }
 
 LanguageHead::State LanguageHead::take_state(Pass& pass, int64_t width) const {
