@@ -17,6 +17,7 @@ export async function initializeParameters(
   options: { seed: number; standardDeviation: number; signal?: AbortSignal },
 ): Promise<void> {
   const { seed, standardDeviation, signal } = options;
+  const drawn = new Float32Array(CHUNK);
   for (const { name, shape, offset, size, initial } of layout.slots) {
     if (typeof initial === 'string') {
       parameters.write(offset, new Float32Array(size).fill(initial === 'ones' ? 1 : 0));
@@ -26,12 +27,10 @@ export async function initializeParameters(
     const stream = streamOf(name);
     for (let from = 0; from < size; from += CHUNK) {
       signal?.throwIfAborted();
-      const values = new Float32Array(Math.min(CHUNK, size - from));
+      const values = drawn.subarray(0, Math.min(CHUNK, size - from));
       randomNormals(values, seed, stream, from);
-      parameters.write(
-        offset + from,
-        values.map((x) => x * deviation),
-      );
+      for (let i = 0; i < values.length; i++) values[i] *= deviation;
+      parameters.write(offset + from, values);
       await setImmediate();
     }
     if (initial.zeroRow !== undefined) {

@@ -43,7 +43,7 @@ interface Job {
 }
 
 const JOBS: Job[] = [
-  { config: DECODER, batch: 16, time: 256, operation: 'loss', precision: 'f32' },
+  { config: DECODER, batch: 64, time: 256, operation: 'loss', precision: 'f32' },
   { config: DECODER, batch: 16, time: 256, operation: 'gradient', precision: 'f32' },
   { config: DECODER, batch: 16, time: 256, operation: 'gradient', precision: 'bf16' },
   { config: DECODER, batch: 4, time: 512, operation: 'perSample', request: SAMPLES, precision: 'f32' },
@@ -52,7 +52,7 @@ const JOBS: Job[] = [
   { config: DECODER, batch: 8, time: 256, operation: 'hvp', precision: 'bf16' },
   { config: WORDY, batch: 32, time: 512, operation: 'loss', precision: 'f32' },
   { config: WORDY, batch: 32, time: 512, operation: 'loss', precision: 'bf16' },
-  { config: WORDY, batch: 16, time: 256, operation: 'gradient', precision: 'f32' },
+  { config: WORDY, batch: 32, time: 256, operation: 'gradient', precision: 'f32' },
   { config: ABSOLUTE, batch: 32, time: 512, operation: 'loss', precision: 'bf16' },
   { config: ENCODER, batch: 32, time: 256, operation: 'loss', precision: 'bf16' },
   { config: ENCODER, batch: 16, time: 256, operation: 'gradient', precision: 'f32' },
