@@ -35,6 +35,7 @@ options:
   --repeats n        rounds that medians are taken over (default: 5)
   --threads n        compute threads of the engine; order and weights always use all cores
   --gemm g           ${CHOICES.gemm.join(', ')}: the matrix product
+  --recompute        the engine computes activations again instead of keeping them
   --isa i            ${CHOICES.isa.join(', ')}: the engine's instruction set
   --bytes n          text of condition (default: 64e6, with --large 1e9)
   --json             machine, options and rows as JSON
@@ -58,6 +59,7 @@ export function parseRequest(args: string[]): Request {
       precision: choice('precision', values.precision),
       backend: {
         threads: count('threads', values.threads),
+        recompute: values.recompute,
         gemm: choice('gemm', values.gemm),
         isa: choice('isa', values.isa),
       },
@@ -80,6 +82,7 @@ function parsed(args: string[]) {
         device: { type: 'string' },
         repeats: { type: 'string', default: '5' },
         threads: { type: 'string' },
+        recompute: { type: 'boolean', default: false },
         gemm: { type: 'string' },
         isa: { type: 'string' },
         json: { type: 'boolean', default: false },

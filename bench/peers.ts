@@ -57,6 +57,7 @@ const sides: Sides = {
   device,
   threads: options.threads,
   gemm: options.gemm,
+  recompute: options.recompute,
   rounds: options.quick ? 1 : options.rounds,
   apart: options.apart,
 };
@@ -73,9 +74,12 @@ const machine = `${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} cores, Node 
 const say = (line: string) => {
   if (!options.json) console.log(line);
 };
-say(
-  `${machine}; ${sides.threads} threads, medians of ${sides.rounds} rounds${options.gemm ? `, our float32 products: ${options.gemm}` : ''}\n`,
-);
+const settings = [
+  `${sides.threads} threads, medians of ${sides.rounds} rounds`,
+  options.gemm && `our float32 products: ${options.gemm}`,
+  options.recompute && 'our activations computed again',
+].filter(Boolean);
+say(`${machine}; ${settings.join(', ')}\n`);
 say(HEADINGS);
 const inputs = new Inputs();
 const pairs: Pair[] = [];

@@ -15,7 +15,7 @@ export interface BenchOptions {
   bytes?: number;
   /** The one asked for; without it, float32, and bfloat16 too in the suites that compare both. */
   precision?: Precision;
-  backend: Pick<BackendOptions, 'threads' | 'gemm' | 'isa'>;
+  backend: Pick<BackendOptions, 'threads' | 'recompute' | 'gemm' | 'isa'>;
 }
 
 export interface BenchRow {

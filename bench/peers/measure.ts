@@ -32,6 +32,7 @@ export interface Sides {
   device: Job['device'];
   threads: number;
   gemm: Job['gemm'];
+  recompute: Job['recompute'];
   rounds: number;
   /** One process at a time. */
   apart: boolean;
@@ -50,8 +51,8 @@ type Measured = { answers: number[][]; figures: Figures[] } | { unavailable: str
 export async function measurePair(sides: Sides, comparison: Comparison, peer: Peer, inputs: Inputs): Promise<Pair> {
   const pair: Pair = { row: comparison.row, what: comparison.what, peer };
   const input = await inputs.of(comparison.input);
-  const { device, threads, gemm, rounds } = sides;
-  const job = (name: string): Job => ({ name, device, threads, gemm, ...input });
+  const { device, threads, gemm, recompute, rounds } = sides;
+  const job = (name: string): Job => ({ name, device, threads, gemm, recompute, ...input });
   const parts: Part[] = [
     [sides.ours, job(comparison.ours)],
     [peer.own ? sides.ours : sides.peers, job(peer.job)],

@@ -15,6 +15,8 @@ export interface PeersOptions {
   device: (typeof DEVICES)[number];
   /** What multiplies our float32 matrices; undefined: what is taken by default. */
   gemm?: (typeof GEMMS)[number];
+  /** Our models compute activations again instead of keeping them. */
+  recompute: boolean;
   /** The Python that has PyTorch. */
   python: string;
   /** One process at a time. */
@@ -35,6 +37,7 @@ options:
   --threads n       of both sides (default: all cores)
   --device name     ${DEVICES.join(' or ')} (default: cpu)
   --gemm name       of our float32 jobs on the processor: ${GEMMS.join(', ')} (default: the best)
+  --recompute       our models compute activations again instead of keeping them
   --python path     a Python with PyTorch and NumPy (default: $PYTHON, else python3)
   --apart           one process at a time, each repetition in its own: for jobs that do not fit beside each other
   --quick           does it run? its figures say nothing
@@ -66,6 +69,7 @@ function parsed(args: string[]) {
         threads: { type: 'string', default: String(availableParallelism()) },
         device: { type: 'string', default: 'cpu' },
         gemm: { type: 'string' },
+        recompute: { type: 'boolean', default: false },
         python: { type: 'string', default: process.env.PYTHON ?? 'python3' },
         apart: { type: 'boolean', default: false },
         quick: { type: 'boolean', default: false },

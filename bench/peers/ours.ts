@@ -124,8 +124,10 @@ async function metaStep(job: Job, optimizer: OptimizerConfig): Promise<Run> {
   };
 }
 
-async function load({ model: directory, ids, threads, device, gemm }: Job, precision: 'f32' | 'bf16' = 'f32') {
-  const backend = await openBackend(device, { threads, precision, gemm: precision === 'f32' ? gemm : undefined });
+async function load(job: Job, precision: 'f32' | 'bf16' = 'f32') {
+  const { model: directory, ids, threads, device, recompute } = job;
+  const gemm = precision === 'f32' ? job.gemm : undefined;
+  const backend = await openBackend(device, { threads, precision, recompute, gemm });
   const model = await LanguageModel.fromPretrained(directory!, { backend });
   return { model, batch: batchOf(ids!) };
 }

@@ -9,6 +9,8 @@ export interface Job {
   threads: number;
   /** Of our float32 products, where not the best. */
   gemm?: BackendOptions['gemm'];
+  /** Of our models: compute activations again. */
+  recompute?: boolean;
   /** A checkpoint directory, and rows of token ids with one token more than predictions. */
   model?: string;
   ids?: number[][];

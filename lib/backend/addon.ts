@@ -126,6 +126,8 @@ export interface NativeRater {
 /** What native/addon/platform_*.cc of the addon take. */
 export interface NativeEngineOptions {
   precision: 'f32' | 'bf16';
+  /** Default: no. */
+  recompute?: boolean;
   /** cpu */
   threads?: number;
   isa?: string;

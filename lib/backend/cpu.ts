@@ -2,7 +2,7 @@ import { availableParallelism, totalmem } from 'node:os';
 import { checkInteger, invalid } from '../check.ts';
 import { GradfoldError } from '../errors.ts';
 import { addonReason, loadAddon } from './addon.ts';
-import { checkPrecision, describeNative, openNative } from './native/open.ts';
+import { checkPrecision, checkRecompute, describeNative, openNative } from './native/open.ts';
 import type { Backend, BackendInfo, BackendOptions } from './types.ts';
 
 /** What the CPU backend would be here, without starting it for good. */
@@ -29,12 +29,12 @@ export function cpuInfo(): BackendInfo {
 export function openCpuBackend(options: BackendOptions = {}): Backend {
   const addon = loadAddon();
   if (!addon) throw new GradfoldError('UNAVAILABLE', `backend 'cpu': ${addonReason()}`);
-  const precision = checkPrecision(options);
+  const [precision, recompute] = [checkPrecision(options), checkRecompute(options)];
   for (const name of ['isa', 'gemm'] as const) {
     const forced: unknown = options[name];
     if (forced !== undefined && typeof forced !== 'string') throw invalid(name, 'a name', forced);
   }
   const threads = checkInteger('threads', options.threads ?? availableParallelism(), 1, 1024);
   const info = { name: 'cpu', available: true, device: 'CPU', memory: totalmem() } as const;
-  return openNative(addon, { threads, precision, isa: options.isa, gemm: options.gemm }, info);
+  return openNative(addon, { threads, precision, recompute, isa: options.isa, gemm: options.gemm }, info);
 }

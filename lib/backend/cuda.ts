@@ -2,7 +2,7 @@ import { checkInteger } from '../check.ts';
 import { GradfoldError } from '../errors.ts';
 import { deviceRows, type DeviceRowsAddon } from './native/device-rows.ts';
 import { loadAddonFile, type Loaded } from './native/load.ts';
-import { checkPrecision, describeNative, openNative } from './native/open.ts';
+import { checkPrecision, checkRecompute, describeNative, openNative } from './native/open.ts';
 import type { Backend, BackendInfo, BackendOptions } from './types.ts';
 
 /** A machine as native/addon/platform_cuda.cc finds it; versions as CUDA writes them (13000: 13.0), driver 0: none. */
@@ -66,7 +66,7 @@ export function openCudaBackend(options: BackendOptions = {}): Backend {
 
 /** The same of a given addon. */
 export function openCudaAddon(addon: CudaAddon, options: BackendOptions): Backend {
-  const precision = checkPrecision(options);
+  const [precision, recompute] = [checkPrecision(options), checkRecompute(options)];
   const device = checkInteger('device', options.device ?? 0, 0);
   const { devices, ...machine } = addon.machine();
   if (devices.length === 0) throw new GradfoldError('UNAVAILABLE', `backend 'cuda': no CUDA device: ${machine.reason}`);
@@ -79,5 +79,5 @@ export function openCudaAddon(addon: CudaAddon, options: BackendOptions): Backen
     runtime: versionOf(machine.runtime),
     driver: versionOf(machine.driver),
   } as const;
-  return openNative(addon, { device, precision }, info, (native) => deviceRows(addon, native));
+  return openNative(addon, { device, precision, recompute }, info, (native) => deviceRows(addon, native));
 }

@@ -16,7 +16,14 @@ const BACKENDS: Record<BackendName, BackendEntry> = {
   reference: { info: referenceInfo, open: openReferenceBackend },
 };
 
-const OPTIONS: OptionNames<BackendOptions> = { threads: true, device: true, precision: true, gemm: true, isa: true };
+const OPTIONS: OptionNames<BackendOptions> = {
+  threads: true,
+  device: true,
+  precision: true,
+  recompute: true,
+  gemm: true,
+  isa: true,
+};
 
 const NAMES = Object.keys(BACKENDS) as BackendName[];
 let warned = false;

@@ -33,6 +33,12 @@ export interface BackendOptions {
   /** Precision of matrix products and stored activations. Parameters stay float32. */
   precision?: 'f32' | 'bf16';
   /**
+   * cpu, cuda: a backward pass keeps the input of each transformer block alone and computes the block's activations again
+   * when it comes to it (gradient checkpointing; Chen et al. 2016). The same numbers for less memory and a third more
+   * time. Default: false.
+   */
+  recompute?: boolean;
+  /**
    * cpu: forces a matrix product; default: the best for the precision (float32: oneDNN when built in; bfloat16: AMX tiles
    * where the processor has them, then oneDNN). Two more multiply float32 on AMX tiles, as products of bfloat16 parts:
    * 'bf16x6' to float32's own precision, 'bf16x3' to 16 bits of a term (at most 2⁻¹⁵ of it is lost), faster.

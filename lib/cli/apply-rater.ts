@@ -3,7 +3,7 @@ import { openSamples, SPLITS, type Split } from '../data/samples.ts';
 import { drawRows } from '../recipe/rows.ts';
 import { scoreRows } from '../score/rater-scores.ts';
 import { loadScorer } from '../score/scorer-files.ts';
-import { digestRater, digestRows } from '../train/fingerprint.ts';
+import { backendKey, digestRater, digestRows } from '../train/fingerprint.ts';
 import {
   backendOptions,
   forceOption,
@@ -71,7 +71,7 @@ export async function applyRater(directory: string, call: CommandCall<ApplyFlags
         samples: digestRows(samples, rows),
         reencoded: String(reencode !== undefined),
         batch,
-        backend: backend.name,
+        backend: backendKey(backend),
       },
       metadata: { method: 'scorer', scorer: directory },
     });

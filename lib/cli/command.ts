@@ -89,16 +89,37 @@ export const forceOption = new Option('--force', 'replace what is there already'
 export interface BackendFlags {
   backend: BackendName | 'auto';
   threads?: number;
+  precision: 'f32' | 'bf16';
+  recompute?: boolean;
 }
 
+const backends = ['auto', 'cuda', 'cpu', 'reference'];
+const precisions = ['f32', 'bf16'];
+
 export const backendOptions: Option[] = [
-  new Option('--backend <name>', 'compute backend').choices(['auto', 'cuda', 'cpu', 'reference']).default('auto'),
+  new Option('--backend <name>', 'compute backend').choices(backends).default('auto'),
   option('--threads <n>', 'compute threads (default: all cores)', positiveInteger),
+  new Option('--precision <name>', 'of matrix products and stored activations').choices(precisions).default('f32'),
+];
+
+/** The same for commands that take gradients. */
+export const gradientOptions: Option[] = [
+  ...backendOptions,
+  new Option('--recompute', 'compute activations again instead of keeping them: less memory, more time').default(false),
+];
+
+/** The same in the place of what a recipe says. */
+export const recipeBackendOptions: Option[] = [
+  new Option('--backend <name>', 'instead of the recipe’s').choices(backends),
+  option('--threads <n>', 'instead of the recipe’s', positiveInteger),
+  new Option('--precision <name>', 'instead of the recipe’s').choices(precisions),
+  new Option('--recompute', 'compute activations again instead of keeping them, whatever the recipe says'),
 ];
 
 /** Opens the backend that the flags ask for, and closes it when `use` has settled. */
 export async function withBackend<T>(flags: BackendFlags, use: (backend: Backend) => Promise<T>): Promise<T> {
-  const backend = await openBackend(flags.backend, { threads: flags.threads });
+  const { backend: name, threads, precision, recompute } = flags;
+  const backend = await openBackend(name, { threads, precision, recompute });
   try {
     return await use(backend);
   } finally {

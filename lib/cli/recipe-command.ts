@@ -6,7 +6,7 @@ import { methodOf, type AnyRecipe } from '../recipe/methods.ts';
 import { runRecipe } from '../recipe/run.ts';
 import type { RunEvent } from '../recipe/stage.ts';
 import { formatSeconds } from '../report/text.ts';
-import { defineCommand, integer, option, positiveInteger, type BackendFlags, type CliCommand } from './command.ts';
+import { defineCommand, integer, option, recipeBackendOptions, type BackendFlags, type CliCommand } from './command.ts';
 import type { Progress } from './progress.ts';
 import { formatTable } from './table.ts';
 
@@ -24,6 +24,8 @@ export function recipeCommand(spec: {
     dryRun: boolean;
     backend?: BackendFlags['backend'];
     threads?: number;
+    precision?: BackendFlags['precision'];
+    recompute?: boolean;
     seed: number | undefined;
   }>({
     usage: `${name} <recipe>`,
@@ -33,8 +35,7 @@ export function recipeCommand(spec: {
     options: [
       option('-o, --out <dir>', 'folder of all runs', String, 'runs'),
       new Option('--dry-run', 'say what would be done and what it costs').default(false),
-      new Option('--backend <name>', 'instead of the recipe’s').choices(['auto', 'cuda', 'cpu', 'reference']),
-      option('--threads <n>', 'instead of the recipe’s', positiveInteger),
+      ...recipeBackendOptions,
       option('--seed <n>', 'instead of the recipe’s', integer),
     ],
     async run({ args, options, io, progress }) {
@@ -47,6 +48,8 @@ export function recipeCommand(spec: {
           ...given.backend,
           name: options.backend ?? given.backend.name,
           threads: options.threads ?? given.backend.threads,
+          precision: options.precision ?? given.backend.precision,
+          recompute: options.recompute ?? given.backend.recompute,
         },
       };
       spec.check?.(recipe);

@@ -75,6 +75,7 @@ export const backend = z
     name: z.enum(['auto', 'reference', 'cpu', 'cuda']).default('auto'),
     threads: z.int().min(0).default(0).describe('0: all cores'),
     precision: z.enum(['f32', 'bf16']).default('f32'),
+    recompute: z.boolean().default(false).describe('activations computed again, not kept'),
   })
   .prefault({});
 

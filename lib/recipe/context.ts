@@ -1,8 +1,8 @@
 import { join, resolve } from 'node:path';
-import { openBackend } from '../backend/open.ts';
 import type { Backend } from '../backend/types.ts';
 import { openCorpus, type Corpus } from '../data/corpus.ts';
 import { openSamples, type Samples } from '../data/samples.ts';
+import { openRecipeBackend } from './backend.ts';
 import type { BaseRecipe } from './method.ts';
 import type { Recipe } from './schema.ts';
 import type { Stage } from './stage.ts';
@@ -47,9 +47,8 @@ export class RunContext<R extends BaseRecipe = Recipe> {
   }
 
   backend(): Promise<Backend> {
-    const { name, threads, precision } = this.recipe.backend;
-    this.#backend ??= openBackend(name, { threads: threads === 0 ? undefined : threads, precision }).then((backend) => {
-      if (backend.name === 'reference' && name === 'auto') {
+    this.#backend ??= openRecipeBackend(this.recipe.backend).then((backend) => {
+      if (backend.name === 'reference' && this.recipe.backend.name === 'auto') {
         this.note(
           'only the slow reference backend is available (see `gradfold doctor`): ' +
             'take a smaller model and fewer steps and rows in the recipe, and fewer documents with --limit',

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Backend } from '../backend/types.ts';
 import type { Batch, TokenRow } from '../data/batch.ts';
 import type { Corpus } from '../data/corpus.ts';
 import { rowOf, type TokenSource } from '../data/token-source.ts';
@@ -22,6 +23,11 @@ export function digest(parts: Iterable<string | NodeJS.TypedArray>): string {
     hash.update(`${bytes.byteLength}:`).update(bytes);
   }
   return hash.digest('hex');
+}
+
+/** What results depend on of a backend. */
+export function backendKey({ name, precision }: Backend): string {
+  return precision === 'f32' ? name : `${name} ${precision}`;
 }
 
 /** A digest of every tensor, by name and value; read in parts, so that large parameters are not held twice. */

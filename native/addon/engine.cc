@@ -25,10 +25,13 @@ Napi::Function EngineObject::define(Napi::Env env) {
        InstanceMethod<&EngineObject::close>("close")});
 }
 
-/// new NativeEngine(options): those of platform.h's open_device
+/// new NativeEngine(options): recompute (backbone.h), and those of platform.h's open_device
 EngineObject::EngineObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
-  guarded(info.Env(),
-          [&] { runtime_ = std::make_shared<Runtime>(info.Env(), open_device(info[0].As<Napi::Object>())); });
+  guarded(info.Env(), [&] {
+    const auto options = info[0].As<Napi::Object>();
+    recompute_ = get_flag(options, "recompute");
+    runtime_ = std::make_shared<Runtime>(info.Env(), open_device(options));
+  });
   info.This().As<Napi::Object>().TypeTag(&kEngineTag);
 }
 
@@ -52,7 +55,7 @@ Napi::Value EngineObject::create_model(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const TransformerConfig config = transformer_config(info[0].As<Napi::Object>());
     const std::vector<Slot> slots = parameter_slots(info[1].As<Napi::Array>());
-    return ModelObject::create(info.Env(), {runtime_, create_network<LanguageModel>(config, slots)});
+    return ModelObject::create(info.Env(), {runtime_, create_network<LanguageModel>(config, slots, recompute_)});
   });
 }
 
@@ -63,7 +66,7 @@ Napi::Value EngineObject::create_rater(const Napi::CallbackInfo& info) {
     const TransformerConfig config = transformer_config(shape);
     const Pooling pooling = pooling_of(shape);
     const std::vector<Slot> slots = parameter_slots(info[1].As<Napi::Array>());
-    return RaterObject::create(info.Env(), {runtime_, create_network<SequenceRater>(config, pooling, slots)});
+    return RaterObject::create(info.Env(), {runtime_, create_network<SequenceRater>(config, pooling, slots, recompute_)});
   });
 }
 

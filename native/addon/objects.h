@@ -51,6 +51,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   void close(const Napi::CallbackInfo& info);
 
   std::shared_ptr<Runtime> runtime_;
+  bool recompute_ = false;  // of the networks that are made
 };
 
 class VectorObject : public Napi::ObjectWrap<VectorObject> {

@@ -46,8 +46,10 @@ std::unique_ptr<Activation> make_activation(const TransformerConfig& config) {
   throw Error("INVALID_ARGUMENT", "engine invariant violated: a known activation");
 }
 
-Backbone::Backbone(Device& device, const TransformerConfig& config, const Layout& layout, ParameterMemory& parameters)
+Backbone::Backbone(Device& device, const TransformerConfig& config, const Layout& layout, ParameterMemory& parameters,
+                   bool recompute)
     : hidden_(config.hidden),
+      recompute_(recompute),
       activation_(make_activation(config)),
       rotary_(std::make_unique<Rotary>(device, config.inverse_frequencies)),
       embedding_(embedding_tables(config, layout)) {
@@ -105,13 +107,15 @@ Dual Backbone::forward(Pass& pass) const {
 
 Backbone::Saved Backbone::forward_keeping(Pass& pass) const {
   const int64_t n = pass.batch.tokens();
-  Saved saved{embedding_.take_saved(pass), {}, pass.take(n, hidden_, pass.activations)};
+  Saved saved{embedding_.take_saved(pass), {}, {}, pass.take(n, hidden_, pass.activations)};
   embedding_.forward(pass, saved.embedding, saved.output);
   for (const auto& block : blocks_) {
     pass.stop_if_cancelled();
-    saved.blocks.push_back(block->take_saved(pass, saved.output));
+    saved.inputs.push_back(saved.output);
+    if (!recompute_) saved.blocks.push_back(block->take_saved(pass, saved.output));
     saved.output = pass.take(n, hidden_, pass.activations);
-    block->forward(pass, saved.blocks.back(), saved.output);
+    Arena::Scope scope(pass.arena);
+    block->forward(pass, recompute_ ? block->take_saved(pass, saved.inputs.back()) : saved.blocks.back(), saved.output);
   }
   return saved;
 }
@@ -119,7 +123,8 @@ Backbone::Saved Backbone::forward_keeping(Pass& pass) const {
 void Backbone::backward(Pass& pass, const Saved& saved, const Dual& dx) const {
   for (size_t l = blocks_.size(); l-- > 0;) {
     pass.stop_if_cancelled();
-    blocks_[l]->backward(pass, saved.blocks[l], dx);
+    Arena::Scope scope(pass.arena);
+    blocks_[l]->backward(pass, recompute_ ? blocks_[l]->filled(pass, saved.inputs[l]) : saved.blocks[l], dx);
   }
   embedding_.backward_norm(pass, saved.embedding, dx);
 }

@@ -23,12 +23,17 @@ class Backbone {
   /// What backward needs of a forward sweep.
   struct Saved {
     Embedding::Saved embedding;
-    std::vector<Block::Saved> blocks;
-    Dual output;  // [N × hidden]
+    std::vector<Dual> inputs;          // of each block
+    std::vector<Block::Saved> blocks;  // none where they are computed again
+    Dual output;                       // [N × hidden]
   };
 
-  Backbone(Device& device, const TransformerConfig& config, const Layout& layout, ParameterMemory& parameters);
+  /// recompute: a sweep keeps the inputs of blocks alone, and backward computes what else it needs of a block again when
+  /// it comes to it (Chen et al. 2016, Training Deep Nets with Sublinear Memory Cost).
+  Backbone(Device& device, const TransformerConfig& config, const Layout& layout, ParameterMemory& parameters,
+           bool recompute);
 
+  bool recomputes() const { return recompute_; }
   const Weight& token_table() const { return embedding_.tokens(); }
 
   /// Puts the batch's tables on the device; ready for a sweep.
@@ -48,6 +53,7 @@ class Backbone {
 
  private:
   int64_t hidden_;
+  bool recompute_;
   std::unique_ptr<Activation> activation_;
   std::unique_ptr<Rotary> rotary_;
   Embedding embedding_;

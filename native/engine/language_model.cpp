@@ -38,8 +38,9 @@ LanguageHead make_head(const TransformerConfig& config, const Layout& layout, Pa
 
 }  // namespace
 
-LanguageModel::LanguageModel(Device& device, const TransformerConfig& config, const std::vector<Slot>& slots)
-    : Network(device, config, slots), head_(make_head(config, layout_, parameters_)), trace_(device) {}
+LanguageModel::LanguageModel(Device& device, const TransformerConfig& config, const std::vector<Slot>& slots,
+                             bool recompute)
+    : Network(device, config, slots, recompute), head_(make_head(config, layout_, parameters_)), trace_(device) {}
 
 /// Forward and backward through the whole model.
 LanguageHead::State LanguageModel::sweep(Pass& pass) {
@@ -97,6 +98,8 @@ void LanguageModel::ask(Pass& pass, const BackwardRequest& request) const {
 BackwardResult LanguageModel::backward(const TokenBatch& batch, const BackwardRequest& request, const Flag* cancelled) {
   const int64_t samples = batch.samples(), vectors = static_cast<int64_t>(request.vectors.size());
   const bool traced = request.keep != Keep::nothing;
+  // Where activations are computed again, memory is short: a trace then stands for the batch and the parameters alone.
+  const Keep keep = recomputes() ? Keep::nothing : request.keep;
   check(!traced || !request.per_sample(), "a traced pass takes no per-sample statistics");
   if (request.gradient) device_.fill(request.gradient, 0, parameters_.length());
   for (float* g : request.gradients) device_.fill(g, 0, parameters_.length());
@@ -106,7 +109,7 @@ BackwardResult LanguageModel::backward(const TokenBatch& batch, const BackwardRe
   result.dots.assign(vectors * samples, 0.0);
   result.gram.assign(request.gram ? samples * samples : 0, 0.0);
   result.sketch.assign(samples * request.sketch.dimensions, 0.0f);
-  Trace::Of of{batch, request.weights, {}, request.keep};
+  Trace::Of of{batch, request.weights, {}, keep};
   if (traced) {
     trace_.forget();
     of.parameters = parameters_.fingerprint(arena_);
@@ -117,7 +120,7 @@ BackwardResult LanguageModel::backward(const TokenBatch& batch, const BackwardRe
   }
 
   Pass pass = begin(batch, cancelled);
-  if (traced) trace_.keep(pass, request.keep);
+  if (keep != Keep::nothing) trace_.keep(pass, keep);
   ask(pass, request);
   const LanguageHead::State state = sweep(pass);
   if (traced) result.trace = trace_.complete(std::move(of));
@@ -162,7 +165,7 @@ HvpResult LanguageModel::hvp(const TokenBatch& batch, const float* v, const std:
   }
   Pass pass = begin(batch, cancelled);
   pass.tangent = v;
-  trace_.lend(pass);
+  if (!recomputes()) trace_.lend(pass);
   return this->hvp(pass, weights, hvp);
 }
 
@@ -176,7 +179,7 @@ Pass LanguageModel::begin_traced(const Trace::Of& of, const float* v, const Flag
   }
   Pass pass = begin(of.batch, cancelled);
   pass.tangent = v;
-  trace_.recall(pass);
+  if (of.keep != Keep::nothing) trace_.recall(pass);
   return pass;
 }
 

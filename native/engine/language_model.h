@@ -42,7 +42,7 @@ struct HvpResult {
 
 class LanguageModel : public Network {
  public:
-  LanguageModel(Device& device, const TransformerConfig& config, const std::vector<Slot>& slots);
+  LanguageModel(Device& device, const TransformerConfig& config, const std::vector<Slot>& slots, bool recompute);
 
   TokenBatch tokens(const PaddedBatch& batch) const { return {batch, config_.objective == Objective::next_token}; }
 

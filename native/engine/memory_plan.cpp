@@ -7,7 +7,7 @@ namespace gradfold {
 MemoryPlan plan_memory(const LanguageModel& model, const TokenBatch& batch, Operation operation,
                        const BackwardRequest& request) {
   PlanningDevice planning(model.device());
-  LanguageModel planned(planning, model.config(), model.slots());
+  LanguageModel planned(planning, model.config(), model.slots(), model.recomputes());
   check(operation != Operation::backward || static_cast<int64_t>(request.weights.size()) == batch.samples(),
         "one weight a sample");
   float* anywhere = planned.parameters().data();  // any address marks a vector as there

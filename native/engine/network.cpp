@@ -4,13 +4,13 @@
 
 namespace gradfold {
 
-Network::Network(Device& device, const TransformerConfig& config, const std::vector<Slot>& slots)
+Network::Network(Device& device, const TransformerConfig& config, const std::vector<Slot>& slots, bool recompute)
     : device_(device),
       config_(config),
       slots_(slots),
       layout_(slots),
       parameters_(device, layout_.length()),
-      backbone_(device, config, layout_, parameters_),
+      backbone_(device, config, layout_, parameters_, recompute),
       arena_(device) {}
 
 Pass Network::begin(const TokenBatch& batch, const Flag* cancelled) {

@@ -13,7 +13,7 @@ class Network {
  public:
   using Flag = std::atomic<bool>;
 
-  Network(Device& device, const TransformerConfig& config, const std::vector<Slot>& slots);
+  Network(Device& device, const TransformerConfig& config, const std::vector<Slot>& slots, bool recompute);
   virtual ~Network() = default;
   Network(const Network&) = delete;
   Network& operator=(const Network&) = delete;
@@ -22,6 +22,8 @@ class Network {
   ParameterMemory& parameters() { return parameters_; }
   const TransformerConfig& config() const { return config_; }
   const std::vector<Slot>& slots() const { return slots_; }
+  /// Whether backward computes activations again (backbone.h).
+  bool recomputes() const { return backbone_.recomputes(); }
   /// Largest number of bytes that a pass so far has taken for its tables, activations and gradients.
   size_t activation_bytes() const { return arena_.peak(); }
   /// Makes the arena one piece of at least this size before the next pass.

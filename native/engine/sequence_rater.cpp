@@ -20,8 +20,8 @@ std::vector<double> scores_of(Device& device, const ScoreHead::State& state) {
 }  // namespace
 
 SequenceRater::SequenceRater(Device& device, const TransformerConfig& config, Pooling pooling,
-                             const std::vector<Slot>& slots)
-    : Network(device, config, slots), head_(make_head(config, pooling, layout_)) {}
+                             const std::vector<Slot>& slots, bool recompute)
+    : Network(device, config, slots, recompute), head_(make_head(config, pooling, layout_)) {}
 
 std::vector<double> SequenceRater::score(const TokenBatch& batch, const Flag* cancelled) {
   Pass pass = begin(batch, cancelled);

@@ -10,7 +10,8 @@ namespace gradfold {
 
 class SequenceRater : public Network {
  public:
-  SequenceRater(Device& device, const TransformerConfig& config, Pooling pooling, const std::vector<Slot>& slots);
+  SequenceRater(Device& device, const TransformerConfig& config, Pooling pooling, const std::vector<Slot>& slots,
+                bool recompute);
 
   /// [rows]; every row has a token. Labels are not read.
   std::vector<double> score(const TokenBatch& batch, const Flag* cancelled);

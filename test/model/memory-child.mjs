@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 
 const [library, job] = process.argv.slice(2);
 const { collate, LanguageModel, openBackend } = await import(pathToFileURL(join(library, 'index.js')).href);
-const { config, batch: rows, time, operation, request = {}, precision } = JSON.parse(job);
+const { config, batch: rows, time, operation, request = {}, precision, recompute } = JSON.parse(job);
 
 /** Bytes of a line of /proc/self/status. */
 function memory(line) {
@@ -20,7 +20,7 @@ function settle() {
 const row = (i, length) => ({ inputIds: Int32Array.from({ length }, (_, t) => (7 * t + 31 * i) % config.vocab_size) });
 /** Of the model before the count: small, since what its freed tables leave with the allocator would not count. */
 const SMALL_VOCABULARY = 64;
-const backend = await openBackend('cpu', { threads: 2, precision });
+const backend = await openBackend('cpu', { threads: 2, precision, recompute });
 // A smaller model first: libraries, threads and code are there before the count begins.
 const small = await LanguageModel.initialize(
   { ...config, num_hidden_layers: 1, vocab_size: SMALL_VOCABULARY },

@@ -19,6 +19,8 @@ const DECODER = {
   num_hidden_layers: 4,
   num_attention_heads: 4,
 };
+/** Of many blocks, whose activations would outweigh all else if they were kept. */
+const DEEP = { ...DECODER, num_hidden_layers: 16 };
 /** Of many tokens: embedding and logits are most of what it takes. */
 const WORDY = { ...DECODER, vocab_size: 16_000, num_hidden_layers: 2, tie_word_embeddings: true };
 const ABSOLUTE = { ...DECODER, model_type: 'gpt2', vocab_size: 5000, max_position_embeddings: 512 };
@@ -40,6 +42,7 @@ interface Job {
   operation: MemoryOperation;
   request?: object;
   precision: 'f32' | 'bf16';
+  recompute?: boolean;
 }
 
 const JOBS: Job[] = [
@@ -50,6 +53,8 @@ const JOBS: Job[] = [
   { config: DECODER, batch: 16, time: 256, operation: 'jvp', precision: 'f32' },
   { config: DECODER, batch: 8, time: 256, operation: 'hvp', precision: 'f32' },
   { config: DECODER, batch: 8, time: 256, operation: 'hvp', precision: 'bf16' },
+  { config: DEEP, batch: 16, time: 256, operation: 'gradient', precision: 'f32', recompute: true },
+  { config: DEEP, batch: 16, time: 256, operation: 'hvp', precision: 'f32', recompute: true },
   { config: WORDY, batch: 32, time: 512, operation: 'loss', precision: 'f32' },
   { config: WORDY, batch: 32, time: 512, operation: 'loss', precision: 'bf16' },
   { config: WORDY, batch: 32, time: 256, operation: 'gradient', precision: 'f32' },
@@ -75,7 +80,10 @@ describeUnless(unmeasured ? 'needs the CPU addon and /proc' : undefined, 'predic
   }, 60_000);
   afterAll(() => library.remove());
 
-  const cases = JOBS.map((job) => ({ title: `${job.config.model_type} ${job.operation} in ${job.precision}`, job }));
+  const cases = JOBS.map((job) => ({
+    title: `${job.config.model_type} ${job.operation} in ${job.precision}${job.recompute ? ', recomputing' : ''}`,
+    job,
+  }));
   it.each(cases)('$title is within a tenth of the measured peak', { timeout: 60_000 }, async ({ job }) => {
     const arguments_ = ['--expose-gc', child, library.directory, JSON.stringify(job)];
     const { stdout } = await promisify(execFile)(process.execPath, arguments_, {

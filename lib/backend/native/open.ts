@@ -13,6 +13,12 @@ export function checkPrecision({ precision = 'f32' }: BackendOptions): 'f32' | '
   return precision;
 }
 
+/** @throws GradfoldError INVALID_ARGUMENT for anything but a boolean */
+export function checkRecompute({ recompute = false }: BackendOptions): boolean {
+  if (typeof recompute !== 'boolean') throw invalid('recompute', 'true or false', recompute);
+  return recompute;
+}
+
 /** What an engine of these options says of itself, without leaving it open. */
 export function describeNative(addon: EngineAddon, options: NativeEngineOptions): ReturnType<NativeEngine['describe']> {
   return rethrowing(() => {

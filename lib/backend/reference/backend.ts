@@ -21,7 +21,8 @@ export function referenceInfo(): BackendInfo {
 }
 
 /**
- * Opens the reference backend: nothing compiled, everything in float64, `threads` and `device` without effect.
+ * Opens the reference backend: nothing compiled, everything in float64, `threads`, `device` and `recompute` without
+ * effect.
  * @throws GradfoldError UNSUPPORTED for precision 'bf16'
  */
 export function openReferenceBackend(options: BackendOptions = {}): Backend {

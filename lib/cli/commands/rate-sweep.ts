@@ -12,17 +12,17 @@ import { DROPPED_SHARES } from '../../score/explain-domains.ts';
 import { SCORER_FILE } from '../../score/scorer-files.ts';
 import { readScoreTable } from '../../score/table.ts';
 import {
-  backendOptions,
   defineCommand,
+  gradientOptions,
   integer,
+  nonNegativeNumber,
+  numberIn,
   option,
   positiveInteger,
+  positiveNumber,
+  share,
   withBackend,
   type BackendFlags,
-  positiveNumber,
-  nonNegativeNumber,
-  share,
-  numberIn,
 } from '../command.ts';
 import { UsageError } from '../io.ts';
 import { showEvent } from '../recipe-command.ts';
@@ -93,7 +93,7 @@ export const rateSweep = defineCommand<
       nonNegativeNumber,
     ),
     option('--trainings <n>', 'trainings that share them', positiveInteger, 1),
-    ...backendOptions,
+    ...gradientOptions,
   ],
   async run({ args, options, io: { signal }, progress }) {
     const { column, limit, steps, batch, lr, warmup, finalLr, weightDecay, clipNorm } = options;

@@ -16,20 +16,20 @@ import { FRESH } from '../../weight/data-rater/population.ts';
 import { featuresOf, initializeDataRater } from '../../weight/data-rater/rater-model.ts';
 import { checkApart, SAME_AS_INNER } from '../../weight/data-rater/row-sets.ts';
 import {
-  backendOptions,
   defineCommand,
   forceOption,
+  gradientOptions,
   integer,
   integers,
+  nonNegativeNumber,
+  number,
   option,
   outOption,
-  number,
   positiveInteger,
+  positiveNumber,
+  share,
   withBackend,
   type BackendFlags,
-  positiveNumber,
-  nonNegativeNumber,
-  share,
 } from '../command.ts';
 import { UsageError } from '../io.ts';
 import { readModelConfig } from '../model-config.ts';
@@ -137,7 +137,7 @@ export const rateTrain = defineCommand<Flags>({
     option('--shared-optimizer', 'one Adam for all inner models instead of one each').default(false),
     option('--first-order', 'leave the Hessian products out, for comparison').default(false),
     option('--checkpoint-every <n>', 'meta-steps between checkpoints', positiveInteger, 50),
-    ...backendOptions,
+    ...gradientOptions,
     forceOption,
   ],
   async run({ args, options, io: { signal }, progress }) {
@@ -288,7 +288,7 @@ function checkUsage({ fromModel, raterConfig, features, clipNorm, normalize }: F
 
 /** Options that are no part of a run's result, or that are told apart by what they point to. */
 const NOT_COMPARED = new Set([
-  ...['out', 'force', 'json', 'limit', 'backend', 'threads', 'checkpointEvery'],
+  ...['out', 'force', 'json', 'limit', 'backend', 'threads', 'recompute', 'checkpointEvery'],
   ...['config', 'raterConfig', 'fromModel', 'target'],
 ]);
 

@@ -14,20 +14,20 @@ import { trainScorer } from '../../score/scorer.ts';
 import { saveScorer, SCORER_FILE } from '../../score/scorer-files.ts';
 import { readScoreTable } from '../../score/table.ts';
 import {
-  backendOptions,
   claimFolder,
   defineCommand,
   forceOption,
+  gradientOptions,
   integer,
+  nonNegativeNumber,
+  numberIn,
   option,
   outOption,
   positiveInteger,
+  positiveNumber,
+  share,
   withBackend,
   type BackendFlags,
-  numberIn,
-  positiveNumber,
-  nonNegativeNumber,
-  share,
 } from '../command.ts';
 import { UsageError } from '../io.ts';
 import { reencodeFor, tokenizerBeside } from '../tokenizers.ts';
@@ -100,7 +100,7 @@ export const scoreFit = defineCommand<Flags>({
       'steps between measurements, each a checkpoint (default: a twentieth)',
       positiveInteger,
     ),
-    ...backendOptions,
+    ...gradientOptions,
     forceOption,
   ],
   async run({ args, options, io: { signal }, progress }) {

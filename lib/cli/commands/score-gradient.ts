@@ -2,11 +2,11 @@ import { openSamples, type Split } from '../../data/samples.ts';
 import { LanguageModel } from '../../model/language-model.ts';
 import { batchesOf, drawRows } from '../../recipe/rows.ts';
 import { GradientScorer, type RowAlignments } from '../../score/gradient.ts';
-import { digestBatches, digestMetric, digestParameters, digestRows } from '../../train/fingerprint.ts';
+import { backendKey, digestBatches, digestMetric, digestParameters, digestRows } from '../../train/fingerprint.ts';
 import {
-  backendOptions,
   defineCommand,
   forceOption,
+  gradientOptions,
   option,
   outOption,
   positiveInteger,
@@ -49,7 +49,7 @@ export const scoreGradient = defineCommand<Flags>({
     ...momentOptions('; 0: no Adam columns'),
     option('--batch <n>', 'rows a batch', positiveInteger, 32),
     ...shardOptions,
-    ...backendOptions,
+    ...gradientOptions,
     forceOption,
   ],
   async run(call) {
@@ -89,7 +89,7 @@ export const scoreGradient = defineCommand<Flags>({
           metric: optimizer ? digestMetric(optimizer) : 'none',
           samples: digestRows(samples, rows),
           batch,
-          backend: backend.name,
+          backend: backendKey(backend),
         },
         metadata: { method: 'gradient', targetRows: String(target.length), moments },
       });

@@ -13,17 +13,17 @@ import { trainInto, TRAINING_FILES } from '../../recipe/training.ts';
 import { lqsSweep, type Contribution, type ScoreSet } from '../../score/lqs.ts';
 import { writeScoreTable } from '../../score/table.ts';
 import {
-  backendOptions,
   claimOutput,
   defineCommand,
   forceOption,
+  gradientOptions,
+  nonNegativeNumber,
   option,
   outOption,
   positiveInteger,
+  positiveNumber,
   withBackend,
   type BackendFlags,
-  positiveNumber,
-  nonNegativeNumber,
 } from '../command.ts';
 import { latestCheckpoint } from '../../train/checkpoint.ts';
 import { OPTIMIZER_FILE } from '../../train/training-state.ts';
@@ -87,7 +87,7 @@ export const scoreLqs = defineCommand<Flags>({
       .choices(['plain', 'adam'])
       .default('plain'),
     ...momentOptions('; with --config they are those of that training'),
-    ...backendOptions,
+    ...gradientOptions,
     forceOption,
   ],
   async run({ args, options, io: { signal }, progress }) {

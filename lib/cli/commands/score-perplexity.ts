@@ -1,7 +1,7 @@
 import { openSamples, type Split } from '../../data/samples.ts';
 import { LanguageModel } from '../../model/language-model.ts';
 import { perplexityScores } from '../../score/perplexity.ts';
-import { digestParameters, digestRows } from '../../train/fingerprint.ts';
+import { backendKey, digestParameters, digestRows } from '../../train/fingerprint.ts';
 import {
   backendOptions,
   defineCommand,
@@ -52,7 +52,7 @@ export const scorePerplexity = defineCommand<BackendFlags & ScoreShardFlags & { 
           model: digestParameters(model.parameters),
           samples: digestRows(samples, rows),
           batch,
-          backend: backend.name,
+          backend: backendKey(backend),
         },
         metadata: { method: 'perplexity' },
       });

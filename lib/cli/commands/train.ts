@@ -23,20 +23,20 @@ import {
   type StagedRun,
 } from '../../train/cooldown.ts';
 import {
-  backendOptions,
   claimFolder,
   defineCommand,
   forceOption,
+  gradientOptions,
+  integer,
+  nonNegativeNumber,
+  numberIn,
   option,
   outOption,
   positiveInteger,
-  withBackend,
-  integer,
-  type BackendFlags,
-  numberIn,
   positiveNumber,
-  nonNegativeNumber,
   share,
+  withBackend,
+  type BackendFlags,
 } from '../command.ts';
 import { UsageError } from '../io.ts';
 import { maskOptions, samplesFor, type MaskFlags } from '../masked-samples.ts';
@@ -121,7 +121,7 @@ export const train = defineCommand<
     option('--plain <path>', 'the plain rows of --cooldown (default: plain, beside the samples)'),
     option('--mixed', 'mix the plain rows of --cooldown in throughout instead').default(false),
     ...maskOptions,
-    ...backendOptions,
+    ...gradientOptions,
     forceOption,
   ],
   async run({ args, options, io: { signal }, progress }) {

@@ -1,9 +1,9 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { openBackend } from '../../backend/open.ts';
 import type { Backend } from '../../backend/types.ts';
 import { openSamples } from '../../data/samples.ts';
 import { GradfoldError, type ErrorCode } from '../../errors.ts';
+import { openRecipeBackend } from '../backend.ts';
 import { JobData, runJob, type JobRecord, type JobSettings, type TrainingJob } from './training-job.ts';
 
 /** Trains one job at a time. */
@@ -25,10 +25,8 @@ export class LocalWorker implements JobWorker {
   }
 
   static async open(dir: string, settings: JobSettings): Promise<LocalWorker> {
-    const { name, threads, precision } = settings.backend;
     const data = new JobData(settings, await openSamples(settings.samples));
-    const backend = await openBackend(name, { threads: threads === 0 ? undefined : threads, precision });
-    return new LocalWorker(dir, data, backend);
+    return new LocalWorker(dir, data, await openRecipeBackend(settings.backend));
   }
 
   run(job: TrainingJob, options: { signal?: AbortSignal; onStep: (step: number) => void }): Promise<JobRecord> {

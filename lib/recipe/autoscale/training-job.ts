@@ -1,7 +1,7 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { removeTemporary, writeTextAtomically } from '../../atomic-file.ts';
-import type { Backend, BackendName } from '../../backend/types.ts';
+import type { Backend } from '../../backend/types.ts';
 import { MaskedSamples, type MaskingOptions } from '../../data/mlm.ts';
 import type { Samples, Split } from '../../data/samples.ts';
 import { evaluatePerplexity } from '../../evaluate/perplexity.ts';
@@ -11,6 +11,7 @@ import { domainPools, mixturePlan, type DomainPools, type DomainUse } from '../.
 import type { ModelConfig } from '../../model/config.ts';
 import { LanguageModel } from '../../model/language-model.ts';
 import { digest, digestRows } from '../../train/fingerprint.ts';
+import type { BackendSettings } from '../backend.ts';
 import { drawRows } from '../rows.ts';
 import type { Optimization } from '../schema.ts';
 import { hashOf } from '../stage.ts';
@@ -39,7 +40,7 @@ export interface JobSettings {
   measure: { split: Split; domains: string[]; rowsPerDomain: number; batch: number; seed: number };
   checkpointEvery: number;
   /** Threads of each process that trains; 0: as many as there are. */
-  backend: { name: BackendName | 'auto'; threads: number; precision: 'f32' | 'bf16' };
+  backend: BackendSettings;
   /** Keep the trained models. */
   keepModels: boolean;
 }

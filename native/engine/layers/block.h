@@ -29,8 +29,16 @@ class Block {
   virtual Saved take_saved(Pass& pass, const Dual& input) const = 0;
   /// output is overwritten.
   virtual void forward(Pass& pass, const Saved& saved, const Dual& output) const = 0;
+  /// What forward saves without its output.
+  virtual void fill(Pass& pass, const Saved& saved) const = 0;
   /// dx: gradient of the block's output on entry, of its input on return. Norm outputs are computed again.
   virtual void backward(Pass& pass, const Saved& saved, const Dual& dx) const = 0;
+
+  Saved filled(Pass& pass, const Dual& input) const {
+    const Saved saved = take_saved(pass, input);
+    fill(pass, saved);
+    return saved;
+  }
 };
 
 /// middle = x + attention(norm(x)); y = middle + mlp(norm(middle)) (LLaMA, GPT-2).

@@ -29,8 +29,14 @@ class PostNormBlock final : public Block {
     parts_.attention.forward(pass, pass.stored(saved.input), saved.attention, saved.first);
     parts_.attention_norm->forward(pass, saved.first, middle, saved.attention_norm);
     pass.copy(middle, saved.second);
-    parts_.mlp.forward(pass, pass.stored(middle), saved.mlp, saved.second);
+    parts_.mlp.expand(pass, pass.stored(middle), saved.mlp);
+    parts_.mlp.contract(pass, saved.mlp, saved.second);
     parts_.mlp_norm->forward(pass, saved.second, output, saved.mlp_norm);
+  }
+
+  void fill(Pass& pass, const Saved& saved) const override {
+    Arena::Scope scope(pass.arena);
+    forward(pass, saved, pass.take(saved.input.value.rows, saved.input.value.cols));
   }
 
   void backward(Pass& pass, const Saved& saved, const Dual& dx) const override {

@@ -23,15 +23,20 @@ class PreNormBlock final : public Block {
   }
 
   void forward(Pass& pass, const Saved& saved, const Dual& output) const override {
+    fill(pass, saved);
+    pass.copy(saved.first, output);
+    parts_.mlp.contract(pass, saved.mlp, output);
+  }
+
+  void fill(Pass& pass, const Saved& saved) const override {
     Arena::Scope scope(pass.arena);
-    const AnyDual normed = pass.take_stored(output.value.rows, output.value.cols);
     const Dual& middle = saved.first;
+    const AnyDual normed = pass.take_stored(middle.value.rows, middle.value.cols);
     parts_.attention_norm->forward(pass, saved.input, normed, saved.attention_norm);
     pass.copy(saved.input, middle);
     parts_.attention.forward(pass, normed, saved.attention, middle);
     parts_.mlp_norm->forward(pass, middle, normed, saved.mlp_norm);
-    pass.copy(middle, output);
-    parts_.mlp.forward(pass, normed, saved.mlp, output);
+    parts_.mlp.expand(pass, normed, saved.mlp);
   }
 
   void backward(Pass& pass, const Saved& saved, const Dual& dx) const override {

@@ -33,10 +33,13 @@ MlpSublayer::Saved MlpSublayer::take_saved(Pass& pass) const {
   return {pass.take_stored(pass.batch.tokens(), activation_->input_width(inner_), pass.activations)};
 }
 
-void MlpSublayer::forward(Pass& pass, const AnyDual& x, const Saved& saved, const Dual& residual) const {
+void MlpSublayer::expand(Pass& pass, const AnyDual& x, const Saved& saved) const {
+  up_.forward(pass, x, saved.up);
+}
+
+void MlpSublayer::contract(Pass& pass, const Saved& saved, const Dual& residual) const {
   Arena::Scope scope(pass.arena);
   const AnyDual act = pass.take_stored(pass.batch.tokens(), inner_);
-  up_.forward(pass, x, saved.up);
   activation_->forward(pass, saved.up, act);
   down_.forward(pass, act, residual, 1);
 }

@@ -39,8 +39,10 @@ class MlpSublayer {
       : up_(up), down_(down), activation_(&activation), inner_(inner) {}
 
   Saved take_saved(Pass& pass) const;
-  /// residual += down(activation(up(x)))
-  void forward(Pass& pass, const AnyDual& x, const Saved& saved, const Dual& residual) const;
+  /// saved.up = up(x)
+  void expand(Pass& pass, const AnyDual& x, const Saved& saved) const;
+  /// residual += down(activation(saved.up))
+  void contract(Pass& pass, const Saved& saved, const Dual& residual) const;
   /// As AttentionSublayer::backward. Activations are computed again: they cost no product and would be half of what is
   /// kept.
   void backward(Pass& pass, const AnyDual& x, const Saved& saved, const AnyDual& dy, const AnyDual& dx) const;
