@@ -10,6 +10,7 @@ export class Progress {
   readonly #stderr: CliIo['stderr'];
   #bar: SingleBar | undefined;
   #label = '';
+  #unit = '';
   #started = 0;
   #first = 0;
   #lastLine = 0;
@@ -21,9 +22,10 @@ export class Progress {
   /** `total` 0: not known. */
   update(label: string, done: number, total: number, unit: string): void {
     const now = performance.now();
-    if (label !== this.#label) {
+    if (label !== this.#label || unit !== this.#unit) {
       this.#stop();
       this.#label = label;
+      this.#unit = unit;
       this.#started = this.#lastLine = now;
       this.#first = done; // a resumed step starts in the middle
     }

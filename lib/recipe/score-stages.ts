@@ -93,7 +93,7 @@ export async function scoreStages(context: RunContext): Promise<RunStage[]> {
           scorings,
           pool,
           scratch: context.path(scratch),
-          onProgress: (done, total) => progress(done, total, 'rows'),
+          onProgress: (done, total, unit = 'rows') => progress(done, total, unit),
         });
         for (const name of names) {
           await writeScoreTable(context.path(scoreFile(name)), pool, { [name]: scores[name] }, { method });

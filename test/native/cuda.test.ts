@@ -151,17 +151,19 @@ describeUnless(emulationReason(), 'CUDA, emulated thread by thread', () => {
     });
   });
 
-  it('gives the same bits again', async () => {
+  it('gives the same bits again, activations kept or computed twice', async () => {
     const batch = rowsToBatch(randomRows('ragged', 5, 24, TINY.vocab_size, 3), 24);
-    const run = async () => {
-      const backend = openEmulated();
+    const run = async (recompute?: boolean) => {
+      const backend = openEmulated({ recompute });
       const model = await LanguageModel.initialize(TINY, { backend, seed: 7 });
       const { norms, gram, gradient } = await model.perSample(batch, { norms: true, gram: true, into: model.vector() });
       const numbers = [norms!, gram!, gradient!.toRecord()];
       backend.dispose();
       return numbers;
     };
-    expect(await run()).toEqual(await run());
+    const first = await run();
+    expect(await run()).toEqual(first);
+    expect(await run(true)).toEqual(first);
   });
 
   it('runs steps that repeat as graphs, to the same bits', async () => {

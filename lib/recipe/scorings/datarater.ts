@@ -48,15 +48,13 @@ export const dataRaterScoring: ScoringMethod<DataRater> = {
     const { rest } = trainingRows(samples, recipe.pool.rows, seed);
     const { inner, rated } = divideRows(rest, { seed, ratedShare: settings.rated });
     const directory = context.path(leavingsOf(name));
-    const [startSteps, poolSteps] = [Math.max(...ages), Math.ceil(pool.length / batch)];
-    const progress = (done: number) => onProgress(done * batch, (startSteps + steps + poolSteps) * batch);
 
     const model = await LanguageModel.initialize(await modelConfig(context), { backend, seed, signal });
     const starts = await trainInnerStarts(model, {
       ...{ samples, rows: inner, ages, batchSize: batch, seed, signal },
       optimizer: { kind: 'adamw', lr: settings.startLr, betas: [0.9, 0.95], clipNorm: 1 },
       checkpointDir: join(scratch, 'starts'),
-      onStep: ({ step }) => progress(step),
+      onStep: ({ step }) => onProgress(step, Math.max(...ages), 'steps'),
     });
     const tokenizer = await loadTokenizer(context.path(FILES.tokenizer));
     const rater = await initializeDataRater(model.config, {
@@ -88,13 +86,13 @@ export const dataRaterScoring: ScoringMethod<DataRater> = {
         seed,
         checkpoint: { dir: join(scratch, 'checkpoints'), every: CHECKPOINT_EVERY },
         log: join(directory, 'log.jsonl'),
-        onStep: ({ step }) => progress(startSteps + step),
+        onStep: ({ step }) => onProgress(step, steps, 'meta-steps'),
         signal,
       });
       const scores = await scoreRows(rater, samples, pool, {
         batchSize: batch,
         signal,
-        onProgress: ({ done }) => progress(startSteps + steps + done / batch),
+        onProgress: ({ done, total }) => onProgress(done, total),
       });
       const metaFlops = metaTrainingFlops({
         ...sizeOf(settings),

@@ -6,6 +6,7 @@ import { FILES, type RunContext } from '../context.ts';
 import type { ScoringOf } from '../scoring-schema.ts';
 import { TRAINING_FILES } from '../training.ts';
 import { addWork, BACKWARD, FORWARD, workOf, type Work } from '../work.ts';
+import type { ScoringCall } from './method.ts';
 
 type Settings = NonNullable<ScoringOf<'lqs'>['scorer']>;
 
@@ -29,7 +30,7 @@ export async function scoresByScorer(
     pool: Uint32Array;
     /** Keeps the scorers' checkpoints. */
     scratch: string;
-    onProgress: (done: number, total: number) => void;
+    onProgress: ScoringCall<unknown>['onProgress'];
   },
 ): Promise<{ scores: Record<string, Float64Array>; spearman: Record<string, number | null>; heldOutRows: number }> {
   const { settings, proxy, pool, scratch, onProgress } = options;
@@ -57,7 +58,7 @@ export async function scoresByScorer(
         batchSize: batch,
         optimizer: { kind: 'adamw', lr, weightDecay: 0.01, clipNorm: 1 },
         checkpointDir: join(scratch, `scorer-${name}`),
-        onStep: ({ step }) => onProgress(step, steps),
+        onStep: ({ step }) => onProgress(step, steps, 'steps'),
         signal,
       });
       correlations[name] = trained.spearman;

@@ -13,7 +13,8 @@ export interface ScoringCall<Scoring> {
   pool: Uint32Array;
   /** A folder that outlives a kill and is removed when the stage is finished. */
   scratch: string;
-  onProgress: (done: number, total: number) => void;
+  /** `unit`, rows unless said, tells the parts of a scoring apart. */
+  onProgress: (done: number, total: number, unit?: string) => void;
 }
 
 /** What a stage of scoring has made. */

@@ -55,6 +55,7 @@ export const PUBLIC_CALLS = {
         isa: choices.of(['avx2', 'baseline']),
         gemm: 'portable',
         precision: choices.of(['f32', 'bf16']),
+        recompute: choices.of([true, false]),
       },
     ],
     call: ({ gradfold }, args) => gradfold.openBackend(...args),

@@ -56,7 +56,8 @@ export class World {
     const { choices, gradfold } = this;
     if (choices.chance(0.8)) this.backend?.dispose();
     const precision = choices.chance(0.2) ? 'bf16' : 'f32';
-    this.backend = await gradfold.openBackend('cpu', { threads: 1 + choices.below(2), precision });
+    const recompute = choices.chance(0.2);
+    this.backend = await gradfold.openBackend('cpu', { threads: 1 + choices.below(2), precision, recompute });
     this.models = [];
     this.raters = [];
     this.vectors = [];
