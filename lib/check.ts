@@ -69,10 +69,20 @@ export function checkOptions<Options extends object>(
   }
 }
 
-/** Values by index: an array or a typed array. */
+/** Numbers or other things by index: an array or a typed array. */
 export function checkList(name: string, value: unknown): asserts value is ArrayLike<unknown> {
-  const listed = Array.isArray(value) || (ArrayBuffer.isView(value) && 'length' in value);
-  if (!listed) throw invalid(name, 'an array', value);
+  if (Array.isArray(value)) return;
+  if (!(ArrayBuffer.isView(value) && 'length' in value)) throw invalid(name, 'an array', value);
+  try {
+    (value as Uint8Array).at(0);
+  } catch {
+    throw invalid(name, 'an array', value, { fix: 'its buffer was transferred or shrunk' });
+  }
+}
+
+/** Things by index that no typed array can hold. */
+export function checkArray(name: string, value: unknown): asserts value is readonly unknown[] {
+  if (!Array.isArray(value)) throw invalid(name, 'an array', value);
 }
 
 /** One of the names that there are. */

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { checkInteger, checkList, checkObject, invalid } from '../check.ts';
+import { checkArray, checkInteger, checkObject, invalid } from '../check.ts';
 import { readJsonLines } from '../data/readers/json-lines.ts';
 import { GradfoldError } from '../errors.ts';
 import { fileError } from '../files.ts';
@@ -68,7 +68,7 @@ export async function readQuestions(path: string): Promise<ChoiceQuestion[]> {
 
 /** Checks questions that were made in memory. */
 export function checkQuestions(questions: readonly ChoiceQuestion[]): void {
-  checkList('questions', questions);
+  checkArray('questions', questions);
   if (questions.length === 0) throw invalid('questions', 'at least one question', 'none');
   questions.forEach((question, i) => {
     const { choices } = parseQuestion(`questions[${i}]`, question);

@@ -1,4 +1,4 @@
-import { checkList, checkOptions, invalid, type OptionNames } from '../check.ts';
+import { checkArray, checkOptions, invalid, type OptionNames } from '../check.ts';
 import type { Tokenizer } from '../data/tokenizer.ts';
 import { contextWindow } from '../model/context-window.ts';
 import type { LanguageModel } from '../model/language-model.ts';
@@ -68,7 +68,7 @@ export async function evaluateUnderPrefixes(
   checkOptions('options', options, OPTIONS);
   const { prefixes = [null], beginId = tokenizer.beginOfTextId, onProgress, ...rest } = options;
   const { batchSize, signal } = rest;
-  checkList('prefixes', prefixes);
+  checkArray('prefixes', prefixes);
   const { perplexity, choices = {} } = tasks;
   const total = prefixes.length * (Number(perplexity !== undefined) + Object.keys(choices).length);
   if (total === 0) throw invalid('tasks', 'perplexity or choices, and a prefix or null', 'none');

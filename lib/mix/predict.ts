@@ -1,5 +1,5 @@
 import { Matrix, SVD } from 'ml-matrix';
-import { checkFinite, checkLength, checkList, checkObject, invalid } from '../check.ts';
+import { checkArray, checkFinite, checkLength, checkList, checkObject, invalid } from '../check.ts';
 import { bisect } from './roots.ts';
 
 export interface PredictionProblem {
@@ -73,7 +73,7 @@ function checkProblem(problem: PredictionProblem): {
   domains: readonly string[];
 } {
   checkObject('problem', problem);
-  checkList('scales', problem.scales);
+  checkArray('scales', problem.scales);
   if (problem.scales.length < 2) throw invalid('scales', 'the best amounts at two or more scales', problem.scales);
   const positive = (name: string, value: unknown) => checkFinite(name, value, { above: 0 });
   const scales = problem.scales.map((scale, s) => {

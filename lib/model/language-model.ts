@@ -7,10 +7,10 @@ import type {
   SketchRequest,
 } from '../backend/types.ts';
 import {
+  checkArray,
   checkFiniteArray,
   checkInteger,
   checkLength,
-  checkList,
   checkOptions,
   invalid,
   type OptionNames,
@@ -221,7 +221,7 @@ export class LanguageModel extends TransformerModel<ModelConfig, EngineModel> {
     const checked = checkBatch(batch, this.#shape, request.granularity);
     const wanted = request.weights !== undefined || request.into !== undefined;
     const { request: backward, gradient } = this.#backwardRequest(checked, request, wanted);
-    if (request.dots !== undefined) checkList('dots', request.dots);
+    if (request.dots !== undefined) checkArray('dots', request.dots);
     const dots = request.dots?.map((vector, k) => ParameterVector.engineOf(vector, this.space, `dots[${k}]`));
     if (dots && backward.into && dots.includes(backward.into)) {
       throw invalid('into', 'a vector other than those of dots', 'one of them');

@@ -1,4 +1,4 @@
-import { checkFinite, checkInteger, checkList, checkObject, invalid } from '../check.ts';
+import { checkArray, checkFinite, checkInteger, checkList, checkObject, invalid } from '../check.ts';
 import { IGNORED_LABEL, type Batch } from '../data/batch.ts';
 import { randomPermutation, streamOf } from '../random.ts';
 import type { LanguageModel } from './language-model.ts';
@@ -87,7 +87,7 @@ export async function rowFeatures(names: readonly RowFeatureName[], call: Featur
 
 /** @throws GradfoldError INVALID_ARGUMENT naming what is wrong with the features of a rater's configuration */
 export function checkFeatures(features: unknown, reference: LanguageModel | undefined, vocabulary: number): void {
-  checkList('features', features);
+  checkArray('features', features);
   const names = Array.from(features, (feature, i) => checkFeature(feature, i, vocabulary));
   const repeated = names.find((name, i) => names.indexOf(name) !== i);
   if (repeated !== undefined) throw invalid('features', 'each of them once', repeated);

@@ -1,11 +1,11 @@
 import { checkBackend } from '../backend/check.ts';
 import type { Backend, FloatArray, LinearProblem, LinearRequest } from '../backend/types.ts';
 import {
+  checkArray,
   checkCall,
   checkFiniteArray,
   checkInteger,
   checkLength,
-  checkList,
   checkObject,
   checkOptions,
   invalid,
@@ -131,7 +131,7 @@ function checkRequest(request: PerSampleLinearRequest, batch: number, size: numb
     checkFiniteArray('weights', weights);
   }
   const shape = '[outFeatures × inFeatures]';
-  checkList('dots', dots);
+  checkArray('dots', dots);
   dots.forEach((v, k) => checkFloats(`dots[${k}]`, v, size, shape));
   if (into !== undefined) checkType('into', into, size, shape);
   return {

@@ -99,6 +99,22 @@ describe('LanguageModel', () => {
     await expect(model.hvp(batch, v, { addTo: model.parameters })).rejects.toThrow(/addTo: .*the model's parameters/);
     await expect(model.perSample(batch, { dots: [v], into: v })).rejects.toThrow(/into: .*dots/);
     await expect(model.perSample(batch, { dots: [v, other.vector()] })).rejects.toThrow(/dots\[1\]/);
+    await expect(model.perSample(batch, { dots: new Float32Array(0) as never })).rejects.toThrow(
+      /dots: expected an array, got/,
+    );
+  });
+
+  it('names weights whose buffer was transferred', async () => {
+    const weights = new Float32Array(2);
+    structuredClone(weights.buffer, { transfer: [weights.buffer] });
+    await expect(model.gradient(batch, { weights })).rejects.toThrow(/weights: .*its buffer was transferred/);
+  });
+
+  it('refuses a backend that openBackend did not give', async () => {
+    const forged = { ...backend };
+    await expect(LanguageModel.initialize(TINY, { backend: forged, seed: 5 })).rejects.toThrow(
+      /backend: expected a backend.*openBackend\(\)/,
+    );
   });
 
   it('refuses an id outside the vocabulary', async () => {

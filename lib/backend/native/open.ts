@@ -1,5 +1,6 @@
 import { invalid } from '../../check.ts';
 import type { EngineAddon, NativeEngine, NativeEngineOptions } from '../addon.ts';
+import { registered } from '../check.ts';
 import type { Backend, BackendInfo, BackendOptions, DeviceRows } from '../types.ts';
 import { rethrowing, runJob } from './job.ts';
 import { AddonModel } from './model.ts';
@@ -47,7 +48,7 @@ export function openNative(
   const reference = new WeakRef(native);
   running.add(reference);
   collected.register(native, reference);
-  return {
+  return registered({
     name: info.name,
     precision: options.precision,
     info: { ...info, ...native.describe() },
@@ -68,7 +69,7 @@ export function openNative(
       running.delete(reference);
       native.close();
     },
-  };
+  });
 }
 
 /**

@@ -2,6 +2,7 @@ import { totalmem } from 'node:os';
 import { GradfoldError } from '../../errors.ts';
 import type { ParameterLayout } from '../../model/layout.ts';
 import type { RaterShape, TransformerShape } from '../../model/shape.ts';
+import { registered } from '../check.ts';
 import type { Backend, BackendInfo, BackendOptions, Engine } from '../types.ts';
 import { ReferenceModel } from './model.ts';
 import { JobQueue } from './queue.ts';
@@ -44,5 +45,6 @@ export function openReferenceBackend(options: BackendOptions = {}): Backend {
     },
     perSampleLinear: (problem, request, signal) => queue.run(sampleLinear(problem, request), signal),
   };
-  return { name: 'reference', precision: 'f32', info: referenceInfo(), engine, dispose: () => queue.close() };
+  const [name, precision] = ['reference', 'f32'] as const;
+  return registered({ name, precision, info: referenceInfo(), engine, dispose: () => queue.close() });
 }

@@ -1,4 +1,4 @@
-import { checkFinite, checkInteger, checkList, checkOptions, invalid, type OptionNames } from '../../check.ts';
+import { checkArray, checkFinite, checkInteger, checkOptions, invalid, type OptionNames } from '../../check.ts';
 import { LanguageModel } from '../../model/language-model.ts';
 import { resolveOptimizer, type OptimizerConfig } from '../../model/optimizer-update.ts';
 import { ParameterVector } from '../../model/parameter-vector.ts';
@@ -165,7 +165,7 @@ export function resolveDataRater(options: DataRaterOptions): DataRaterSettings {
 function resolvePopulation(model: LanguageModel, options: PopulationOptions): DataRaterSettings['population'] {
   checkOptions('population', options, POPULATION);
   const given = options.starts ?? [];
-  checkList('population.starts', given);
+  checkArray('population.starts', given);
   for (const [i, start] of given.entries()) {
     if (start === FRESH) continue;
     const { parameters, state } = start;
