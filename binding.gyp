@@ -3,7 +3,7 @@
   # everything else is built for the baseline processor.
   'variables': {
     'onednn': '<!(node scripts/probe.js onednn)',
-    'amx': '<!(node scripts/probe.js amx)',
+    'tiles': '<!(node scripts/probe.js tiles)',
     'kernel_sources': [
       'native/kernels/cpu/adamw.cpp',
       'native/kernels/cpu/attention.cpp',
@@ -39,6 +39,18 @@
       'native/kernels/cpu/weighted_product.cpp',
       'native/weight/blocks.cpp',
     ],
+    # bfloat16 products and attention over tiles (native/kernels/cpu/tiles.h).
+    'tile_sources': [
+      'native/kernels/cpu/attention.cpp',
+      'native/kernels/cpu/attention_backward.cpp',
+      'native/kernels/cpu/attention_passes.cpp',
+      'native/kernels/cpu/tile_multiply.cpp',
+      'native/kernels/cpu/tile_product.cpp',
+    ],
+    'tile_flags': [
+      '-mavx512f', '-mavx512bw', '-mavx512vl', '-mavx512dq', '-mfma', '-mavx512bf16',
+      '-Wno-maybe-uninitialized', '-Wno-uninitialized',  # GCC 12 warns of its own AVX-512 header (bug 105593)
+    ],
     'kernel_flags': ['-O3', '-fopenmp', '-fno-math-errno', '-fno-trapping-math', '-Wall', '-Wextra'],
   },
   'target_defaults': {
@@ -62,7 +74,7 @@
       'conditions': [
         ['target_arch!="x64"', { 'defines': ['GRADFOLD_BASELINE_ONLY'] }],
         ['onednn=="yes"', { 'defines': ['GRADFOLD_ONEDNN'], 'sources': ['native/kernels/cpu/onednn.cpp'] }],
-        ['amx=="yes"', { 'defines': ['GRADFOLD_AMX'] }],
+        ['tiles=="yes"', { 'defines': ['GRADFOLD_TILES'] }],
       ],
     },
     {
@@ -130,7 +142,7 @@
       'conditions': [
         ['target_arch=="x64"', { 'dependencies': ['kernels_avx2', 'kernels_avx512'] }],
         ['onednn=="yes"', { 'libraries': ['-ldnnl'] }],
-        ['amx=="yes"', { 'dependencies': ['kernels_amx'] }],
+        ['tiles=="yes"', { 'dependencies': ['kernels_amx', 'kernels_avx512bf16'] }],
       ],
     },
   ],
@@ -153,25 +165,26 @@
         },
       ],
     }],
-    ['amx=="yes"', {
+    ['tiles=="yes"', {
       'targets': [
         {
           'target_name': 'kernels_amx',
           'type': 'static_library',
           'sources': [
-            'native/kernels/cpu/amx_multiply.cpp',
-            'native/kernels/cpu/amx_product.cpp',
-            # Attention over AMX tiles instead of float32 products (attention_arithmetic.h).
-            'native/kernels/cpu/attention.cpp',
-            'native/kernels/cpu/attention_backward.cpp',
-            'native/kernels/cpu/attention_passes.cpp',
+            '<@(tile_sources)',
+            'native/kernels/cpu/amx_float_product.cpp',
+            'native/kernels/cpu/amx_weight.cpp',
           ],
-          'cflags_cc': [
-            '<@(kernel_flags)', '-mavx512f', '-mavx512bw', '-mavx512vl', '-mavx512dq', '-mfma', '-mavx512bf16',
-            '-mamx-tile', '-mamx-bf16',
-            '-Wno-maybe-uninitialized', '-Wno-uninitialized',  # GCC 12 warns of its own AVX-512 header (bug 105593)
-          ],
+          'cflags_cc': ['<@(kernel_flags)', '<@(tile_flags)', '-mamx-tile', '-mamx-bf16'],
           'defines': ['GRADFOLD_ISA=amx'],
+          'conditions': [['onednn=="yes"', { 'defines': ['GRADFOLD_ONEDNN'] }]],
+        },
+        {
+          'target_name': 'kernels_avx512bf16',
+          'type': 'static_library',
+          'sources': ['<@(tile_sources)'],
+          'cflags_cc': ['<@(kernel_flags)', '<@(tile_flags)'],
+          'defines': ['GRADFOLD_ISA=avx512bf16'],
           'conditions': [['onednn=="yes"', { 'defines': ['GRADFOLD_ONEDNN'] }]],
         },
       ],

@@ -16,7 +16,7 @@ export class UsageError extends Error {}
 const CHOICES = {
   device: ['cpu', 'cuda'],
   precision: ['f32', 'bf16'],
-  gemm: ['amx', 'onednn', 'portable', 'bf16x3', 'bf16x6'],
+  gemm: ['amx', 'avx512bf16', 'onednn', 'portable', 'bf16x3', 'bf16x6'],
   isa: ['avx512', 'avx2', 'baseline'],
 } as const;
 

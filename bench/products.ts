@@ -27,7 +27,7 @@ const SHAPES = [
   weightGradient(768, 3072, 2048),
 ];
 
-const GEMMS = ['amx', 'onednn', 'portable', 'bf16x3', 'bf16x6'] as const;
+const GEMMS = ['amx', 'avx512bf16', 'onednn', 'portable', 'bf16x3', 'bf16x6'] as const;
 
 export async function run(options: BenchOptions): Promise<BenchRow[]> {
   const { repeats, backend } = options;

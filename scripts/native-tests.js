@@ -21,7 +21,7 @@ export function nativeTests() {
 
 /** The kernels of a build directory (build/ of node-gyp), one library an instruction set. */
 export function kernelLibraries(build = join(root, 'build')) {
-  return ['kernels_baseline', 'kernels_avx2', 'kernels_avx512', 'kernels_amx']
+  return ['kernels_baseline', 'kernels_avx2', 'kernels_avx512', 'kernels_amx', 'kernels_avx512bf16']
     .map((name) => join(build, 'Release', 'obj.target', `${name}.a`))
     .filter((path) => existsSync(path));
 }

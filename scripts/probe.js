@@ -16,7 +16,7 @@ int main() {
   std::printf("%d.%d.%d", v->major, v->minor, v->patch);
 }`;
 
-const AMX_PROGRAM = `
+const TILE_PROGRAM = `
 #include <immintrin.h>
 void run(const void* tiles) {
   _tile_loadd(0, tiles, 64);
@@ -76,12 +76,12 @@ export function probeOnednn() {
     : { found: false, reason: result.reason, fix: 'apt-get install -y libdnnl-dev && npm run build:cpu' };
 }
 
-/** Whether the compiler knows AMX tiles of bfloat16; the processor is asked when the addon runs. */
-export function probeAmx() {
-  return tryProgram(AMX_PROGRAM, ['-mamx-tile', '-mamx-bf16', '-mavx512f', '-mavx512bf16']).ok;
+/** Whether the compiler knows AMX tiles and AVX512-BF16; the processor is asked when the addon runs. */
+export function probeTiles() {
+  return tryProgram(TILE_PROGRAM, ['-mamx-tile', '-mamx-bf16', '-mavx512f', '-mavx512bf16']).ok;
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const probes = { onednn: () => probeOnednn().found, amx: probeAmx };
+  const probes = { onednn: () => probeOnednn().found, tiles: probeTiles };
   process.stdout.write(probes[process.argv[2]]() ? 'yes' : 'no');
 }

@@ -20,7 +20,7 @@ const products = loadAddon() ? usableProducts() : [];
 /** The products that bfloat16 can be computed with here. */
 function usableProducts(): NonNullable<BackendOptions['gemm']>[] {
   const { NativeEngine } = loadAddon()!;
-  return (['amx', 'onednn', 'portable'] as const).filter((gemm) => {
+  return (['amx', 'avx512bf16', 'onednn', 'portable'] as const).filter((gemm) => {
     try {
       new NativeEngine({ threads: 1, precision: 'bf16', gemm }).close();
       return true;

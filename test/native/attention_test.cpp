@@ -46,7 +46,7 @@ const Case kCases[] = {
     {"wide heads", {100}, 2, 2, 136, true, 0},
     {"wider heads in a window", {5, 40}, 2, 1, 256, false, 9},
     {"heads of 128, grouped", {70}, 4, 2, 128, true, 0},
-    // Sizes beside the squares of 32 that AMX tiles are used in (native/kernels/cpu/amx_attention.h).
+    // Sizes beside the squares of 32 that tiles are used in (native/kernels/cpu/tile_attention.h).
     {"heads of 80, bidirectional", {97, 33, 15, 16, 17}, 2, 2, 80, false, 0},
     {"heads of 33 in a window", {31, 130}, 2, 1, 33, true, 20},
     {"heads of 48 in a bidirectional window", {113, 48}, 2, 1, 48, false, 40},
@@ -158,7 +158,7 @@ Expected expected_of(const Case& c) {
 }
 
 /// Times that a bfloat16 result is rounded, each by at most 2⁻⁹ of a number: at the end; and where probabilities and
-/// the gradients of scores are operands of bfloat16 products (a CUDA device, AMX tiles), before.
+/// the gradients of scores are operands of bfloat16 products (a CUDA device, tiles), before.
 enum Roundings { kOnce = 1, kTwice = 2 };
 #ifdef GRADFOLD_TEST_CUDA
 constexpr Roundings kUsual = kTwice;
@@ -226,9 +226,9 @@ void check_everywhere(const Case& c) {
   for (int threads : teams().size() > 1 ? of_cpu : teams()) {
     for_each_device(threads, [&](Device& device, const std::string& name) { check<T>(c, e, device, name, kUsual); });
     if (std::is_same_v<T, Bf16>)
-      for (const Opened& amx : open_amx(threads)) {
-        check<T>(c, e, *amx.device, amx.name, kTwice);
-        check<T>(c, e, *amx.device, amx.name, kOnce, true);
+      for (const Opened& tiled : open_tiled(threads)) {
+        check<T>(c, e, *tiled.device, tiled.name, kTwice);
+        check<T>(c, e, *tiled.device, tiled.name, kOnce, true);
       }
   }
 }

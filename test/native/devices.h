@@ -34,8 +34,8 @@ inline std::vector<Opened> open_all(int, Type precision) {
   return all;
 }
 
-/// No CPU device, so none with AMX tiles.
-inline std::vector<Opened> open_amx(int) { return {}; }
+/// No CPU device, so none with tiles of its own.
+inline std::vector<Opened> open_tiled(int) { return {}; }
 
 inline void for_each_device(int, const std::function<void(Device&, const std::string&)>& test) {
   static const std::vector<Opened> opened = open_all(1, Type::f32);
@@ -59,16 +59,17 @@ inline std::vector<Opened> open_all(int threads, Type precision) {
       // not in this build, or not on this processor
     }
   };
-  for (const char* gemm : {"amx", "onednn", "bf16x6", "bf16x3"}) open(nullptr, gemm);
+  for (const char* gemm : {"amx", "avx512bf16", "onednn", "bf16x6", "bf16x3"}) open(nullptr, gemm);
   for (const char* isa : {"avx512", "avx2", "baseline"}) open(isa, "portable");
   return all;
 }
 
-/// The device whose bfloat16 kernels use AMX tiles, where there are any.
-inline std::vector<Opened> open_amx(int threads) {
+/// The devices whose bfloat16 kernels work on tiles (native/kernels/cpu/tiles.h), where there are any.
+inline std::vector<Opened> open_tiled(int threads) {
   std::vector<Opened> found;
   for (Opened& one : open_all(threads, Type::bf16))
-    if (one.name.find(" amx ") != std::string::npos) found.push_back(std::move(one));
+    for (const char* gemm : {" amx ", " avx512bf16 "})
+      if (one.device && one.name.find(gemm) != std::string::npos) found.push_back(std::move(one));
   return found;
 }
 

@@ -7,9 +7,16 @@
 
 #include <string.h>
 
-#include "amx_pack.h"
+#include "tile_operands.h"
 
 namespace gradfold::GRADFOLD_ISA {
+
+// How a left operand is packed: as tiles read it; and which operand stays where the left one is columns.
+constexpr Side kLeftSide = Side::left;
+constexpr int64_t kLeftRowBytes = 64;
+constexpr bool kLeftColumnsStay = true;
+/// Of the operand that stays (1.5 MiB of it were slower).
+constexpr int64_t kStayBytes = 1 << 20;
 
 /// Eight full tiles. Other code on the thread configures tiles of its own (oneDNN does), so every product does it anew,
 /// and leaves none behind.
@@ -27,50 +34,6 @@ class TileConfiguration {
   ~TileConfiguration() { _tile_release(); }
   TileConfiguration(const TileConfiguration&) = delete;
   TileConfiguration& operator=(const TileConfiguration&) = delete;
-};
-
-/// Up to 32 lines of the left operand for one run of the inner dimension: `steps` pairs of tiles where they lie, then
-/// one packed pair where the run does not end with a step.
-struct Left {
-  const char* data;
-  int64_t row_bytes, second_bytes, step_bytes, steps;
-  const char* rest;
-  int64_t part_bytes;  // from one part of the numbers to the next, where they have several
-};
-
-/// Cache lines that will be wanted soon, fetched a few at a time between multiplications: memory beyond the
-/// second-level cache is slow, and hardware does not foresee columns of lines. Lines of a group lie `line` bytes apart,
-/// groups of 32 `group` bytes.
-template <bool kForWriting>
-class Ahead {
- public:
-  Ahead() = default;
-  Ahead(const void* data, int64_t line, int64_t group, int64_t lines)
-      : at_(static_cast<const char*>(data)), line_(line), jump_(group - 32 * line), left_(lines) {}
-
-  int64_t left() const { return left_; }
-
-  void fetch(int64_t count) {
-    for (count = least(count, left_); count > 0; --count) {
-      __builtin_prefetch(at_, kForWriting, kForWriting ? 3 : 2);
-      --left_;
-      at_ += line_ + ((left_ & 31) == 0 ? jump_ : 0);
-    }
-  }
-
- private:
-  const char* at_ = nullptr;
-  int64_t line_ = 0, jump_ = 0, left_ = 0;  // lines not fetched yet: whole groups at first
-};
-/// Of the next panel to be packed, and of C.
-using SourceAhead = Ahead<false>;
-using SumsAhead = Ahead<true>;
-
-/// What one multiplication of panels fetches, spread over its steps.
-struct Fetches {
-  SourceAhead& source;
-  int64_t source_lines;
-  SumsAhead sums;
 };
 
 /// Sums [32 × 32] or a part: to = from (or zero) + the left times one panel of the right. kTall, kWide: more than one
@@ -146,16 +109,36 @@ inline void multiply_tiles(const Left& a, const char* b, int64_t b_part_bytes, c
   if constexpr (kTall && kWide) _tile_stored(3, to + 16 * stride + 16, sum_bytes);
 }
 
-template <int kParts, bool kLeftStays>
-inline void multiply_tiles(const Left& a, const char* b, int64_t b_part_bytes, const float* from, float* to,
-                           int64_t stride, int64_t rows, int64_t cols, Fetches& fetches) {
-  const bool tall = rows > kTileLines, wide = cols > kTileLines;
-  if (tall)
-    wide ? multiply_tiles<kParts, true, true, kLeftStays>(a, b, b_part_bytes, from, to, stride, fetches)
-         : multiply_tiles<kParts, true, false, kLeftStays>(a, b, b_part_bytes, from, to, stride, fetches);
-  else
-    wide ? multiply_tiles<kParts, false, true, kLeftStays>(a, b, b_part_bytes, from, to, stride, fetches)
-         : multiply_tiles<kParts, false, false, kLeftStays>(a, b, b_part_bytes, from, to, stride, fetches);
+/// c = (accumulate ? c : 0) + Σ of `steps` steps of a b; only its upper tiles, or its left ones, unless kTall, kWide.
+template <bool kTall, bool kWide>
+inline void multiply_square(const TilePairs& a, const TilePairs& b, int64_t steps, const TileSums& c, bool accumulate) {
+  const int64_t sum_bytes = c.row_stride * static_cast<int64_t>(sizeof(float));
+  if (accumulate) {
+    _tile_loadd(0, c.data, sum_bytes);
+    if constexpr (kWide) _tile_loadd(1, c.data + c.right, sum_bytes);
+    if constexpr (kTall) _tile_loadd(2, c.data + c.below, sum_bytes);
+    if constexpr (kTall && kWide) _tile_loadd(3, c.data + c.below + c.right, sum_bytes);
+  } else {
+    _tile_zero(0);
+    if constexpr (kWide) _tile_zero(1);
+    if constexpr (kTall) _tile_zero(2);
+    if constexpr (kTall && kWide) _tile_zero(3);
+  }
+  const char *left = static_cast<const char*>(a.data), *right = static_cast<const char*>(b.data);
+  for (int64_t s = 0; s < steps; ++s, left += a.step_bytes, right += b.step_bytes) {
+    _tile_loadd(6, right, b.row_bytes);
+    if constexpr (kWide) _tile_loadd(7, right + b.second_bytes, b.row_bytes);
+    _tile_loadd(4, left, a.row_bytes);
+    if constexpr (kTall) _tile_loadd(5, left + a.second_bytes, a.row_bytes);
+    _tile_dpbf16ps(0, 4, 6);
+    if constexpr (kWide) _tile_dpbf16ps(1, 4, 7);
+    if constexpr (kTall && kWide) _tile_dpbf16ps(3, 5, 7);
+    if constexpr (kTall) _tile_dpbf16ps(2, 5, 6);
+  }
+  _tile_stored(0, c.data, sum_bytes);
+  if constexpr (kWide) _tile_stored(1, c.data + c.right, sum_bytes);
+  if constexpr (kTall) _tile_stored(2, c.data + c.below, sum_bytes);
+  if constexpr (kTall && kWide) _tile_stored(3, c.data + c.below + c.right, sum_bytes);
 }
 
 }  // namespace gradfold::GRADFOLD_ISA

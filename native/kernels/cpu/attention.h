@@ -12,16 +12,16 @@
 #include "range.h"
 
 #ifndef GRADFOLD_ISA
-#error "compile with -DGRADFOLD_ISA=amx, avx512, avx2 or baseline"
+#error "compile with -DGRADFOLD_ISA=amx, avx512bf16, avx512, avx2 or baseline"
 #endif
 
 namespace gradfold::GRADFOLD_ISA {
 
-/// Queries of a strip: whole tiles of every product (attention_product.h, amx_attention.h).
+/// Queries of a strip: whole tiles of every product (attention_product.h, tile_attention.h).
 static constexpr int64_t kQueryBlock = 96;
 /// Keys of a strip.
 static constexpr int64_t kKeyTile = 2112;
-/// Tiles of keys begin at multiples of it, so that sums over queries stay whole where tiles overlap (amx_attention.h).
+/// Tiles of keys begin at multiples of it, so that sums over queries stay whole where tiles overlap (tile_attention.h).
 static constexpr int64_t kKeyAlignment = 32;
 static_assert(kKeyTile % kKeyAlignment == 0, "so that one tile after another begins there");
 /// Queries of a task in a segment of several tiles, so that laying out a tile pays.

@@ -1,9 +1,9 @@
-// The products that the passes are compiled with: on AMX tiles where the compiler may use them, else in float32
-// vectors.
+// The products that the passes are compiled with: over tiles of bfloat16 where the compiler may use instructions for
+// them, else in float32 vectors.
 #pragma once
 
-#ifdef __AMX_BF16__
-#include "amx_attention.h"
+#if defined(__AVX512BF16__)
+#include "tile_attention.h"
 #else
 #include "attention_operands.h"
 #endif

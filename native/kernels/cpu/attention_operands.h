@@ -1,5 +1,5 @@
 // The float32 operands of attention's products in scratch memory: heads widened and laid out as attention_product.h
-// wants them. amx_attention.h has the same functions for its own products.
+// wants them. tile_attention.h has the same functions for its own products.
 #pragma once
 
 #include "attention_product.h"

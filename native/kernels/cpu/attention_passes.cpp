@@ -2,7 +2,7 @@
 #include "attention_passes.h"
 
 #ifndef GRADFOLD_ISA
-#error "compile with -DGRADFOLD_ISA=amx, avx512, avx2 or baseline"
+#error "compile with -DGRADFOLD_ISA=amx, avx512bf16, avx512, avx2 or baseline"
 #endif
 
 namespace gradfold::GRADFOLD_ISA {

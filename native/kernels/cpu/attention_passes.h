@@ -1,5 +1,5 @@
 // Attention's passes as a device calls them: compiled for each instruction set over float32 products, and once more
-// over AMX tiles for bfloat16 matrices.
+// over each kind of tiles for bfloat16 matrices.
 #pragma once
 
 #include "../kernels.h"
@@ -20,11 +20,14 @@ struct AttentionPasses {
                    ConstAnyMat dout, AnyMat dqkv);
 };
 
-#ifdef GRADFOLD_AMX
-namespace amx {
-/// Of bfloat16 matrices; needs has_amx().
+#ifdef GRADFOLD_TILES
+// Of bfloat16 matrices, with products over tiles.
+namespace amx {  // needs has_amx()
 extern const AttentionPasses attention_passes;
-}  // namespace amx
+}
+namespace avx512bf16 {  // needs has_avx512_bf16()
+extern const AttentionPasses attention_passes;
+}
 #endif
 
 }  // namespace gradfold

@@ -62,23 +62,27 @@ std::unique_ptr<Device> open_cpu_device(int threads, Type precision, const char*
                       {"baseline", true, baseline::make_cpu_device},
                   });
   const bool bf16 = precision == Type::bf16;
-  const Gemm chosen_gemm = choose<Gemm>(bf16 ? "bfloat16 matrix product" : "float32 matrix product", gemm,
-                                        {
-#ifdef GRADFOLD_AMX
-                                            {"amx",
-                                             bf16 && has_amx(),
-                                             {"AMX", amx::amx_product, 0.3, amx::packed_weight_bytes, amx::pack_weight,
-                                              amx::packed_weight_product, &amx::attention_passes}},
+  const Gemm chosen_gemm = choose<Gemm>(
+      bf16 ? "bfloat16 matrix product" : "float32 matrix product", gemm,
+      {
+#ifdef GRADFOLD_TILES
+          {"amx",
+           bf16 && has_amx(),
+           {"AMX", amx::tile_product, 0.3, amx::packed_weight_bytes, amx::pack_weight, amx::packed_weight_product,
+            &amx::attention_passes}},
+          {"avx512bf16",
+           bf16 && has_avx512_bf16(),
+           {"AVX512-BF16", avx512bf16::tile_product, 0.5, nullptr, nullptr, nullptr, &avx512bf16::attention_passes}},
 #endif
 #ifdef GRADFOLD_ONEDNN
-                                            {"onednn", !bf16 || has_avx512_bf16(), {onednn_name(), onednn_product}},
+          {"onednn", !bf16 || has_avx512_bf16(), {onednn_name(), onednn_product}},
 #endif
-                                            {"portable", true, {"portable"}},
-#ifdef GRADFOLD_AMX
-                                            {"bf16x6", !bf16 && has_amx(), {"AMX bf16x6", amx::amx_product_x6, 0.65}},
-                                            {"bf16x3", !bf16 && has_amx(), {"AMX bf16x3", amx::amx_product_x3, 0.35}},
+          {"portable", true, {"portable"}},
+#ifdef GRADFOLD_TILES
+          {"bf16x6", !bf16 && has_amx(), {"AMX bf16x6", amx::product_x6, 0.65}},
+          {"bf16x3", !bf16 && has_amx(), {"AMX bf16x3", amx::product_x3, 0.35}},
 #endif
-                                        });
+      });
   return std::unique_ptr<Device>(chosen_isa.make(threads, precision, chosen_gemm.kind));
 }
 

@@ -50,19 +50,22 @@ void onednn_product(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool transpo
 const char* onednn_name();
 #endif
 
-#ifdef GRADFOLD_AMX
-namespace amx {
-/// bfloat16 products on AMX tiles; needs has_amx(). float32 ones go to the best of the others.
-void amx_product(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool transpose_b, AnyMat c, float beta);
-/// float32 products as three or six of bfloat16: of the two or three bfloat16 parts that a number is cut into, those
-/// products that matter to 16 bits or to all 24. Parts below 1e-38 count as zero.
-void amx_product_x3(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool transpose_b, AnyMat c, float beta);
-void amx_product_x6(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool transpose_b, AnyMat c, float beta);
+#ifdef GRADFOLD_TILES
+// bfloat16 products of operands laid out in tiles; float32 ones go to the best of the others.
+namespace amx {  // needs has_amx()
+void tile_product(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool transpose_b, AnyMat c, float beta);
 size_t packed_weight_bytes(int64_t rows, int64_t cols);
 void pack_weight(ConstMat weight, void* packed);
 void packed_weight_product(ConstAnyMat x, const void* packed, int64_t rows, int64_t cols, bool transpose, AnyMat y,
                            float beta);
+/// float32 products as three or six of bfloat16: of the two or three bfloat16 parts that a number is cut into, those
+/// products that matter to 16 bits or to all 24. Parts below 1e-38 count as zero.
+void product_x3(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool transpose_b, AnyMat c, float beta);
+void product_x6(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool transpose_b, AnyMat c, float beta);
 }  // namespace amx
+namespace avx512bf16 {  // needs has_avx512_bf16()
+void tile_product(ConstAnyMat a, bool transpose_a, ConstAnyMat b, bool transpose_b, AnyMat c, float beta);
+}  // namespace avx512bf16
 #endif
 
 }  // namespace gradfold

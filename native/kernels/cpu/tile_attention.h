@@ -1,5 +1,5 @@
-// Attention's products on AMX tiles: bfloat16 operands, float32 sums. The functions are those of attention_operands.h
-// and attention_product.h, so that the passes are the same.
+// Attention's products over tiles (tiles.h): bfloat16 operands, float32 sums. The functions are those of
+// attention_operands.h and attention_product.h, so that the passes are the same.
 //
 // Scores are a float32 strip, on which softmax and its gradient are taken; once it is finished it is rounded to
 // bfloat16 in place: its rows for the sums over keys, pairs of its rows for the sums over queries. These form dKᵀ and
@@ -7,13 +7,13 @@
 // written. Products leave out 32 × 32 squares that nobody sees. Heads are padded with zeros to whole steps of 32.
 #pragma once
 
-#include "amx_pack.h"
-#include "amx_tiles.h"
 #include "attention_strip.h"
+#include "tiles.h"
 
 namespace gradfold::GRADFOLD_ISA {
 
 using Operand = Bf16;
+static constexpr int64_t kFloatBytes = sizeof(float), kOperandBytes = sizeof(Operand);
 
 /// Calls body with a number of the matrices' type, which is bfloat16.
 template <class Body>
@@ -21,7 +21,7 @@ static inline void with_matrix_type(Type, Body body) {
   body(Bf16{});
 }
 
-/// Tiles are used in squares of 2 × 2 (amx_tiles.h), and a step of the inner dimension is as long.
+/// Tiles are used in squares of 2 × 2, and a step of the inner dimension is as long.
 static constexpr int64_t kSquare = kPanelLines;
 static_assert(kSquare == kStep && kQueryBlock % kSquare == 0 && kKeyAlignment % kSquare == 0,
               "strips are whole squares");
@@ -115,64 +115,6 @@ static inline void finish_strip(const Block& block, Strip strip, Uses uses) {
 }
 
 // ---- products -------------------------------------------------------------------------------------------------------
-
-/// Two tiles a step of an operand of products.
-struct TilePairs {
-  const void* data;
-  int64_t row_bytes, second_bytes, step_bytes;
-};
-
-/// 2 × 2 tiles of sums; distances in numbers.
-struct TileSums {
-  float* data;
-  int64_t row_stride, right, below;
-};
-
-static constexpr int64_t kFloatBytes = sizeof(float), kOperandBytes = sizeof(Operand);
-
-/// c = (accumulate ? c : 0) + Σ of `steps` steps of a b; only its upper tiles, or its left ones, unless kTall, kWide.
-template <bool kTall, bool kWide>
-static inline void multiply_square(const TilePairs& a, const TilePairs& b, int64_t steps, const TileSums& c,
-                                   bool accumulate) {
-  const int64_t sum_bytes = c.row_stride * kFloatBytes;
-  if (accumulate) {
-    _tile_loadd(0, c.data, sum_bytes);
-    if constexpr (kWide) _tile_loadd(1, c.data + c.right, sum_bytes);
-    if constexpr (kTall) _tile_loadd(2, c.data + c.below, sum_bytes);
-    if constexpr (kTall && kWide) _tile_loadd(3, c.data + c.below + c.right, sum_bytes);
-  } else {
-    _tile_zero(0);
-    if constexpr (kWide) _tile_zero(1);
-    if constexpr (kTall) _tile_zero(2);
-    if constexpr (kTall && kWide) _tile_zero(3);
-  }
-  const char *left = static_cast<const char*>(a.data), *right = static_cast<const char*>(b.data);
-  for (int64_t s = 0; s < steps; ++s, left += a.step_bytes, right += b.step_bytes) {
-    _tile_loadd(6, right, b.row_bytes);
-    if constexpr (kWide) _tile_loadd(7, right + b.second_bytes, b.row_bytes);
-    _tile_loadd(4, left, a.row_bytes);
-    if constexpr (kTall) _tile_loadd(5, left + a.second_bytes, a.row_bytes);
-    _tile_dpbf16ps(0, 4, 6);
-    if constexpr (kWide) _tile_dpbf16ps(1, 4, 7);
-    if constexpr (kTall && kWide) _tile_dpbf16ps(3, 5, 7);
-    if constexpr (kTall) _tile_dpbf16ps(2, 5, 6);
-  }
-  _tile_stored(0, c.data, sum_bytes);
-  if constexpr (kWide) _tile_stored(1, c.data + c.right, sum_bytes);
-  if constexpr (kTall) _tile_stored(2, c.data + c.below, sum_bytes);
-  if constexpr (kTall && kWide) _tile_stored(3, c.data + c.below + c.right, sum_bytes);
-}
-
-/// The same for rows × cols sums of the square.
-static inline void multiply_square(const TilePairs& a, const TilePairs& b, int64_t steps, const TileSums& c,
-                                   bool accumulate, int64_t rows, int64_t cols) {
-  if (rows > kTileLines)
-    cols > kTileLines ? multiply_square<true, true>(a, b, steps, c, accumulate)
-                      : multiply_square<true, false>(a, b, steps, c, accumulate);
-  else
-    cols > kTileLines ? multiply_square<false, true>(a, b, steps, c, accumulate)
-                      : multiply_square<false, false>(a, b, steps, c, accumulate);
-}
 
 /// Pairs of tiles in packed panels.
 static inline TilePairs packed(const Operand* data, int64_t step_numbers) {

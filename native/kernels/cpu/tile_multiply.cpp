@@ -10,24 +10,24 @@
 // those of the right one need none and are packed for every block. What comes next, of the moving operand and of C, is
 // fetched while tiles are multiplied: for weight gradients that is worth 10 to 15%, as are huge pages for the packed
 // block. Sums are float32 in an order that depends on the shapes and types, not on threads.
-#include "amx_multiply.h"
+#include "tile_multiply.h"
 
 #include <omp.h>
 #include <string.h>
 
-#include "amx_tiles.h"
 #include "grid.h"
 #include "product_workspace.h"
+#include "tiles.h"
 
 namespace gradfold::GRADFOLD_ISA {
 namespace {
 
 /// Longest run of the inner dimension between two visits to C.
 constexpr int64_t kDepth = 1024;
-/// A block of one operand stays in the second-level cache while panels of the other meet it (1.5 MiB of it were
-/// slower), and so do sums that are visited more than once and are not C itself, in blocks of at most kNarrowCols
-/// columns where the right operand is packed for each.
-constexpr int64_t kStayBytes = 1 << 20, kSumBytes = 512 << 10, kNarrowCols = 256;
+/// A block of kStayBytes of one operand stays in the second-level cache while panels of the other meet it, and so do
+/// sums that are visited more than once and are not C itself, in blocks of at most kNarrowCols columns where the right
+/// operand is packed for each.
+constexpr int64_t kSumBytes = 512 << 10, kNarrowCols = 256;
 /// Multiplications below which a thread is not worth waking.
 constexpr int64_t kWorkPerThread = 1 << 22;
 
@@ -81,7 +81,7 @@ Blocks blocks_of(const AnyMat& c, int64_t rows, int64_t cols, int64_t inner, boo
                  int64_t parts) {
   constexpr int64_t kSums = kSumBytes / static_cast<int64_t>(sizeof(float));
   Blocks blocks{};
-  blocks.left_stays = left_columns && !packed;
+  blocks.left_stays = kLeftColumnsStay && left_columns && !packed;
   const bool direct = c.type == Type::f32 && c.rows % kTileLines == 0 && c.cols % kTileLines == 0;
   const int64_t runs = ceil_div(inner, kDepth / parts);
   blocks.depth = ceil_div(ceil_div(inner, runs), kStep) * kStep;
@@ -146,7 +146,7 @@ class Rectangle {
   /// Panels of the right operand, packed one at a time, meet a block of the left one.
   void move_right(const Run& run) {
     const int64_t panel_bytes = run.steps() * kPairBytes;
-    pack_panels<Side::left, kParts>(a_, run.rows.begin, run.rows.end, run.k, run.depth, staying_);
+    pack_panels<kLeftSide, kParts>(a_, run.rows.begin, run.rows.end, run.k, run.depth, staying_);
     const int64_t part_bytes = panels_bytes(run.rows.end - run.rows.begin, run.depth);
     for (int64_t j = run.cols.begin; j < run.cols.end; j += kPanelLines) {
       const int64_t wide = least(kPanelLines, run.cols.end - j);
@@ -192,17 +192,17 @@ class Rectangle {
   }
 
   static Left packed_left(const char* panel, int64_t steps, int64_t part_bytes) {
-    return {panel, 64, kTileBytes, kPairBytes, steps, nullptr, part_bytes};
+    return {panel, kLeftRowBytes, kTileBytes, kPairBytes, steps, nullptr, part_bytes};
   }
 
   Left left_of(int64_t first, int64_t lines, const Run& run) {
     const bool whole_lines = lines == kTileLines || lines == kPanelLines;
     if (kParts > 1 || a_.columns || !whole_lines) {
-      pack_panels<Side::left, kParts>(a_, first, first + lines, run.k, run.depth, moving_);
+      pack_panels<kLeftSide, kParts>(a_, first, first + lines, run.k, run.depth, moving_);
       return packed_left(moving_, run.steps(), run.steps() * kPairBytes);
     }
     const int64_t row_bytes = a_.stride * static_cast<int64_t>(sizeof(T)), rest = run.depth % kStep;
-    if (rest > 0) pack_panels<Side::left, kParts>(a_, first, first + lines, run.k + run.depth - rest, rest, moving_);
+    if (rest > 0) pack_panels<kLeftSide, kParts>(a_, first, first + lines, run.k + run.depth - rest, rest, moving_);
     return {reinterpret_cast<const char*>(a_.data + first * a_.stride + run.k),
             row_bytes,
             kTileLines * row_bytes,
@@ -295,7 +295,9 @@ bool multiply(const Lines<Number<kParts>>& a, const Right<Number<kParts>>& b, in
 }
 
 template bool multiply<1>(const Lines<Bf16>&, const Right<Bf16>&, int64_t, const AnyMat&, bool) noexcept;
+#ifdef __AMX_BF16__
 template bool multiply<2>(const Lines<float>&, const Right<float>&, int64_t, const AnyMat&, bool) noexcept;
 template bool multiply<3>(const Lines<float>&, const Right<float>&, int64_t, const AnyMat&, bool) noexcept;
+#endif
 
 }  // namespace gradfold::GRADFOLD_ISA

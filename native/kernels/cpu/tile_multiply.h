@@ -1,9 +1,9 @@
-// The blocked product on AMX tiles, over a right operand that is packed already or packed on the way.
+// The blocked product on tiles, over a right operand that is packed already or packed on the way.
 #pragma once
 
 #include <type_traits>
 
-#include "amx_pack.h"
+#include "tile_pack.h"
 
 namespace gradfold::GRADFOLD_ISA {
 
@@ -18,6 +18,12 @@ struct Right {
   const char* packed;
   int64_t panel_bytes;
 };
+
+/// An operand as `columns` or rows of a matrix.
+template <class T>
+inline Lines<T> lines_of(const ConstAnyMat& m, bool columns) {
+  return {static_cast<const T*>(m.data), m.stride, columns};
+}
 
 /// c = a b + (accumulate ? c : 0) with the inner dimension given; on omp_get_max_threads() threads outside a parallel
 /// region, on one inside. False when there is no memory for packing; c is then undefined. kParts is 1 for bfloat16. For
