@@ -1,6 +1,5 @@
 // The innermost loop of the product in vectors of AVX512-BF16, over operands as AMX tiles take them: a row of a tile of
 // the right operand is a vector of pairs, and meets pairs of the left one, each broadcast to all its lanes (VDPBF16PS).
-// Sums of 8 lines in two vectors hide that instruction's latency and leave registers for what is loaded.
 #pragma once
 
 #include "tile_operands.h"
@@ -12,48 +11,80 @@ struct TileConfiguration {
   TileConfiguration() {}
 };
 
-/// A pair of neighbours in the inner dimension, and its bytes.
+/// Two neighbours in the inner dimension.
 typedef float Neighbours __attribute__((may_alias));
 constexpr int64_t kNeighbourBytes = sizeof(Neighbours);
 
-// How a left operand is packed: as a right one, a line's pairs 64 bytes apart and lines side by side, so that no
-// columns need a transposition; and which operand stays where the left one is columns.
+// How a left operand is packed: as a right one, so that no columns need a transposition, which leaves the lines of a
+// tile side by side; and which operand stays where the left one is columns.
 constexpr Side kLeftSide = Side::right;
 constexpr int64_t kLeftRowBytes = kNeighbourBytes;
 constexpr bool kLeftColumnsStay = false;
 constexpr int64_t kStayBytes = 768 << 10;  // of the operand that stays
 
-/// Where one operand of a product begins, and how far it is from one row of a tile to the next and from step to step.
-struct TileRows {
+/// A left operand whose lines lie one after another.
+struct LinesApart {
   const char* data;
   int64_t row_bytes, step_bytes;
+
+  const char* at(int64_t line, int64_t pair) const { return data + line * row_bytes + pair * kNeighbourBytes; }
 };
 
-/// to = (from or zero) + Σ of `steps` steps of a b for kRows lines of a and, in kVectors tiles, 16 or 32 of b, from one
-/// of which to the next it is `second_bytes`, and `right` numbers in `from` and `to`. kNext: bytes between the
-/// pairs of a line of a. Calls after_step() after each step. Not inlined, so that nothing else wants its registers.
-template <int kRows, int kVectors, int64_t kNext, class AfterStep>
-__attribute__((noinline)) void multiply_rows(TileRows a, TileRows b, int64_t second_bytes, int64_t steps,
-                                             const float* from, float* to, int64_t stride, int64_t right,
+/// A left operand that is packed (kLeftSide).
+struct LinesBeside {
+  const char* data;
+  static constexpr int64_t step_bytes = kPairBytes;
+
+  const char* at(int64_t line, int64_t pair) const {
+    return data + line / kTileLines * kTileBytes + line % kTileLines * kNeighbourBytes + pair * 64;
+  }
+};
+
+/// A right operand of packed tiles.
+struct PackedTiles {
+  const char* data;
+  static constexpr int64_t step_bytes = kPairBytes;
+
+  const char* at(int64_t tile, int64_t pair) const { return data + tile * kTileBytes + pair * 64; }
+};
+
+/// A right operand whose tiles lie anywhere.
+struct LooseTiles {
+  const char* data;
+  int64_t row_bytes, second_bytes, step_bytes;
+
+  const char* at(int64_t tile, int64_t pair) const { return data + tile * second_bytes + pair * row_bytes; }
+};
+
+/// Where sums are read, null for zero, and written: lines and tiles `stride` and `right` numbers apart.
+struct SumRows {
+  const float* from;
+  float* to;
+  int64_t stride, right;
+};
+
+/// to = from + Σ of `steps` steps of a b for the kRows lines of a from kFirst on and kVectors tiles of b; sums of about
+/// 22 vectors hide the multiplication's latency and leave registers for what is loaded. Calls after_step() after each
+/// step. Not inlined, so that nothing else wants its registers.
+template <int kFirst, int kRows, int kVectors, class LeftLines, class RightTiles, class AfterStep>
+__attribute__((noinline)) void multiply_rows(LeftLines a, RightTiles b, int64_t steps, SumRows c,
                                              const AfterStep& after_step) {
   __m512 sums[kRows][kVectors];
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 2
     for (int v = 0; v < kVectors; ++v)
-      sums[r][v] = from != nullptr ? _mm512_loadu_ps(from + r * stride + v * right) : _mm512_setzero_ps();
-  const char *left = a.data, *step = b.data;
-  for (int64_t s = 0; s < steps; ++s, left += a.step_bytes, step += b.step_bytes) {
-    const char* row = step;
+      sums[r][v] =
+          c.from != nullptr ? _mm512_loadu_ps(c.from + (kFirst + r) * c.stride + v * c.right) : _mm512_setzero_ps();
+  for (int64_t s = 0; s < steps; ++s, a.data += a.step_bytes, b.data += b.step_bytes) {
 #pragma GCC unroll 4
-    for (int64_t pair = 0; pair < kStep / 2; ++pair, row += b.row_bytes) {
+    for (int64_t pair = 0; pair < kStep / 2; ++pair) {
       __m512bh bs[kVectors];
 #pragma GCC unroll 2
-      for (int v = 0; v < kVectors; ++v) bs[v] = reinterpret_cast<__m512bh>(_mm512_loadu_ps(row + v * second_bytes));
+      for (int v = 0; v < kVectors; ++v) bs[v] = reinterpret_cast<__m512bh>(_mm512_loadu_ps(b.at(v, pair)));
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
-        const int64_t next_row = kNext == kNeighbourBytes ? a.row_bytes : kNeighbourBytes;
-        const Neighbours both = *reinterpret_cast<const Neighbours*>(left + r * next_row + pair * kNext);
+        const Neighbours both = *reinterpret_cast<const Neighbours*>(a.at(kFirst + r, pair));
         const __m512bh everywhere = reinterpret_cast<__m512bh>(_mm512_set1_ps(both));
 #pragma GCC unroll 2
         for (int v = 0; v < kVectors; ++v) sums[r][v] = _mm512_dpbf16_ps(sums[r][v], everywhere, bs[v]);
@@ -64,29 +95,24 @@ __attribute__((noinline)) void multiply_rows(TileRows a, TileRows b, int64_t sec
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 2
-    for (int v = 0; v < kVectors; ++v) _mm512_storeu_ps(to + r * stride + v * right, sums[r][v]);
+    for (int v = 0; v < kVectors; ++v) _mm512_storeu_ps(c.to + (kFirst + r) * c.stride + v * c.right, sums[r][v]);
 }
 
-/// to = (from, laid out as it, or zero) + Σ of `steps` steps of a b: 2 × 2 tiles, or only the upper ones, or the left
-/// ones, unless kTall, kWide.
-template <bool kTall, bool kWide, class AfterStep>
-inline void multiply_pairs(const TilePairs& a, const TilePairs& b, int64_t steps, const float* from, const TileSums& to,
+/// The same for 32 lines, or 16 unless kTall, and for 32 of b, or 16 unless kWide.
+template <bool kTall, bool kWide, class LeftLines, class RightTiles, class AfterStep>
+inline void multiply_lines(const LeftLines& a, const RightTiles& b, int64_t steps, const SumRows& c,
                            const AfterStep& after_step) {
-  constexpr int kVectors = kWide ? 2 : 1, kRows = 16 / kVectors;
-  const TileRows right{static_cast<const char*>(b.data), b.row_bytes, b.step_bytes};
-  for (int64_t tile = 0; tile < (kTall ? 2 : 1); ++tile)
-    for (int64_t r = 0; r < kTileLines; r += kRows) {
-      const TileRows left{static_cast<const char*>(a.data) + tile * a.second_bytes + r * a.row_bytes, a.row_bytes,
-                          a.step_bytes};
-      const int64_t at = tile * to.below + r * to.row_stride;
-      const float* const first = from != nullptr ? from + at : nullptr;
-      if (a.row_bytes == kNeighbourBytes)
-        multiply_rows<kRows, kVectors, 64>(left, right, b.second_bytes, steps, first, to.data + at, to.row_stride,
-                                           to.right, after_step);
-      else
-        multiply_rows<kRows, kVectors, kNeighbourBytes>(left, right, b.second_bytes, steps, first, to.data + at,
-                                                        to.row_stride, to.right, after_step);
-    }
+  if constexpr (kTall && kWide) {
+    multiply_rows<0, 11, 2>(a, b, steps, c, after_step);
+    multiply_rows<11, 11, 2>(a, b, steps, c, after_step);
+    multiply_rows<22, 10, 2>(a, b, steps, c, after_step);
+  } else if constexpr (kWide) {
+    multiply_rows<0, 8, 2>(a, b, steps, c, after_step);
+    multiply_rows<8, 8, 2>(a, b, steps, c, after_step);
+  } else {
+    multiply_rows<0, 16, 1>(a, b, steps, c, after_step);
+    if constexpr (kTall) multiply_rows<16, 16, 1>(a, b, steps, c, after_step);
+  }
 }
 
 /// As on AMX tiles (amx_tiles.h), of numbers that are one part.
@@ -94,28 +120,40 @@ template <int kParts, bool kTall, bool kWide, bool kLeftStays>
 inline void multiply_tiles(const Left& a, const char* b, int64_t /*b_part_bytes*/, const float* from, float* to,
                            int64_t stride, Fetches& fetches) {
   static_assert(kParts == 1, "bfloat16 numbers");
-  const TileSums sums{to, stride, kTileLines, kTileLines * stride};
-  const auto right = [b](int64_t step) { return TilePairs{b + step * kPairBytes, 64, kTileBytes, kPairBytes}; };
+  // Local copies, for the same reason as there.
   SourceAhead source = fetches.source;
-  SumsAhead next = fetches.sums;
-  const int64_t visits = (kTall ? 2 : 1) * (kWide ? 2 : 1) * (a.steps > 0 ? a.steps : 1);
-  const int64_t source_lines = ceil_div(fetches.source_lines, visits), sum_lines = ceil_div(next.left(), visits);
-  if (a.steps > 0)
-    multiply_pairs<kTall, kWide>({a.data, a.row_bytes, a.second_bytes, a.step_bytes}, right(0), a.steps, from, sums,
-                                 [&] {
-                                   next.fetch(sum_lines);
-                                   source.fetch(source_lines);
-                                 });
+  SumsAhead sums = fetches.sums;
+  constexpr int64_t kVisits = kTall && kWide ? 3 : kTall || kWide ? 2 : 1;
+  const int64_t visits = kVisits * (a.steps > 0 ? a.steps : 1);
+  const int64_t source_lines = ceil_div(fetches.source_lines, visits), sum_lines = ceil_div(sums.left(), visits);
+  const auto fetch = [&] {
+    sums.fetch(sum_lines);
+    source.fetch(source_lines);
+  };
+  if (a.steps > 0) {
+    const SumRows c{from, to, stride, kTileLines};
+    if (a.row_bytes == kLeftRowBytes)
+      multiply_lines<kTall, kWide>(LinesBeside{a.data}, PackedTiles{b}, a.steps, c, fetch);
+    else
+      multiply_lines<kTall, kWide>(LinesApart{a.data, a.row_bytes, a.step_bytes}, PackedTiles{b}, a.steps, c, fetch);
+    from = to;
+  }
   fetches.source = source;
   if (a.rest != nullptr)
-    multiply_pairs<kTall, kWide>({a.rest, kLeftRowBytes, kTileBytes, kPairBytes}, right(a.steps), 1,
-                                 a.steps > 0 ? to : from, sums, [] {});
+    multiply_lines<kTall, kWide>(LinesBeside{a.rest}, PackedTiles{b + a.steps * kPairBytes}, 1,
+                                 {from, to, stride, kTileLines}, [] {});
 }
 
 /// As on AMX tiles.
 template <bool kTall, bool kWide>
 inline void multiply_square(const TilePairs& a, const TilePairs& b, int64_t steps, const TileSums& c, bool accumulate) {
-  multiply_pairs<kTall, kWide>(a, b, steps, accumulate ? c.data : nullptr, c, [] {});
+  const LooseTiles right{static_cast<const char*>(b.data), b.row_bytes, b.second_bytes, b.step_bytes};
+  for (int64_t tile = 0; tile < (kTall ? 2 : 1); ++tile) {
+    float* const to = c.data + tile * c.below;
+    multiply_lines<false, kWide>(
+        LinesApart{static_cast<const char*>(a.data) + tile * a.second_bytes, a.row_bytes, a.step_bytes}, right, steps,
+        {accumulate ? to : nullptr, to, c.row_stride, c.right}, [] {});
+  }
 }
 
 }  // namespace gradfold::GRADFOLD_ISA
