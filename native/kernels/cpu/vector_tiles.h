@@ -11,8 +11,8 @@ struct TileConfiguration {
   TileConfiguration() {}
 };
 
-/// Two neighbours in the inner dimension.
-typedef float Neighbours __attribute__((may_alias));
+/// Two neighbours in the inner dimension, wherever they lie.
+typedef float Neighbours __attribute__((may_alias, aligned(alignof(Bf16))));
 constexpr int64_t kNeighbourBytes = sizeof(Neighbours);
 
 // How a left operand is packed: as a right one, so that no columns need a transposition, which leaves the lines of a
