@@ -1,6 +1,9 @@
 import { GradfoldError, openBackend, type Backend, type BackendOptions } from 'gradfold';
 import type { BenchOptions, Precision } from './types.ts';
 
+/** Matrix products of the CPU that can be asked for by name. */
+export const GEMMS = ['amx', 'avx512bf16', 'onednn', 'portable', 'bf16x3', 'bf16x6'] as const;
+
 /** The cpu backend with those options, or undefined where this build or this processor has it not. */
 export async function openIfAvailable(options: BackendOptions): Promise<Backend | undefined> {
   try {

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { GEMMS } from './backends.ts';
 import { SUITES } from './suites.ts';
 import type { BenchOptions } from './types.ts';
 
@@ -16,7 +17,7 @@ export class UsageError extends Error {}
 const CHOICES = {
   device: ['cpu', 'cuda'],
   precision: ['f32', 'bf16'],
-  gemm: ['amx', 'avx512bf16', 'onednn', 'portable', 'bf16x3', 'bf16x6'],
+  gemm: GEMMS,
   isa: ['avx512', 'avx2', 'baseline'],
 } as const;
 

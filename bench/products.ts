@@ -1,6 +1,6 @@
 // The rate of matrix products in both precisions: our own kernels beside oneDNN, where that is built in.
 import { measureProduct, openBackend, type Backend } from 'gradfold';
-import { openIfAvailable, precisionsOf } from './backends.ts';
+import { GEMMS, openIfAvailable, precisionsOf } from './backends.ts';
 import { Bandwidth } from './bandwidth.ts';
 import { interleaved } from './interleaved.ts';
 import type { BenchOptions, BenchRow, Precision } from './types.ts';
@@ -26,8 +26,6 @@ const SHAPES = [
   weightGradient(3072, 768, 2048),
   weightGradient(768, 3072, 2048),
 ];
-
-const GEMMS = ['amx', 'avx512bf16', 'onednn', 'portable', 'bf16x3', 'bf16x6'] as const;
 
 export async function run(options: BenchOptions): Promise<BenchRow[]> {
   const { repeats, backend } = options;

@@ -14,9 +14,12 @@ export interface BackendInfo {
   /** Instruction set chosen at run time: 'avx512', 'avx2', 'baseline'; of a CUDA device: 'sm_90'. */
   isa?: string;
   threads?: number;
-  /** What does matrix products of float32: 'oneDNN 2.6.3', 'portable', 'typescript'. */
+  /**
+   * What does matrix products: 'AMX', 'AVX512-BF16', 'oneDNN 2.6.3', 'portable', 'typescript'. Of an open backend in its
+   * own precision, else of float32.
+   */
   gemm?: string;
-  /** The same of bfloat16, where the backend has it: 'AMX', 'AVX512-BF16', 'oneDNN 2.6.3', 'portable'. */
+  /** The same for precision 'bf16', where the backend has it. */
   gemmBf16?: string;
   /** Bytes of memory of the device. */
   memory?: number;
@@ -40,8 +43,9 @@ export interface BackendOptions {
   recompute?: boolean;
   /**
    * cpu: forces a matrix product; default: the best for the precision (float32: oneDNN when built in; bfloat16: AMX tiles
-   * where the processor has them, then AVX512-BF16 vectors, then oneDNN). Two more multiply float32 on AMX tiles, as products of bfloat16 parts:
-   * 'bf16x6' to float32's own precision, 'bf16x3' to 16 bits of a term (at most 2⁻¹⁵ of it is lost), faster.
+   * where the processor has them, then AVX512-BF16 vectors, then oneDNN). Two more multiply float32 on AMX tiles, as
+   * products of bfloat16 parts: 'bf16x6' to float32's own precision, 'bf16x3' to 16 bits of a term (at most 2⁻¹⁵ of it
+   * is lost), faster.
    */
   gemm?: 'amx' | 'avx512bf16' | 'onednn' | 'portable' | 'bf16x3' | 'bf16x6';
   /** cpu: forces an instruction set; default: the widest this processor has. */

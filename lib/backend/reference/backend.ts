@@ -45,6 +45,11 @@ export function openReferenceBackend(options: BackendOptions = {}): Backend {
     },
     perSampleLinear: (problem, request, signal) => queue.run(sampleLinear(problem, request), signal),
   };
-  const [name, precision] = ['reference', 'f32'] as const;
-  return registered({ name, precision, info: referenceInfo(), engine, dispose: () => queue.close() });
+  return registered({
+    name: 'reference',
+    precision: 'f32',
+    info: referenceInfo(),
+    engine,
+    dispose: () => queue.close(),
+  });
 }

@@ -1,5 +1,5 @@
-// The bfloat16 product with a weight packed ahead. In vectors of AVX512-BF16 that is no gain: what a product packs for
-// itself lies in one block of huge pages, and ran 1 to 5% faster than panels of a weight.
+// The bfloat16 product with a weight packed ahead, which was no gain in vectors of AVX512-BF16: what a product packs for
+// itself lies in one block of huge pages.
 #include <omp.h>
 
 #include "product.h"
